@@ -1,0 +1,62 @@
+"""Which array library holds the data: NumPy, or CuPy where it is installed.
+
+The engine asks here, once for each operation, and otherwise writes NumPy's spelling: `xp = array_module(a)`.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
+
+# A CuPy array has NumPy's interface but no common base class with it, hence Any and not ndarray.
+Array = Any
+
+
+def array_module(*arrays: Array) -> ModuleType:
+    """Return the library that made the arrays: `cupy` if any is CuPy's, else `numpy`.
+
+    CuPy is looked up among the modules already imported: who holds a CuPy array has imported it.
+    """
+    cupy = sys.modules.get("cupy")
+    if cupy is not None and any(isinstance(array, cupy.ndarray) for array in arrays):
+        return cupy
+    return np
+
+
+def is_array(value: object) -> bool:
+    """Tell whether `value` is an array of either library."""
+    cupy = sys.modules.get("cupy")
+    return isinstance(value, np.ndarray) or (cupy is not None and isinstance(value, cupy.ndarray))
+
+
+def read_only(array: Array) -> Array:
+    """Return a view that refuses to be written to (CuPy has no such flag: the array itself)."""
+    if not isinstance(array, np.ndarray):
+        return array
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def sum_over(array: Array, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Array:
+    """Sum along axes, accurately whichever axes they are.
+
+    Narrow floating-point dtypes accumulate in float64 and round once. float64 is summed pairwise: NumPy does so
+    only along contiguous memory, hence the copy where the summed axes are not the last ones.
+    """
+    wide = np.result_type(array.dtype, np.float64)
+    if array.dtype.kind not in "fc":
+        return array.sum(axis=axis, keepdims=keepdims)
+    if array.dtype != wide:
+        return array.sum(axis=axis, dtype=wide, keepdims=keepdims).astype(array.dtype)
+    axes = normalize_axis_tuple(range(array.ndim) if axis is None else axis, array.ndim)
+    kept = tuple(k for k in range(array.ndim) if k not in axes)
+    lengths = [array.shape[k] for k in kept]
+    rows = array.transpose(*kept, *axes).reshape(*lengths, math.prod(array.shape[k] for k in axes))
+    total = array_module(array).ascontiguousarray(rows).sum(axis=-1)
+    return total.reshape([1 if k in axes else n for k, n in enumerate(array.shape)]) if keepdims else total

@@ -1,0 +1,129 @@
+"""Function: one operation, its forward and its hand-derived backward; and the record of its applications.
+
+A Function computes on arrays forward, and on Tensors backward::
+
+    class Square(Function):
+        @staticmethod
+        def forward(ctx, x):                     # arrays in, array (or a tuple of arrays) out
+            return x * x
+
+        @staticmethod
+        def backward(ctx, gout):                 # Tensors in, Tensors out, one for each input
+            (x,) = ctx.inputs
+            return 2.0 * x * gout                # made of Functions, so it can be differentiated again
+
+    y = Square.apply(x)
+
+An input whose gradient is not wanted (`ctx.needs`) may get None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, ClassVar
+
+from autograd_core.arrays import Array, array_module, read_only
+from autograd_core.tensor import Tensor, as_tensor
+
+_recording: ContextVar[bool] = ContextVar("recording", default=True)
+
+
+@contextmanager
+def recording(wanted: bool) -> Iterator[None]:
+    """Record applications of Functions, or not, within a `with` block."""
+    token = _recording.set(wanted)
+    try:
+        yield
+    finally:
+        _recording.reset(token)
+
+
+def no_grad() -> Any:
+    """Compute without a record: `with no_grad(): ...`, or as a decorator, `@no_grad()`.
+
+    Results inside have `requires_grad=False`, and the memory of what they came from can go.
+    """
+    return recording(False)
+
+
+class Context:
+    """One application of a Function: what it was applied to, and what its forward keeps for its backward.
+
+    Attributes
+    ----------
+    inputs : tuple of Tensor
+        The operands, with their history, for a backward that is to be differentiated again.
+    needs : tuple of bool
+        For each input, whether its gradient is wanted.
+    """
+
+    def __init__(self, function: type[Function], inputs: tuple[Tensor, ...]) -> None:
+        self.function = function
+        self.inputs = inputs
+        self.needs = tuple(tensor.requires_grad for tensor in inputs)
+        self.parameters: dict[str, Any] = {}
+        self.layouts: tuple[tuple[tuple[int, ...], Any], ...] = ()
+        self._outputs: tuple[Array, ...] = ()
+        self._saved: tuple[Array, ...] = ()
+
+    def save(self, *arrays: Array) -> None:
+        """Keep arrays for the backward. They are read-only from here on: a second backward sees the same."""
+        self._saved = tuple(read_only(array) for array in arrays)
+
+    @property
+    def saved(self) -> tuple[Array, ...]:
+        """What `save` kept."""
+        return self._saved
+
+    @property
+    def outputs(self) -> tuple[Tensor, ...]:
+        """The results as Tensors with their history (only for a Function with `keeps_outputs = True`)."""
+        return tuple(self._result(array, index) for index, array in enumerate(self._outputs))
+
+    def _result(self, array: Array, index: int) -> Tensor:
+        tensor = Tensor(array)
+        tensor.requires_grad = True
+        tensor.source, tensor.index = self, index
+        return tensor
+
+    def record(self, outputs: tuple[Array, ...]) -> tuple[Tensor, ...]:
+        """Turn the arrays of a forward into Tensors that know where they came from."""
+        self.layouts = tuple((array.shape, array.dtype) for array in outputs)
+        if self.function.keeps_outputs:
+            self._outputs = tuple(read_only(array) for array in outputs)
+        return tuple(self._result(array, index) for index, array in enumerate(outputs))
+
+    def zeros(self, index: int) -> Tensor:
+        """Return the zero cotangent of output `index`, for outputs that nothing was computed from."""
+        shape, dtype = self.layouts[index]
+        return Tensor(array_module(self.inputs[0].data).zeros(shape, dtype))
+
+
+class Function:
+    """One differentiable operation. Subclasses give `forward` and `backward`; see the module's text."""
+
+    # Whether ctx.outputs is kept for the backward (exp, tanh, ...: their derivative is cheap from the value).
+    keeps_outputs: ClassVar[bool] = False
+    # Given by the subclass, each with its own parameters; `apply` is the only caller of the first,
+    # the reverse sweep of the second.
+    forward: ClassVar[Callable[..., Array | tuple[Array, ...]]]
+    backward: ClassVar[Callable[..., Tensor | tuple[Tensor | None, ...]]]
+
+    @classmethod
+    def call(cls, *inputs: Any, **parameters: Any) -> tuple[Tensor, ...]:
+        """Apply the operation and return all its results."""
+        tensors = tuple(as_tensor(value) for value in inputs)
+        ctx = Context(cls, tensors)
+        ctx.parameters = parameters
+        results = cls.forward(ctx, *(read_only(tensor.data) for tensor in tensors), **parameters)
+        outputs = results if isinstance(results, tuple) else (results,)
+        if _recording.get() and any(ctx.needs):
+            return ctx.record(outputs)
+        return tuple(Tensor(array) for array in outputs)
+
+    @classmethod
+    def apply(cls, *inputs: Any, **parameters: Any) -> Tensor:
+        """Apply the operation to Tensors (or what becomes one) and return its first, usually only, result."""
+        return cls.call(*inputs, **parameters)[0]

@@ -1,0 +1,144 @@
+"""Tensor: an array, whether its gradient is wanted, and where it came from.
+
+This file knows no operation. `functions/operators.py` binds the operators (`+`, `@`, `x[...]`, `x.sum()`,
+...) to the class, so that the layers of the engine stay one above the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from autograd_core.arrays import Array, is_array
+
+if TYPE_CHECKING:
+    from autograd_core.function import Context
+
+Operator = Callable[..., "Tensor"]
+
+
+class Tensor:
+    """An array in a recorded computation.
+
+    Parameters
+    ----------
+    data : array_like
+        A NumPy or CuPy array (kept, not copied), or anything `numpy.asarray` takes. Python floats become
+        float64.
+    requires_grad : bool
+        Whether gradients with respect to this tensor are wanted. Only floating-point (or, for the complex
+        step, complex) tensors can have one.
+
+    Attributes
+    ----------
+    data : array
+        The values. The engine never writes into them; an optimizer puts a new array in their place.
+    grad : Tensor or None
+        What `backward` has accumulated here (leaves only).
+    source : Context or None
+        The recorded application of a Function that made this tensor; None for a leaf.
+    index : int
+        Which of the outputs of `source` this is.
+
+    Raises
+    ------
+    TypeError
+        If `requires_grad` is asked for an integer or boolean array.
+    """
+
+    __slots__ = ("data", "requires_grad", "grad", "source", "index", "__weakref__")
+    # NumPy must not take `array + tensor` apart element by element: it hands the operator to the Tensor.
+    __array_ufunc__ = None
+
+    def __init__(self, data: Any, requires_grad: bool = False) -> None:
+        if isinstance(data, Tensor):
+            raise TypeError("data: given a Tensor, expected an array; use x.detach() to cut one off its history")
+        self.data: Array = data if is_array(data) else np.asarray(data)
+        if requires_grad and self.data.dtype.kind not in "fc":
+            raise TypeError(
+                f"requires_grad: given for an array of dtype {self.data.dtype}, expected a floating-point dtype"
+            )
+        self.requires_grad = requires_grad
+        self.grad: Tensor | None = None
+        self.source: Context | None = None
+        self.index = 0
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the array."""
+        shape: tuple[int, ...] = self.data.shape
+        return shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of the array."""
+        dtype: np.dtype[Any] = self.data.dtype
+        return dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return int(self.data.size)
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("len() of a tensor without axes")
+        return self.shape[0]
+
+    def __repr__(self) -> str:
+        """Show the values, and whether a gradient is wanted."""
+        wanted = ", requires_grad=True" if self.requires_grad else ""
+        return f"Tensor({self.data!r}{wanted})"
+
+    def __bool__(self) -> bool:
+        return bool(self.data)
+
+    def __float__(self) -> float:
+        return float(self.data)
+
+    def item(self) -> float:
+        """Return the one element as a Python number."""
+        value: float = self.data.item()
+        return value
+
+    def numpy(self) -> np.ndarray[Any, Any]:
+        """Return the values as a NumPy array (copied from the device if they lie there)."""
+        return self.data if isinstance(self.data, np.ndarray) else np.asarray(self.data.get())
+
+    def detach(self) -> Tensor:
+        """Return a leaf with the same array and no history."""
+        return Tensor(self.data)
+
+    # Bound in functions/operators.py.
+    __add__: ClassVar[Operator]
+    __radd__: ClassVar[Operator]
+    __sub__: ClassVar[Operator]
+    __rsub__: ClassVar[Operator]
+    __mul__: ClassVar[Operator]
+    __rmul__: ClassVar[Operator]
+    __truediv__: ClassVar[Operator]
+    __rtruediv__: ClassVar[Operator]
+    __pow__: ClassVar[Operator]
+    __neg__: ClassVar[Operator]
+    __abs__: ClassVar[Operator]
+    __matmul__: ClassVar[Operator]
+    __rmatmul__: ClassVar[Operator]
+    __getitem__: ClassVar[Operator]
+    sum: ClassVar[Operator]
+    mean: ClassVar[Operator]
+    reshape: ClassVar[Operator]
+    transpose: ClassVar[Operator]
+    # Bound in sweep.py.
+    backward: ClassVar[Callable[..., None]]
+
+
+def as_tensor(value: Any) -> Tensor:
+    """Return `value` itself if it is a Tensor, else a leaf that holds it."""
+    return value if isinstance(value, Tensor) else Tensor(value)

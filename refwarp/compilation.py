@@ -1,0 +1,134 @@
+"""How kernels are compiled, cached and run.
+
+`@scalar` marks a function of scalars that kernels of the CPU and of the GPU share. `@kernel` marks a loop over
+arrays, compiled on first use for the dtypes it meets, and cached on disk. A kernel's first two arguments are the
+range of rows, planes or images that it works on; `run` splits that range among threads. Each element of a result
+is computed by one thread in one order, so the bits do not depend on the number of threads.
+
+Numba's cache looks at the file of the kernel alone, and would run stale code after an edit in a file of scalars.
+So the cache lies in a folder named after a digest of all sources that hold kernels or scalars.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numba
+import numpy as np
+from numba.core import config
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_PACKAGE = Path(__file__).parent
+
+
+def _source_digest() -> str:
+    """Digest every source file that compiled code can come from."""
+    digest = hashlib.sha256()
+    for folder in (_PACKAGE, _PACKAGE / "grids", _PACKAGE / "samplers"):
+        for source in sorted(folder.glob("*.py")):
+            digest.update(source.name.encode() + b"\0" + source.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _cache_folder() -> Path:
+    """Choose where compiled kernels lie: NUMBA_CACHE_DIR, beside the sources, or in the user's cache folder."""
+    name = f"kernels-{_source_digest()}"
+    if config.CACHE_DIR:
+        return Path(config.CACHE_DIR) / name
+    beside = _PACKAGE / "__pycache__"
+    if os.access(beside if beside.exists() else _PACKAGE, os.W_OK):
+        return beside / name
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return home / "refwarp" / name
+
+
+CACHE_FOLDER = _cache_folder()
+
+
+def scalar(function: F) -> F:
+    """Compile a function of scalars into each kernel that calls it."""
+    compiled: F = numba.njit(inline="never")(function)
+    return compiled
+
+
+def kernel(function: F) -> F:
+    """Compile a loop over arrays for the CPU, without the interpreter's lock; cached on disk."""
+    set_by_user = config.CACHE_DIR
+    config.CACHE_DIR = str(CACHE_FOLDER)  # read by Numba while it decorates
+    try:
+        compiled: F = numba.njit(nogil=True, cache=True)(function)
+    finally:
+        config.CACHE_DIR = set_by_user
+    return compiled
+
+
+def argument(array: Any) -> Any:
+    """Return the array as kernels take them: contiguous and read-only, so that each dtype compiles once."""
+    view = np.ascontiguousarray(array).view()
+    view.flags.writeable = False
+    return view
+
+
+# Fewer elements than this are not worth waking a thread for.
+_SMALL = 8192
+_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+_pool: ThreadPoolExecutor | None = None
+
+
+def get_num_threads() -> int:
+    """Return how many threads kernels run on."""
+    return _threads
+
+
+def set_num_threads(count: int) -> None:
+    """Set how many threads kernels run on. Results do not depend on it, not in a single bit.
+
+    Raises
+    ------
+    ValueError
+        If `count` is not a positive integer.
+    """
+    global _threads
+    if not isinstance(count, int) or count < 1:
+        raise ValueError(f"count: given {count!r}, expected a positive integer")
+    _threads = count
+    _forget_pool()
+
+
+def _forget_pool() -> None:
+    global _pool
+    _pool = None
+
+
+# The threads of a pool do not survive a fork.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_pool)
+
+
+def run(function: Callable[..., None], count: int, elements: int, *arguments: Any) -> None:
+    """Call `function(start, stop, *arguments)` on parts of range(count), one for each thread.
+
+    `elements` is the size of the work, to tell whether it is worth more than one thread.
+    """
+    global _pool
+    parts = min(_threads, count) if elements >= _SMALL else 1
+    if parts <= 1:
+        function(0, count, *arguments)
+        return
+    if _pool is None:
+        _pool = ThreadPoolExecutor(_threads, thread_name_prefix="refwarp")
+    bounds = [count * part // parts for part in range(parts + 1)]
+    futures = [
+        _pool.submit(function, start, stop, *arguments) for start, stop in zip(bounds[1:], bounds[2:], strict=False)
+    ]
+    try:
+        function(0, bounds[1], *arguments)
+    finally:
+        for future in futures:
+            future.result()

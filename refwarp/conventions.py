@@ -1,0 +1,192 @@
+"""Every rule that the papers leave open, once: coordinates, padding, kinks, non-finite values, dtypes.
+
+Axes. Maps are (N, C, H, W), grids (N, H_out, W_out, 2) with x first, in [-1, 1].
+
+Coordinates. On an axis of W pixels, g in [-1, 1] is the pixel coordinate
+
+    x = (g s + W - 1) / 2,   s = W      align_corners=False: -1 and 1 are the outer edges of the map
+                             s = W - 1  align_corners=True:  -1 and 1 are the centres of the corner pixels
+
+    W = 4        |  0  |  1  |  2  |  3  |        pixels
+    False   g = -1          0           1
+    True    g =   -1        0         1
+
+On an axis of one pixel with align_corners=True, s is 0: every g is x = 0, and the gradient with respect to g is 0.
+
+Kinks. Bilinear sampling has no derivative where x is an integer (the lattice). What is returned there is
+`right` (the derivative from the right, what floor gives), `left`, `central` (their mean) or `literal` (what
+STN's Eq. (7) prints, for study). Whether a sample is on the lattice is decided exactly, from the given floats.
+
+Non-finite coordinates. NaN: the sample and its grid gradient are NaN, and nothing else is touched. Infinite:
+outside the map. A huge one is outside too; no float is cast to an integer before it is in range.
+
+Zero padding. A pixel outside the map is not there: it adds nothing to a sample and takes no gradient.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from autograd_core import Tensor
+from autograd_core.functions import astype
+from autograd_core.tensor import as_tensor
+from refwarp.arithmetic import two_product, two_sum
+from refwarp.compilation import scalar
+
+KINKS = ("right", "left", "central", "literal")
+RIGHT, LEFT, CENTRAL, LITERAL = range(4)
+
+DTYPES = (np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64))
+
+# What `locate` returns for a coordinate from which no pixel of the map is in reach.
+OUTSIDE = -2
+
+# Below this, products may lose digits to underflow (and above the other, overflow); kernels then take more care.
+TINY = 2.0**-900
+HUGE = 2.0**900
+
+
+@scalar
+def coordinate_scale(size: int, align_corners: bool) -> float:
+    """Return s, twice the derivative of the pixel coordinate with respect to g."""
+    return float(size - 1) if align_corners else float(size)
+
+
+@scalar
+def locate(g: float, size: int, align_corners: bool) -> tuple[int, float, float]:
+    """Return the cell of a finite or infinite coordinate: its left pixel n, and the weights h and f of n and n + 1.
+
+    f = x - n and h = 1 - f are each correct to 2^-53 of themselves, and f = 0 if and only if x is an integer.
+    The coordinate is measured from the centre of the map, where floats are densest: with t = g s and
+    o = (W - 1) mod 2, x - (W - 1 - o)/2 = (t + o)/2 has the floor m, and f = (t - (2m - o))/2. t is kept as
+    a product and its remainder, the differences as a sum and its remainder (coordinates.1 to coordinates.4).
+    Where |t| < 2^-900 the weight of the farther pixel is positive but may have lost digits; see `split_weight`.
+
+    A coordinate out of reach (x < -1 or x > W, where no side of any kink sees the map) has n = OUTSIDE.
+    """
+    s = coordinate_scale(size, align_corners)
+    if math.isinf(g):
+        return OUTSIDE, 1.0, 0.0
+    if abs(g * s) > size + 1:
+        return OUTSIDE, 1.0, 0.0
+    odd = (size - 1) % 2
+    t, remainder = two_product(g, s)  # (coordinates.1)
+    centre = (size - 1 - odd) // 2
+    if 0.0 < abs(t) < TINY and odd == 0:
+        if t > 0.0:
+            return centre, 1.0, max(0.5 * t, 5e-324)
+        return centre - 1, max(-0.5 * t, 5e-324), 1.0
+    m = math.floor(0.5 * (t + odd))  # (coordinates.2), up to a rounding that the next lines mend
+    f = half_difference(t, remainder, 2.0 * m - odd)  # (coordinates.3)
+    if f < 0.0:
+        m -= 1
+        f = half_difference(t, remainder, 2.0 * m - odd)
+    h = -half_difference(t, remainder, 2.0 * (m + 1) - odd)  # (coordinates.4)
+    if h <= 0.0:
+        m += 1
+        f = half_difference(t, remainder, 2.0 * m - odd)
+        h = -half_difference(t, remainder, 2.0 * (m + 1) - odd)
+    return centre + int(m), h, f
+
+
+@scalar
+def half_difference(t: float, remainder: float, edge: float) -> float:
+    """Return (t + remainder - edge)/2, correct to about 2^-53 of itself."""
+    difference, lost = two_sum(t, -edge)
+    return 0.5 * (difference + (lost + remainder))
+
+
+@scalar
+def split_weight(w: float, g: float, s: float) -> tuple[float, float]:
+    """Return a weight as a product of two numbers that hold all its digits, even if it underflows itself."""
+    if 0.0 < w < TINY:
+        return abs(g), 0.5 * s
+    return w, 1.0
+
+
+@scalar
+def choose_side(n: int, h: float, f: float, kink: int) -> tuple[int, float, float, float, float, float]:
+    """Return what the rule `kink` makes of a cell: n, the weights of pixels n and n + 1, and the slopes of n to n + 2.
+
+    Off the lattice, and on it with "right", that is the cell itself with the slopes -1, 1, 0. On the lattice
+    "left" is the cell on the left, where f = 1; "central" is the mean of both, and reaches three pixels.
+    """
+    if f != 0.0 or kink == RIGHT:
+        return n, h, f, -1.0, 1.0, 0.0
+    if kink == LEFT:
+        return n - 1, 0.0, 1.0, -1.0, 1.0, 0.0
+    if kink == CENTRAL:
+        return n - 1, 0.0, 1.0, -0.5, 0.0, 0.5
+    return n, 1.0, 0.0, 1.0, 0.0, 0.0
+
+
+def check_option(name: str, given: Any, options: tuple[Any, ...]) -> None:
+    """Raise ValueError unless `given` is one of the options."""
+    if not any(type(given) is type(option) and given == option for option in options):
+        expected = ", ".join(repr(option) for option in options)
+        raise ValueError(f"{name}: given {given!r}, expected one of {expected}")
+
+
+def check_array(name: str, array: Any, shape: str, fixed: tuple[int | None, ...]) -> None:
+    """Raise unless `array` has a supported dtype, and the axes of `fixed` (None: any length).
+
+    Raises
+    ------
+    TypeError
+        If it is no NumPy array or Tensor, or of another dtype.
+    ValueError
+        If its shape is another; `shape` is how the message writes the expected one.
+    """
+    if not isinstance(array, np.ndarray | Tensor):
+        raise TypeError(f"{name}: given {type(array).__name__}, expected a NumPy array or a Tensor")
+    if array.dtype not in DTYPES:
+        raise TypeError(f"{name}: given dtype {array.dtype}, expected float16, float32 or float64; convert it first")
+    lengths = tuple(array.shape)
+    fits = len(lengths) == len(fixed) and all(b is None or a == b for a, b in zip(lengths, fixed, strict=True))
+    if not fits:
+        raise ValueError(f"{name}: given shape {lengths}, expected {shape}")
+
+
+def check_same_dtype(name: str, array: Any, other_name: str, other: Any) -> None:
+    """Raise TypeError if two arguments differ in dtype: nothing is promoted silently."""
+    if array.dtype != other.dtype:
+        raise TypeError(
+            f"{name}: given dtype {array.dtype} while {other_name} is {other.dtype}, expected the same; "
+            f"convert one with .astype"
+        )
+
+
+def apply_as_given(operation: Callable[..., Tensor], *arrays: Any) -> Any:
+    """Apply an operation of Tensors to arrays or Tensors, and return the kind and dtype that was given.
+
+    NumPy in gives NumPy out; one Tensor in gives a Tensor out. float16 is computed in float64 and rounded once.
+    """
+    tensors = [as_tensor(array) for array in arrays]
+    given = tensors[0].dtype
+    if given == np.float16:
+        tensors = [astype(tensor, np.float64) for tensor in tensors]
+    result = astype(operation(*tensors), given)
+    return result if any(isinstance(array, Tensor) for array in arrays) else result.data
+
+
+def check_size(size: Any) -> tuple[int, int, int, int]:
+    """Return the output size (N, C, H, W) as integers.
+
+    Raises
+    ------
+    ValueError
+        If it is not four non-negative integers.
+    """
+    try:
+        lengths = tuple(int(length) for length in size)
+        valid = len(lengths) == 4 and all(a == b and a >= 0 for a, b in zip(lengths, size, strict=True))
+    except (TypeError, ValueError):
+        valid = False
+    if not valid:
+        raise ValueError(f"size: given {size!r}, expected four non-negative integers (N, C, H, W)")
+    n, c, h, w = lengths
+    return n, c, h, w

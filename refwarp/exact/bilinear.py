@@ -1,0 +1,330 @@
+"""Bilinear sampling once more, literally: STN Eqs. (3), (5), (6), (7), and what the last two should say.
+
+    V_c(i) = sum over n, m of U_c(n, m) k(x_i - m) k(y_i - n),   k(d) = max(0, 1 - |d|)     (STN 3, STN 5)
+
+x and y count pixels; what the grid holds is g in [-1, 1], and the paper leaves the conversion open:
+
+    x = (g s + W - 1) / 2,   s = W - 1 (align_corners) or W,   dx/dg = s / 2               (bilinear.1)
+
+A pixel outside the map is not there, which is the same as a zero there ("zeros" padding). A coordinate that is
+NaN makes its sample and its coordinate's gradient NaN and touches nothing else; an infinite one lies outside.
+
+The printed gradients are transcribed as they stand (`literal_...`); the corrected ones are
+
+    dV/dU(n, m) = k(x - m) k(y - n)                                                         (bilinear.2)
+    dV/dx = sum over n, m of U(n, m) k'(x - m) k(y - n)                                     (bilinear.3)
+
+with k' the derivative of the tent, one-sided where the tent has a corner (d = -1, 0, 1):
+
+    kink        k' on the lattice takes, of the row U, at x = m
+    right       the limit from the right          U(m + 1) - U(m)
+    left        the limit from the left           U(m) - U(m - 1)
+    central     their mean                        (U(m + 1) - U(m - 1)) / 2
+    literal     STN's (7) as printed              U(m)
+
+For the whole operation, with ggrid in units of g (so with the factors s_x / 2, s_y / 2 of (bilinear.1)):
+
+    gU_c(n, m) = sum over i of gV_c(i) k(x_i - m) k(y_i - n)                                (bilinear.4)
+    gg_x(i) = s_x/2 sum over c, n, m of gV_c(i) U_c(n, m) k'(x_i - m) k(y_i - n)            (bilinear.5)
+
+and gg_y alike. These two are linear in gV and are differentiated once more: let A be a cotangent of gU and
+(b_x, b_y) one of (gg_x, gg_y), and b'_x = b_x s_x/2. Of A . gU + b . gg the derivatives are, k'' being 0 in a cell,
+
+    with respect to gV_c(i):     sum over n, m of A k k + b'_x U k' k + b'_y U k k'           (bilinear.6)
+    with respect to U_c(n, m):   sum over i of gV_c(i) (b'_x k' k + b'_y k k')                (bilinear.7)
+    with respect to g_x(i):      s_x/2 sum over c, n, m of gV_c(i) (A k' k + b'_y U k' k')    (bilinear.8)
+
+where in each product the first factor is at x_i - m, the second at y_i - n; and for g_y alike.
+
+The functions of single samples loop over all pixels, as the paper's sums do, or over a `Window` of indices
+that holds the support of the kernel: the terms left out are zeros. Those of whole operations choose by `literal`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from fractions import Fraction
+from typing import NamedTuple
+
+from refwarp.exact.numbers import Number, Sum
+
+Plane = Sequence[Sequence[Number]]
+HALF = Fraction(1, 2)
+
+
+def pixel_coordinate(g: Number, size: int, align_corners: bool) -> Number:
+    """Return the pixel coordinate x of the normalised coordinate `g` on an axis of `size` pixels (bilinear.1)."""
+    return (g * coordinate_scale(size, align_corners) + size - 1) * HALF
+
+
+def coordinate_scale(size: int, align_corners: bool) -> int:
+    """Return s of (bilinear.1); dx/dg is s / 2."""
+    return size - 1 if align_corners else size
+
+
+def tent(d: Number) -> Number:
+    """Return k(d) = max(0, 1 - |d|) (STN 5)."""
+    return max(0, 1 - abs(d))
+
+
+def tent_derivative(d: Number, kink: str) -> Number:
+    """Return k'(d), at the corners of the tent by the rule `kink`.
+
+    Examples
+    --------
+    >>> [tent_derivative(0, kink) for kink in ("right", "left", "central", "literal")]
+    [-1, 1, Fraction(0, 1), 1]
+    """
+    if kink == "right":
+        return 1 if -1 <= d < 0 else -1 if 0 <= d < 1 else 0
+    if kink == "left":
+        return 1 if -1 < d <= 0 else -1 if 0 < d <= 1 else 0
+    if kink == "central":
+        return HALF * (tent_derivative(d, "right") + tent_derivative(d, "left"))
+    return literal_case(d)
+
+
+def literal_case(d: Number) -> int:
+    """Return the three cases of STN's (7) as printed, d = x - m: 0 if |d| >= 1, 1 if m >= x, -1 if m < x."""
+    return 0 if abs(d) >= 1 else 1 if d <= 0 else -1
+
+
+class Window(NamedTuple):
+    """Where the loops run: the indices of rows and of columns."""
+
+    rows: Iterable[int]
+    columns: Iterable[int]
+
+
+def everywhere(plane: Plane) -> Window:
+    """Return all the indices of a plane."""
+    return Window(range(len(plane)), range(len(plane[0])))
+
+
+def support(x: Number, y: Number, height: int, width: int) -> Window:
+    """Return the indices in which the tent or a one-sided derivative of it can differ from zero."""
+
+    def near(z: Number, size: int) -> range:
+        return range(max(0, math.floor(z) - 1), max(0, min(size, math.floor(z) + 3)))
+
+    return Window(near(y, height), near(x, width))
+
+
+def _terms(
+    plane: Plane, x: Number, y: Number, kx: Callable[[Number], Number], ky: Callable[[Number], Number], window: Window
+) -> Iterator[Number]:
+    """Yield U(n, m) kx(x - m) ky(y - n) for all n, m in the window (STN 3)."""
+    for n in window.rows:
+        for m in window.columns:
+            yield plane[n][m] * kx(x - m) * ky(y - n)
+
+
+def value(plane: Plane, x: Number, y: Number, window: Window | None = None) -> Sum:
+    """Return V, the value sampled at the pixel coordinates (x, y) (STN 5)."""
+    return Sum(_terms(plane, x, y, tent, tent, window or everywhere(plane)))
+
+
+def map_derivative(x: Number, y: Number, n: int, m: int) -> Number:
+    """Return dV/dU(n, m), one product of tents (bilinear.2)."""
+    return tent(x - m) * tent(y - n)
+
+
+def x_derivative(plane: Plane, x: Number, y: Number, kink: str, window: Window | None = None) -> Sum:
+    """Return dV/dx (bilinear.3)."""
+    return Sum(_terms(plane, x, y, lambda d: tent_derivative(d, kink), tent, window or everywhere(plane)))
+
+
+def y_derivative(plane: Plane, x: Number, y: Number, kink: str, window: Window | None = None) -> Sum:
+    """Return dV/dy (bilinear.3)."""
+    return Sum(_terms(plane, x, y, tent, lambda d: tent_derivative(d, kink), window or everywhere(plane)))
+
+
+def xy_derivative(plane: Plane, x: Number, y: Number, kink: str, window: Window | None = None) -> Sum:
+    """Return d2V/dxdy. The other second derivatives in x and y are zero within a cell."""
+
+    def slope(d: Number) -> Number:
+        return tent_derivative(d, kink)
+
+    return Sum(_terms(plane, x, y, slope, slope, window or everywhere(plane)))
+
+
+def literal_map_derivative(plane: Plane, x: Number, y: Number) -> Number:
+    """Return the right-hand side of STN's (6) as printed: the tents' product, summed over all n and m.
+
+    A misprint: the derivative with respect to one U(n, m) is one product, `map_derivative`. Read as printed
+    it is 1 at every interior sample, whatever n and m.
+    """
+    total: Number = 0
+    for n in range(len(plane)):
+        for m in range(len(plane[0])):
+            total = total + tent(x - m) * tent(y - n)  # (STN 6)
+    return total
+
+
+def literal_x_derivative(plane: Plane, x: Number, y: Number) -> Number:
+    """Return the right-hand side of STN's (7) as printed. On the lattice it is U itself, and no derivative."""
+    total: Number = 0
+    for n in range(len(plane)):
+        for m in range(len(plane[0])):
+            total = total + plane[n][m] * tent(y - n) * literal_case(x - m)  # (STN 7)
+    return total
+
+
+class Sample(NamedTuple):
+    """One sample of an operation: its place in the output, its pixel coordinates and the window of its sums."""
+
+    i: int
+    j: int
+    x: Number
+    y: Number
+    window: Window
+
+
+class Samples:
+    """The samples of one image that lie at finite coordinates, and the places of those that are NaN.
+
+    Parameters
+    ----------
+    grid : nested list (H_out, W_out, 2) of numbers
+        Normalised coordinates, x first; NaN and infinite ones as Python floats.
+    height, width : int
+        The size of the map.
+    align_corners : bool
+        See (bilinear.1).
+    literal : bool
+        Whether windows are the whole map, as the equations are printed.
+    """
+
+    def __init__(
+        self, grid: Sequence[Plane], height: int, width: int, align_corners: bool, literal: bool = False
+    ) -> None:
+        self.finite: list[Sample] = []
+        self.nan: list[tuple[int, int]] = []
+        self.shape = len(grid), len(grid[0]) if grid else 0
+        whole = Window(range(height), range(width))
+        for i, row in enumerate(grid):
+            for j, (gx, gy) in enumerate(row):
+                if gx != gx or gy != gy:
+                    self.nan.append((i, j))
+                elif not any(isinstance(g, float) and math.isinf(g) for g in (gx, gy)):
+                    x = pixel_coordinate(gx, width, align_corners)
+                    y = pixel_coordinate(gy, height, align_corners)
+                    window = whole if literal else support(x, y, height, width)
+                    self.finite.append(Sample(i, j, x, y, window))
+
+    def outputs(self) -> list[list[Sum]]:
+        """Return one empty sum for each sample, NaN where the coordinate is."""
+        sums = [[Sum() for _ in range(self.shape[1])] for _ in range(self.shape[0])]
+        for i, j in self.nan:
+            sums[i][j].add(math.nan)
+        return sums
+
+
+def grid_sample(
+    input: Sequence[Plane], grid: Sequence[Plane], align_corners: bool, literal: bool = False
+) -> list[list[list[Sum]]]:
+    """Return the warped map of one image, (C, H_out, W_out) (STN 5).
+
+    Parameters
+    ----------
+    input : nested list (C, H, W) of numbers
+    grid : nested list (H_out, W_out, 2) of numbers
+    align_corners, literal : bool
+        See `Samples`.
+    """
+    output = []
+    for plane in input:
+        samples = Samples(grid, len(plane), len(plane[0]), align_corners, literal)
+        sums = samples.outputs()
+        for i, j, x, y, window in samples.finite:
+            sums[i][j] = value(plane, x, y, window)  # (STN 5)
+        output.append(sums)
+    return output
+
+
+class Gradients(NamedTuple):
+    """The gradients with respect to a map (C, H, W) and a grid (H_out, W_out, 2), of one image."""
+
+    ginput: list[list[list[Sum]]]
+    ggrid: list[list[list[Sum]]]
+
+
+def _joined(gx: list[list[Sum]], gy: list[list[Sum]]) -> list[list[list[Sum]]]:
+    return [[[a, b] for a, b in zip(*rows, strict=True)] for rows in zip(gx, gy, strict=True)]
+
+
+def grid_sample_gradient(
+    gout: Sequence[Plane],
+    input: Sequence[Plane],
+    grid: Sequence[Plane],
+    align_corners: bool,
+    kink: str = "right",
+    literal: bool = False,
+) -> Gradients:
+    """Return the gradients of `grid_sample` for the cotangent `gout` (C, H_out, W_out) (bilinear.4, bilinear.5)."""
+    height, width = len(input[0]), len(input[0][0])
+    samples = Samples(grid, height, width, align_corners, literal)
+    scale_x = coordinate_scale(width, align_corners) * HALF
+    scale_y = coordinate_scale(height, align_corners) * HALF
+    ginput = [[[Sum() for _ in range(width)] for _ in range(height)] for _ in input]
+    gx, gy = samples.outputs(), samples.outputs()
+    for i, j, x, y, window in samples.finite:
+        for c, plane in enumerate(input):
+            g = gout[c][i][j]
+            for n in window.rows:
+                for m in window.columns:
+                    kx, ky = tent(x - m), tent(y - n)
+                    ginput[c][n][m].add(g * kx * ky)  # (bilinear.4)
+                    gx[i][j].add(scale_x * g * plane[n][m] * tent_derivative(x - m, kink) * ky)  # (bilinear.5)
+                    gy[i][j].add(scale_y * g * plane[n][m] * kx * tent_derivative(y - n, kink))
+    return Gradients(ginput, _joined(gx, gy))
+
+
+class SecondGradients(NamedTuple):
+    """The gradients of `grid_sample_gradient` with respect to gout, input and grid, of one image."""
+
+    ggout: list[list[list[Sum]]]
+    ginput: list[list[list[Sum]]]
+    ggrid: list[list[list[Sum]]]
+
+
+def grid_sample_second_gradient(
+    cotangent_input: Sequence[Plane],
+    cotangent_grid: Sequence[Plane],
+    gout: Sequence[Plane],
+    input: Sequence[Plane],
+    grid: Sequence[Plane],
+    align_corners: bool,
+    kink: str = "right",
+    literal: bool = False,
+) -> SecondGradients:
+    """Return the gradients of A . ginput + b . ggrid for the cotangents A and b (bilinear.6 to bilinear.8).
+
+    On the lattice k' is what `kink` says, and the equations are taken as they stand.
+    """
+    height, width = len(input[0]), len(input[0][0])
+    samples = Samples(grid, height, width, align_corners, literal)
+    scale_x = coordinate_scale(width, align_corners) * HALF
+    scale_y = coordinate_scale(height, align_corners) * HALF
+    ggout = [samples.outputs() for _ in input]
+    ginput = [[[Sum() for _ in range(width)] for _ in range(height)] for _ in input]
+    gx, gy = samples.outputs(), samples.outputs()
+    for i, j, x, y, window in samples.finite:
+        bx, by = cotangent_grid[i][j][0] * scale_x, cotangent_grid[i][j][1] * scale_y
+        for c, plane in enumerate(input):
+            g = gout[c][i][j]
+            for n in window.rows:
+                for m in window.columns:
+                    u, a = plane[n][m], cotangent_input[c][n][m]
+                    kx, ky = tent(x - m), tent(y - n)
+                    dx, dy = tent_derivative(x - m, kink), tent_derivative(y - n, kink)
+                    for term in (a * kx * ky, bx * u * dx * ky, by * u * kx * dy):
+                        ggout[c][i][j].add(term)  # (bilinear.6)
+                    ginput[c][n][m].add(g * bx * dx * ky)  # (bilinear.7)
+                    ginput[c][n][m].add(g * by * kx * dy)
+                    gx[i][j].add(scale_x * g * a * dx * ky)  # (bilinear.8)
+                    gx[i][j].add(scale_x * g * by * u * dx * dy)
+                    gy[i][j].add(scale_y * g * a * kx * dy)
+                    gy[i][j].add(scale_y * g * bx * u * dx * dy)
+    return SecondGradients(ggout, ginput, _joined(gx, gy))

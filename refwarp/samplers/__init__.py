@@ -1,0 +1,5 @@
+"""Samplers: (map, grid) -> warped map."""
+
+from refwarp.samplers.bilinear import grid_sample
+
+__all__ = ["grid_sample"]
