@@ -16,11 +16,10 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
-from numba.core import config
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -39,8 +38,8 @@ def _source_digest() -> str:
 def _cache_folder() -> Path:
     """Choose where compiled kernels lie: NUMBA_CACHE_DIR, beside the sources, or in the user's cache folder."""
     name = f"kernels-{_source_digest()}"
-    if config.CACHE_DIR:
-        return Path(config.CACHE_DIR) / name
+    if numba.config.CACHE_DIR:
+        return Path(numba.config.CACHE_DIR) / name
     beside = _PACKAGE / "__pycache__"
     if os.access(beside if beside.exists() else _PACKAGE, os.W_OK):
         return beside / name
@@ -53,19 +52,17 @@ CACHE_FOLDER = _cache_folder()
 
 def scalar(function: F) -> F:
     """Compile a function of scalars into each kernel that calls it."""
-    compiled: F = numba.njit(inline="never")(function)
-    return compiled
+    return cast(F, numba.njit(function))
 
 
 def kernel(function: F) -> F:
     """Compile a loop over arrays for the CPU, without the interpreter's lock; cached on disk."""
-    set_by_user = config.CACHE_DIR
-    config.CACHE_DIR = str(CACHE_FOLDER)  # read by Numba while it decorates
+    set_by_user = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = str(CACHE_FOLDER)  # read by Numba while it decorates
     try:
-        compiled: F = numba.njit(nogil=True, cache=True)(function)
+        return cast(F, numba.njit(nogil=True, cache=True)(function))
     finally:
-        config.CACHE_DIR = set_by_user
-    return compiled
+        numba.config.CACHE_DIR = set_by_user
 
 
 def argument(array: Any) -> Any:

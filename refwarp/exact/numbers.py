@@ -80,7 +80,7 @@ class Dual:
         return bool(self.value >= Dual.of(other).value)
 
     def __floor__(self) -> int:
-        return math.floor(self.value)
+        return int(math.floor(self.value))
 
     def __repr__(self) -> str:
         """Show both parts."""
