@@ -46,8 +46,8 @@ def read_only(array: Array) -> Array:
 def sum_over(array: Array, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Array:
     """Sum along axes, accurately whichever axes they are.
 
-    Narrow floating-point dtypes accumulate in float64 and round once. float64 is summed pairwise: NumPy does so
-    only along contiguous memory, hence the copy where the summed axes are not the last ones.
+    Narrow floating-point dtypes accumulate in float64 and round once. float64 is summed pairwise: NumPy does
+    so only along contiguous memory, hence the copy where the summed axes are not the last ones.
     """
     wide = np.result_type(array.dtype, np.float64)
     if array.dtype.kind not in "fc":

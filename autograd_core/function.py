@@ -56,12 +56,14 @@ class Context:
     inputs : tuple of Tensor
         The operands, with their history, for a backward that is to be differentiated again.
     needs : tuple of bool
-        For each input, whether its gradient is wanted.
+        For each input, whether its gradient is wanted: in a forward, whether it may ever be; in a backward,
+        whether this sweep leads there.
     """
 
     def __init__(self, function: type[Function], inputs: tuple[Tensor, ...]) -> None:
         self.function = function
         self.inputs = inputs
+        self.arrays = tuple(tensor.data for tensor in inputs)
         self.needs = tuple(tensor.requires_grad for tensor in inputs)
         self.parameters: dict[str, Any] = {}
         self.layouts: tuple[tuple[tuple[int, ...], Any], ...] = ()
@@ -101,15 +103,18 @@ class Context:
         return Tensor(array_module(self.inputs[0].data).zeros(shape, dtype))
 
 
+def _no_backward(ctx: Context, *gouts: Tensor) -> Tensor:
+    raise RuntimeError(f"{ctx.function.__name__} has no backward: its result cannot be differentiated")
+
+
 class Function:
     """One differentiable operation. Subclasses give `forward` and `backward`; see the module's text."""
 
     # Whether ctx.outputs is kept for the backward (exp, tanh, ...: their derivative is cheap from the value).
     keeps_outputs: ClassVar[bool] = False
-    # Given by the subclass, each with its own parameters; `apply` is the only caller of the first,
-    # the reverse sweep of the second.
+    # Given by the subclass, each with parameters of its own; `call` alone calls the first, the reverse sweep the second.
     forward: ClassVar[Callable[..., Array | tuple[Array, ...]]]
-    backward: ClassVar[Callable[..., Tensor | tuple[Tensor | None, ...]]]
+    backward: ClassVar[Callable[..., Tensor | tuple[Tensor | None, ...]]] = staticmethod(_no_backward)
 
     @classmethod
     def call(cls, *inputs: Any, **parameters: Any) -> tuple[Tensor, ...]:
@@ -117,7 +122,7 @@ class Function:
         tensors = tuple(as_tensor(value) for value in inputs)
         ctx = Context(cls, tensors)
         ctx.parameters = parameters
-        results = cls.forward(ctx, *(read_only(tensor.data) for tensor in tensors), **parameters)
+        results = cls.forward(ctx, *map(read_only, ctx.arrays), **parameters)
         outputs = results if isinstance(results, tuple) else (results,)
         if _recording.get() and any(ctx.needs):
             return ctx.record(outputs)

@@ -6,7 +6,7 @@ stays alive as long as its last result does; the gradients in between are let go
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Container, Sequence
 from typing import Any
 
 from autograd_core.arrays import array_module
@@ -38,13 +38,29 @@ def _topological_order(outputs: Sequence[Tensor]) -> list[Context]:
     return order
 
 
-def _checked(ctx: Context, gradients: Any) -> tuple[Tensor | None, ...]:
-    """Hold what a backward returned against the inputs it is for: number, shapes, dtypes."""
-    result = gradients if isinstance(gradients, tuple) else (gradients,)
+def _needs(order: Sequence[Context], wanted: Container[Place]) -> dict[int, tuple[bool, ...]]:
+    """For each application (by id) on a path to something wanted, tell which of its inputs lead there."""
+    needs: dict[int, tuple[bool, ...]] = {}
+    for ctx in order:
+        leads = tuple(t.requires_grad and (_place(t) in wanted or id(t.source) in needs) for t in ctx.inputs)
+        if any(leads):
+            needs[id(ctx)] = leads
+    return needs
+
+
+def _run_backward(ctx: Context, gouts: Sequence[Tensor]) -> tuple[Tensor | None, ...]:
+    """Run one backward and hold what it returns against the inputs it is for: number, shapes, dtypes."""
     name = ctx.function.__name__
-    if len(result) != len(ctx.inputs):
-        raise RuntimeError(f"{name}.backward returned {len(result)} gradients for {len(ctx.inputs)} inputs")
-    for number, (gradient, tensor, needed) in enumerate(zip(result, ctx.inputs, ctx.needs, strict=True)):
+    if any(tensor.data is not array for tensor, array in zip(ctx.inputs, ctx.arrays, strict=True)):
+        raise RuntimeError(
+            f"{name}: an input's data was replaced since the forward (by an optimizer's step?), so its record "
+            "no longer holds; compute the forward again"
+        )
+    result = ctx.function.backward(ctx, *gouts)
+    gradients = result if isinstance(result, tuple) else (result,)
+    if len(gradients) != len(ctx.inputs):
+        raise RuntimeError(f"{name}.backward returned {len(gradients)} gradients for {len(ctx.inputs)} inputs")
+    for number, (gradient, tensor, needed) in enumerate(zip(gradients, ctx.inputs, ctx.needs, strict=True)):
         if not needed:
             continue
         if gradient is None:
@@ -54,21 +70,15 @@ def _checked(ctx: Context, gradients: Any) -> tuple[Tensor | None, ...]:
                 f"{name}.backward returned {gradient.dtype}{gradient.shape} for input {number}, "
                 f"which is {tensor.dtype}{tensor.shape}"
             )
-    return result
+    return gradients
 
 
 def _sweep(
-    outputs: Sequence[Tensor], cotangents: Sequence[Tensor], wanted: dict[Place, Tensor], create_graph: bool
+    outputs: Sequence[Tensor], cotangents: Sequence[Tensor], wanted: Collection[Place], create_graph: bool
 ) -> dict[Place, Tensor]:
-    """Return the gradients at the places in `wanted`."""
+    """Return the gradients at the places in `wanted` that the outputs depend on."""
     order = _topological_order(outputs)
-    # Only applications on a path to something wanted need to run backward.
-    useful: set[int] = set()
-    for ctx in order:
-        places = ((t, _place(t)) for t in ctx.inputs if t.requires_grad)
-        if any(place in wanted or (t.source is not None and id(t.source) in useful) for t, place in places):
-            useful.add(id(ctx))
-
+    needs = _needs(order, wanted)
     gradients: dict[Place, Tensor] = {}
     found: dict[Place, Tensor] = {}
 
@@ -78,19 +88,20 @@ def _sweep(
 
     with recording(create_graph):
         for output, cotangent in zip(outputs, cotangents, strict=True):
-            accumulate(output, cotangent)
+            accumulate(output, cotangent if create_graph else cotangent.detach())
         for ctx in reversed(order):
             places = [(id(ctx), index) for index in range(len(ctx.layouts))]
-            found.update({place: gradients[place] for place in places if place in wanted and place in gradients})
             known = [gradients.pop(place, None) for place in places]
-            if id(ctx) not in useful or all(gradient is None for gradient in known):
+            found.update({p: g for p, g in zip(places, known, strict=True) if g is not None and p in wanted})
+            if id(ctx) not in needs or all(gradient is None for gradient in known):
                 continue
+            ctx.needs = needs[id(ctx)]
             gouts = [ctx.zeros(index) if g is None else g for index, g in enumerate(known)]
-            for tensor, gradient in zip(ctx.inputs, _checked(ctx, ctx.function.backward(ctx, *gouts)), strict=True):
-                if tensor.requires_grad and gradient is not None:
+            for tensor, gradient, needed in zip(ctx.inputs, _run_backward(ctx, gouts), ctx.needs, strict=True):
+                if needed and gradient is not None:
                     accumulate(tensor, gradient)
-    found.update({place: gradient for place, gradient in gradients.items() if place in wanted})
-    return found
+    # What is left belongs to leaves.
+    return found | {place: gradient for place, gradient in gradients.items() if place in wanted}
 
 
 def _cotangent(output: Tensor, given: Any, number: int) -> Tensor:
@@ -109,8 +120,8 @@ def _cotangent(output: Tensor, given: Any, number: int) -> Tensor:
     cotangent = as_tensor(given)
     if cotangent.shape != output.shape or cotangent.dtype != output.dtype:
         raise ValueError(
-            f"grad_outputs[{number}] is {cotangent.dtype}{cotangent.shape}, expected the dtype and shape of its "
-            f"output, {output.dtype}{output.shape}"
+            f"grad_outputs[{number}]: given {cotangent.dtype}{cotangent.shape}, expected the dtype and shape "
+            f"of its output, {output.dtype}{output.shape}"
         )
     return cotangent
 
@@ -153,15 +164,14 @@ def grad(
     """
     outputs = (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
     inputs = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
-    given = (grad_outputs,) if len(outputs) == 1 and not isinstance(grad_outputs, tuple | list) else grad_outputs
-    given = (None,) * len(outputs) if given is None else given
+    given = grad_outputs if isinstance(grad_outputs, tuple | list) else (grad_outputs,) * len(outputs)
     if len(given) != len(outputs):
-        raise ValueError(f"grad_outputs: given {len(given)}, expected one for each of the {len(outputs)} outputs")
+        raise ValueError(f"grad_outputs: given {len(given)}, expected one for each of {len(outputs)} outputs")
     for number, tensor in enumerate(inputs):
         if not tensor.requires_grad:
             raise ValueError(f"inputs[{number}] has requires_grad=False, so nothing was recorded for it")
     cotangents = [_cotangent(*pair, number) for number, pair in enumerate(zip(outputs, given, strict=True))]
-    found = _sweep(outputs, cotangents, {_place(tensor): tensor for tensor in inputs}, create_graph)
+    found = _sweep(outputs, cotangents, {_place(tensor) for tensor in inputs}, create_graph)
     return tuple(
         found[_place(t)] if _place(t) in found else Tensor(array_module(t.data).zeros(t.shape, t.dtype))
         for t in inputs

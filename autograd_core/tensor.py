@@ -54,11 +54,11 @@ class Tensor:
 
     def __init__(self, data: Any, requires_grad: bool = False) -> None:
         if isinstance(data, Tensor):
-            raise TypeError("data: given a Tensor, expected an array; use x.detach() to cut one off its history")
+            raise TypeError("data: given a Tensor, expected an array; x.detach() cuts one off its history")
         self.data: Array = data if is_array(data) else np.asarray(data)
         if requires_grad and self.data.dtype.kind not in "fc":
             raise TypeError(
-                f"requires_grad: given for an array of dtype {self.data.dtype}, expected a floating-point dtype"
+                f"requires_grad: given for an array of {self.data.dtype}, expected a floating-point dtype"
             )
         self.requires_grad = requires_grad
         self.grad: Tensor | None = None
@@ -88,6 +88,7 @@ class Tensor:
         return int(self.data.size)
 
     def __len__(self) -> int:
+        """Return the length of the first axis."""
         if not self.shape:
             raise TypeError("len() of a tensor without axes")
         return self.shape[0]
@@ -98,9 +99,11 @@ class Tensor:
         return f"Tensor({self.data!r}{wanted})"
 
     def __bool__(self) -> bool:
+        """Return the truth of the one element."""
         return bool(self.data)
 
     def __float__(self) -> float:
+        """Return the one element."""
         return float(self.data)
 
     def item(self) -> float:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+from refwarp.exact.ledger import Equation
 from refwarp.exact.numbers import Number, Sum
 
 Grid = list[list[list[Sum]]]
@@ -71,3 +72,19 @@ def affine_grid_gradient(ggrid: list[list[list[Number]]], align_corners: bool) -
                 gtheta[r][1].add(ggrid[i][j][r] * y)
                 gtheta[r][2].add(ggrid[i][j][r])
     return gtheta
+
+
+LEDGER = (
+    Equation(
+        "STN",
+        "1",
+        "affine grid",
+        "holds",
+        "where in the corner pixels -1 and 1 lie is open: align_corners",
+        ("refwarp.exact.affine.affine_grid", "refwarp.grids.affine.affine_grid"),
+        (
+            "tests/exact/test_exact_bilinear.py::test_the_affine_gradient_is_the_transpose_of_the_grid",
+            "tests/exact/test_exact_bilinear.py::test_the_identity_reaches_every_pixel_centre",
+        ),
+    ),
+)

@@ -1,6 +1,7 @@
 """Bilinear sampling once more, literally: STN Eqs. (3), (5), (6), (7), and what the last two should say.
 
-    V_c(i) = sum over n, m of U_c(n, m) k(x_i - m) k(y_i - n),   k(d) = max(0, 1 - |d|)     (STN 3, STN 5)
+    V_c(i) = sum over n, m of U_c(n, m) k(x_i - m) k(y_i - n)                               (STN 3)
+    k(d) = max(0, 1 - |d|)                                                                  (STN 5)
 
 x and y count pixels; what the grid holds is g in [-1, 1], and the paper leaves the conversion open:
 
@@ -9,10 +10,15 @@ x and y count pixels; what the grid holds is g in [-1, 1], and the paper leaves 
 A pixel outside the map is not there, which is the same as a zero there ("zeros" padding). A coordinate that is
 NaN makes its sample and its coordinate's gradient NaN and touches nothing else; an infinite one lies outside.
 
-The printed gradients are transcribed as they stand (`literal_...`); the corrected ones are
+The printed gradients are transcribed as they stand:
 
-    dV/dU(n, m) = k(x - m) k(y - n)                                                         (bilinear.2)
-    dV/dx = sum over n, m of U(n, m) k'(x - m) k(y - n)                                     (bilinear.3)
+    dV/dU(n, m) = sum over n, m of k(x - m) k(y - n)                                        (STN 6)
+    dV/dx = sum over n, m of U(n, m) k(y - n) {0 if |m - x| >= 1, 1 if m >= x, -1 if m < x}   (STN 7)
+
+The first has a sum too many, the second fails on the lattice. The corrected ones are
+
+    dV/dU(n, m) = k(x - m) k(y - n)                                                         (bilinear.3)
+    dV/dx = sum over n, m of U(n, m) k'(x - m) k(y - n)                                     (bilinear.4)
 
 with k' the derivative of the tent, one-sided where the tent has a corner (d = -1, 0, 1):
 
@@ -24,15 +30,15 @@ with k' the derivative of the tent, one-sided where the tent has a corner (d = -
 
 For the whole operation, with ggrid in units of g (so with the factors s_x / 2, s_y / 2 of (bilinear.1)):
 
-    gU_c(n, m) = sum over i of gV_c(i) k(x_i - m) k(y_i - n)                                (bilinear.4)
-    gg_x(i) = s_x/2 sum over c, n, m of gV_c(i) U_c(n, m) k'(x_i - m) k(y_i - n)            (bilinear.5)
+    gU_c(n, m) = sum over i of gV_c(i) k(x_i - m) k(y_i - n)                                (bilinear.5)
+    gg_x(i) = s_x/2 sum over c, n, m of gV_c(i) U_c(n, m) k'(x_i - m) k(y_i - n)            (bilinear.6)
 
 and gg_y alike. These two are linear in gV and are differentiated once more: let A be a cotangent of gU and
 (b_x, b_y) one of (gg_x, gg_y), and b'_x = b_x s_x/2. Of A . gU + b . gg the derivatives are, k'' being 0 in a cell,
 
-    with respect to gV_c(i):     sum over n, m of A k k + b'_x U k' k + b'_y U k k'           (bilinear.6)
-    with respect to U_c(n, m):   sum over i of gV_c(i) (b'_x k' k + b'_y k k')                (bilinear.7)
-    with respect to g_x(i):      s_x/2 sum over c, n, m of gV_c(i) (A k' k + b'_y U k' k')    (bilinear.8)
+    with respect to gV_c(i):     sum over n, m of A k k + b'_x U k' k + b'_y U k k'           (bilinear.7)
+    with respect to U_c(n, m):   sum over i of gV_c(i) (b'_x k' k + b'_y k k')                (bilinear.8)
+    with respect to g_x(i):      s_x/2 sum over c, n, m of gV_c(i) (A k' k + b'_y U k' k')    (bilinear.9)
 
 where in each product the first factor is at x_i - m, the second at y_i - n; and for g_y alike.
 
@@ -47,6 +53,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
+from refwarp.exact.ledger import Equation
 from refwarp.exact.numbers import Number, Sum
 
 Plane = Sequence[Sequence[Number]]
@@ -126,17 +133,17 @@ def value(plane: Plane, x: Number, y: Number, window: Window | None = None) -> S
 
 
 def map_derivative(x: Number, y: Number, n: int, m: int) -> Number:
-    """Return dV/dU(n, m), one product of tents (bilinear.2)."""
+    """Return dV/dU(n, m), one product of tents (bilinear.3)."""
     return tent(x - m) * tent(y - n)
 
 
 def x_derivative(plane: Plane, x: Number, y: Number, kink: str, window: Window | None = None) -> Sum:
-    """Return dV/dx (bilinear.3)."""
+    """Return dV/dx (bilinear.4)."""
     return Sum(_terms(plane, x, y, lambda d: tent_derivative(d, kink), tent, window or everywhere(plane)))
 
 
 def y_derivative(plane: Plane, x: Number, y: Number, kink: str, window: Window | None = None) -> Sum:
-    """Return dV/dy (bilinear.3)."""
+    """Return dV/dy (bilinear.4)."""
     return Sum(_terms(plane, x, y, tent, lambda d: tent_derivative(d, kink), window or everywhere(plane)))
 
 
@@ -262,7 +269,7 @@ def grid_sample_gradient(
     kink: str = "right",
     literal: bool = False,
 ) -> Gradients:
-    """Return the gradients of `grid_sample` for the cotangent `gout` (C, H_out, W_out) (bilinear.4, bilinear.5)."""
+    """Return the gradients of `grid_sample` for the cotangent `gout` (C, H_out, W_out) (bilinear.5), (bilinear.6)."""
     height, width = len(input[0]), len(input[0][0])
     samples = Samples(grid, height, width, align_corners, literal)
     scale_x = coordinate_scale(width, align_corners) * HALF
@@ -275,8 +282,8 @@ def grid_sample_gradient(
             for n in window.rows:
                 for m in window.columns:
                     kx, ky = tent(x - m), tent(y - n)
-                    ginput[c][n][m].add(g * kx * ky)  # (bilinear.4)
-                    gx[i][j].add(scale_x * g * plane[n][m] * tent_derivative(x - m, kink) * ky)  # (bilinear.5)
+                    ginput[c][n][m].add(g * kx * ky)  # (bilinear.5)
+                    gx[i][j].add(scale_x * g * plane[n][m] * tent_derivative(x - m, kink) * ky)  # (bilinear.6)
                     gy[i][j].add(scale_y * g * plane[n][m] * kx * tent_derivative(y - n, kink))
     return Gradients(ginput, _joined(gx, gy))
 
@@ -299,7 +306,7 @@ def grid_sample_second_gradient(
     kink: str = "right",
     literal: bool = False,
 ) -> SecondGradients:
-    """Return the gradients of A . ginput + b . ggrid for the cotangents A and b (bilinear.6 to bilinear.8).
+    """Return the gradients of A . ginput + b . ggrid for the cotangents A and b (bilinear.7), (bilinear.8), (bilinear.9).
 
     On the lattice k' is what `kink` says, and the equations are taken as they stand.
     """
@@ -320,11 +327,49 @@ def grid_sample_second_gradient(
                     kx, ky = tent(x - m), tent(y - n)
                     dx, dy = tent_derivative(x - m, kink), tent_derivative(y - n, kink)
                     for term in (a * kx * ky, bx * u * dx * ky, by * u * kx * dy):
-                        ggout[c][i][j].add(term)  # (bilinear.6)
-                    ginput[c][n][m].add(g * bx * dx * ky)  # (bilinear.7)
+                        ggout[c][i][j].add(term)  # (bilinear.7)
+                    ginput[c][n][m].add(g * bx * dx * ky)  # (bilinear.8)
                     ginput[c][n][m].add(g * by * kx * dy)
-                    gx[i][j].add(scale_x * g * a * dx * ky)  # (bilinear.8)
+                    gx[i][j].add(scale_x * g * a * dx * ky)  # (bilinear.9)
                     gx[i][j].add(scale_x * g * by * u * dx * dy)
                     gy[i][j].add(scale_y * g * a * kx * dy)
                     gy[i][j].add(scale_y * g * bx * u * dx * dy)
     return SecondGradients(ggout, ginput, _joined(gx, gy))
+
+
+_TESTS = "tests/exact/test_exact_bilinear.py::"
+_DERIVATIVES = _TESTS + "test_the_gradients_are_the_derivatives_of_the_printed_forward"
+_SAMPLER = "refwarp.samplers.bilinear"
+
+LEDGER = (
+    Equation(
+        "STN",
+        "5",
+        "bilinear kernel",
+        "holds",
+        "where pixel -1 to 1 lies is open: align_corners",
+        ("refwarp.exact.bilinear.value", f"{_SAMPLER}.blend"),
+        (_DERIVATIVES, _TESTS + "test_windows_hold_every_term_that_is_not_zero"),
+    ),
+    Equation(
+        "STN",
+        "6",
+        "dV/dU of the bilinear kernel",
+        "misprint",
+        "the sum over n and m must go: read as printed it is 1 at every interior sample",
+        ("refwarp.exact.bilinear.literal_map_derivative", "refwarp.exact.bilinear.map_derivative"),
+        (_TESTS + "test_equation_6_as_printed_is_no_derivative",),
+    ),
+    Equation(
+        "STN",
+        "7",
+        "dV/dx of the bilinear kernel",
+        "wrong",
+        "on the lattice, where it gives the pixel itself, outside the generalised gradient; it holds elsewhere",
+        ("refwarp.exact.bilinear.literal_x_derivative", "refwarp.exact.bilinear.x_derivative"),
+        (
+            _TESTS + "test_equation_7_as_printed_lies_outside_the_generalised_gradient",
+            _TESTS + "test_equation_7_holds_off_the_lattice",
+        ),
+    ),
+)

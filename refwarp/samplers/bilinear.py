@@ -5,20 +5,20 @@
 Of the sum at most four terms differ from zero: those of the cell (n, n + 1) x (m, m + 1) around the sample, with
 the weights f = x - m, h = 1 - f and alike in y. `conventions.locate` finds cell and weights. Then
 
-    V_c(i) = (U(n, m) h_x + U(n, m+1) f_x) h_y + (U(n+1, m) h_x + U(n+1, m+1) f_x) f_y       (bilinear.1)
+    V_c(i) = (U(n, m) h_x + U(n, m+1) f_x) h_y + (U(n+1, m) h_x + U(n+1, m+1) f_x) f_y       (bilinear.2)
 
 STN's (6) is printed with a sum too many, and its (7) fails where x is an integer. The gradients are
 
-    gU_c(n, m) = sum over i of gV_c(i) k(x_i - m) k(y_i - n)                                 (bilinear.4)
-    gg_x(i) = s_x/2 sum over c, n, m of gV_c(i) U_c(n, m) k'(x_i - m) k(y_i - n)             (bilinear.5)
+    gU_c(n, m) = sum over i of gV_c(i) k(x_i - m) k(y_i - n)                                 (bilinear.5)
+    gg_x(i) = s_x/2 sum over c, n, m of gV_c(i) U_c(n, m) k'(x_i - m) k(y_i - n)             (bilinear.6)
 
 and gg_y alike, where s/2 = dx/dg. In a cell k' is -1 at its left pixel and 1 at its right one; what it is on the
 lattice is the rule `kink`, see `conventions.choose_side`. For cotangents A of gU and (b_x, b_y) of (gg_x, gg_y),
 with b'_x = b_x s_x/2, the second derivatives are
 
-    with respect to gV_c(i):     sum over n, m of A k k + b'_x U k' k + b'_y U k k'            (bilinear.6)
-    with respect to U_c(n, m):   sum over i of gV_c(i) (b'_x k' k + b'_y k k')                 (bilinear.7)
-    with respect to g_x(i):      s_x/2 sum over c, n, m of gV_c(i) (A k' k + b'_y U k' k')     (bilinear.8)
+    with respect to gV_c(i):     sum over n, m of A k k + b'_x U k' k + b'_y U k k'            (bilinear.7)
+    with respect to U_c(n, m):   sum over i of gV_c(i) (b'_x k' k + b'_y k k')                 (bilinear.8)
+    with respect to g_x(i):      s_x/2 sum over c, n, m of gV_c(i) (A k' k + b'_y U k' k')     (bilinear.9)
 
 Conventions: `refwarp.conventions`. docs/bilinear.md derives each line and its error bound. Everything is computed
 in float64 and rounded once to the dtype of the data; long sums of float64 data carry their rounding errors along.
@@ -55,7 +55,7 @@ from refwarp.conventions import (
 
 @scalar
 def blend(u00: float, u01: float, u10: float, u11: float, hx: float, fx: float, hy: float, fy: float) -> float:
-    """Return the value in a cell (bilinear.1)."""
+    """Return the value in a cell, (STN 5) without the terms that are 0 (bilinear.2)."""
     return (u00 * hx + u01 * fx) * hy + (u10 * hx + u11 * fx) * fy
 
 
@@ -67,7 +67,7 @@ def slope(a0: float, a1: float, a2: float, d0: float, d1: float, d2: float) -> f
 
 @scalar
 def weighted(gout: float, scale: float, slope0: float, w0: float, slope1: float, w1: float) -> float:
-    """Return gout scale (slope0 w0 + slope1 w1), a summand of (bilinear.5), with care near under- and overflow."""
+    """Return gout scale (slope0 w0 + slope1 w1), a summand of (bilinear.6), with care near under- and overflow."""
     inner = (slope0 * w0 + slope1 * w1) * scale
     product = gout * inner
     if TINY <= abs(inner) and TINY <= abs(product) <= HUGE:
@@ -90,7 +90,7 @@ def _pixel(map: Any, b: int, c: int, n: int, m: int) -> float:
 
 @kernel
 def _forward(start: int, stop: int, input: Any, grid: Any, align_corners: bool, out: Any) -> None:
-    """Compute (bilinear.1) for the rows start to stop of the outputs of all images."""
+    """Compute (bilinear.2) for the rows start to stop of the outputs of all images."""
     _, channels, height, width = input.shape
     _, rows, columns, _ = grid.shape
     sx, sy = coordinate_scale(width, align_corners), coordinate_scale(height, align_corners)
@@ -126,7 +126,7 @@ def _scatter(plane: Any, lost: Any, n: int, m: int, term: float) -> None:
 
 @kernel
 def _backward_input(start: int, stop: int, gout: Any, grid: Any, align_corners: bool, ginput: Any) -> None:
-    """Compute (bilinear.4) for the planes start to stop; each is summed by one thread, in the order of the samples."""
+    """Compute (bilinear.5) for the planes start to stop; each is summed by one thread, in the order of the samples."""
     _, channels, height, width = ginput.shape
     _, rows, columns, _ = grid.shape
     sx, sy = coordinate_scale(width, align_corners), coordinate_scale(height, align_corners)
@@ -159,7 +159,7 @@ def _backward_input(start: int, stop: int, gout: Any, grid: Any, align_corners: 
 def _backward_grid(
     start: int, stop: int, gout: Any, input: Any, grid: Any, align_corners: bool, kink: int, ggrid: Any
 ) -> None:
-    """Compute (bilinear.5) for the rows start to stop of the grids of all images."""
+    """Compute (bilinear.6) for the rows start to stop of the grids of all images."""
     _, channels, height, width = input.shape
     _, rows, columns, _ = grid.shape
     sx, sy = coordinate_scale(width, align_corners), coordinate_scale(height, align_corners)
@@ -191,7 +191,7 @@ def _backward_grid(
                     u20, u21 = _pixel(input, b, c, n + 2, m), _pixel(input, b, c, n + 2, m + 1)
                 row0, row1 = slope(u00, u01, u02, dx0, dx1, dx2), slope(u10, u11, u12, dx0, dx1, dx2)
                 column0, column1 = slope(u00, u10, u20, dy0, dy1, dy2), slope(u01, u11, u21, dy0, dy1, dy2)
-                total_x, lost = two_sum(total_x, weighted(g, 0.5 * sx, row0 * py0, hy, row1 * py1, fy))  # (bilinear.5)
+                total_x, lost = two_sum(total_x, weighted(g, 0.5 * sx, row0 * py0, hy, row1 * py1, fy))  # (bilinear.6)
                 lost_x += lost
                 total_y, lost = two_sum(total_y, weighted(g, 0.5 * sy, column0 * px0, hx, column1 * px1, fx))
                 lost_y += lost
@@ -216,7 +216,7 @@ def _second_gather(
     ggout: Any,
     ggrid: Any,
 ) -> None:
-    """Compute (bilinear.6) and (bilinear.8) for the rows start to stop of the outputs of all images."""
+    """Compute (bilinear.7) and (bilinear.9) for the rows start to stop of the outputs of all images."""
     _, channels, height, width = input.shape
     _, rows, columns, _ = grid.shape
     sx, sy = coordinate_scale(width, align_corners), coordinate_scale(height, align_corners)
@@ -253,9 +253,9 @@ def _second_gather(
                         slope_x += u * dx[p] * wy[q]
                         slope_y += u * wx[p] * dy[q]
                         slope_xy += u * dx[p] * dy[q]
-                ggout[b, c, i, j] = value_a + (bx * slope_x + by * slope_y)  # (bilinear.6)
+                ggout[b, c, i, j] = value_a + (bx * slope_x + by * slope_y)  # (bilinear.7)
                 g = np.float64(gout[b, c, i, j])
-                total_x, lost = two_sum(total_x, g * (slope_ax + by * slope_xy))  # (bilinear.8)
+                total_x, lost = two_sum(total_x, g * (slope_ax + by * slope_xy))  # (bilinear.9)
                 lost_x += lost
                 total_y, lost = two_sum(total_y, g * (slope_ay + bx * slope_xy))
                 lost_y += lost
@@ -274,7 +274,7 @@ def _second_scatter(
     kink: int,
     ginput: Any,
 ) -> None:
-    """Compute (bilinear.7) for the planes start to stop."""
+    """Compute (bilinear.8) for the planes start to stop."""
     _, channels, height, width = ginput.shape
     _, rows, columns, _ = grid.shape
     sx, sy = coordinate_scale(width, align_corners), coordinate_scale(height, align_corners)
@@ -300,7 +300,7 @@ def _second_scatter(
                 by = np.float64(cotangent_grid[b, i, j, 1]) * (0.5 * sy)
                 for q in range(3):
                     for r in range(3):
-                        _scatter(plane, lost, n + q, m + r, g * (bx * dx[r] * wy[q]))  # (bilinear.7)
+                        _scatter(plane, lost, n + q, m + r, g * (bx * dx[r] * wy[q]))  # (bilinear.8)
                         _scatter(plane, lost, n + q, m + r, g * (by * wx[r] * dy[q]))
         for n in range(height):
             for m in range(width):
@@ -315,7 +315,7 @@ class Bilinear(Function):
 
     @staticmethod
     def forward(ctx: Context, input: Any, grid: Any, *, align_corners: bool, kink: int) -> Any:
-        """Compute (bilinear.1)."""
+        """Compute (bilinear.2)."""
         batch, channels = input.shape[:2]
         _, rows, columns, _ = grid.shape
         out = np.empty((batch, channels, rows, columns), input.dtype)
@@ -324,7 +324,7 @@ class Bilinear(Function):
 
     @staticmethod
     def backward(ctx: Context, gout: Tensor) -> tuple[Tensor | None, ...]:
-        """Compute (bilinear.4) and (bilinear.5), those that are wanted."""
+        """Compute (bilinear.5) and (bilinear.6), those that are wanted."""
         input, grid = ctx.inputs
         ginput, ggrid = BilinearGradient.call(gout, input, grid, needs=ctx.needs, **ctx.parameters)
         return ginput if ctx.needs[0] else None, ggrid if ctx.needs[1] else None
@@ -337,7 +337,7 @@ class BilinearGradient(Function):
     def forward(
         ctx: Context, gout: Any, input: Any, grid: Any, *, needs: tuple[bool, bool], align_corners: bool, kink: int
     ) -> Any:
-        """Compute (bilinear.4) and (bilinear.5)."""
+        """Compute (bilinear.5) and (bilinear.6)."""
         gout, input, grid = argument(gout), argument(input), argument(grid)
         batch, channels = input.shape[:2]
         ginput, ggrid = np.zeros_like(input), np.zeros_like(grid)
@@ -350,7 +350,7 @@ class BilinearGradient(Function):
 
     @staticmethod
     def backward(ctx: Context, cotangent_input: Tensor, cotangent_grid: Tensor) -> tuple[Tensor, ...]:
-        """Compute (bilinear.6) to (bilinear.8)."""
+        """Compute (bilinear.7) to (bilinear.9)."""
         options = {name: ctx.parameters[name] for name in ("align_corners", "kink")}
         return BilinearSecondGradient.call(cotangent_input, cotangent_grid, *ctx.inputs, **options)
 
@@ -370,7 +370,7 @@ class BilinearSecondGradient(Function):
         align_corners: bool,
         kink: int,
     ) -> Any:
-        """Compute (bilinear.6) to (bilinear.8)."""
+        """Compute (bilinear.7) to (bilinear.9)."""
         a, b, g, u, grid = (argument(array) for array in (cotangent_input, cotangent_grid, gout, input, grid))
         ggout, ginput, ggrid = np.empty_like(g), np.empty_like(u), np.empty_like(grid)
         rows, planes = u.shape[0] * grid.shape[1], u.shape[0] * u.shape[1]

@@ -1,0 +1,24 @@
+"""A small differentiation engine on NumPy arrays (CuPy's where CuPy is installed).
+
+It knows nothing of pictures: Tensors, Functions with hand-derived backwards, the reverse sweep, layers,
+optimizers, and the check that a backward is right.
+"""
+
+from autograd_core import functions, layers, optimizers
+from autograd_core.function import Context, Function, no_grad, recording
+from autograd_core.sweep import backward, grad
+from autograd_core.tensor import Tensor, as_tensor
+
+__all__ = [
+    "Context",
+    "Function",
+    "Tensor",
+    "as_tensor",
+    "backward",
+    "functions",
+    "grad",
+    "layers",
+    "no_grad",
+    "optimizers",
+    "recording",
+]

@@ -1,0 +1,66 @@
+"""Reductions along axes: sum, mean, logsumexp. Sums are accurate along every axis (`arrays.sum_over`)."""
+
+from __future__ import annotations
+
+import math
+
+from numpy.lib.array_utils import normalize_axis_tuple
+
+from autograd_core.arrays import Array, array_module, sum_over
+from autograd_core.function import Context, Function
+from autograd_core.functions.elementwise import exp
+from autograd_core.functions.shaping import broadcast_to, reshape
+from autograd_core.tensor import Tensor
+
+Axis = int | tuple[int, ...] | None
+
+
+def _with_axes_kept(reduced: Tensor, shape: tuple[int, ...], axis: Axis) -> Tensor:
+    """Give a reduction of an array of `shape` its summed axes back, with length one."""
+    axes = range(len(shape)) if axis is None else normalize_axis_tuple(axis, len(shape))
+    return reshape(reduced, [1 if k in axes else n for k, n in enumerate(shape)])
+
+
+class _Sum(Function):
+    @staticmethod
+    def forward(ctx: Context, x: Array, axis: Axis, keepdims: bool) -> Array:
+        return sum_over(x, axis, keepdims)
+
+    @staticmethod
+    def backward(ctx: Context, gout: Tensor) -> Tensor:
+        shape = ctx.inputs[0].shape
+        return broadcast_to(_with_axes_kept(gout, shape, ctx.parameters["axis"]), shape)
+
+
+def sum(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """Return the sum of `x` along `axis` (all axes by default)."""
+    return _Sum.apply(x, axis=axis, keepdims=keepdims)
+
+
+def mean(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """Return the arithmetic mean of `x` along `axis` (all axes by default)."""
+    axes = range(x.ndim) if axis is None else normalize_axis_tuple(axis, x.ndim)
+    return sum(x, axis, keepdims) / math.prod(x.shape[k] for k in axes)
+
+
+class _LogSumExp(Function):
+    keeps_outputs = True
+
+    @staticmethod
+    def forward(ctx: Context, x: Array, axis: Axis, keepdims: bool) -> Array:
+        xp = array_module(x)
+        largest = x.real.max(axis=axis, keepdims=True)
+        largest = xp.where(xp.isfinite(largest), largest, 0)  # so that inf - inf does not turn up
+        total = xp.log(sum_over(xp.exp(x - largest), axis, keepdims=True)) + largest
+        return total if keepdims else total.squeeze(axis)
+
+    @staticmethod
+    def backward(ctx: Context, gout: Tensor) -> Tensor:
+        x, axis = ctx.inputs[0], ctx.parameters["axis"]
+        softmax = exp(x - _with_axes_kept(ctx.outputs[0], x.shape, axis))
+        return softmax * _with_axes_kept(gout, x.shape, axis)
+
+
+def logsumexp(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """Return log(sum(exp(x))) along `axis` (all axes by default), without overflow."""
+    return _LogSumExp.apply(x, axis=axis, keepdims=keepdims)

@@ -1,0 +1,210 @@
+"""Functions that move elements: reshape, transpose, broadcast, index, join, pad, convert.
+
+They come in adjoint pairs, each the other's backward: broadcast_to and sum_to, getitem and scatter.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
+
+from autograd_core.arrays import Array, array_module, is_array, sum_over
+from autograd_core.function import Context, Function
+from autograd_core.functions.operands import operands
+from autograd_core.tensor import Tensor, as_tensor
+
+Shape = tuple[int, ...]
+
+
+class _Reshape(Function):
+    @staticmethod
+    def forward(ctx: Context, x: Array, shape: Shape) -> Array:
+        return x.reshape(shape)
+
+    @staticmethod
+    def backward(ctx: Context, gout: Tensor) -> Tensor:
+        return reshape(gout, ctx.inputs[0].shape)
+
+
+def reshape(x: Tensor, shape: int | Sequence[int]) -> Tensor:
+    """Return the elements of `x`, in row-major order, in another shape; one length may be -1."""
+    return _Reshape.apply(x, shape=(shape,) if isinstance(shape, int) else tuple(shape))
+
+
+def expand_dims(x: Tensor, axis: int) -> Tensor:
+    """Return `x` with a new axis of length one at position `axis` of the result."""
+    shape = list(x.shape)
+    shape.insert(normalize_axis_index(axis, x.ndim + 1), 1)
+    return reshape(x, shape)
+
+
+def squeeze(x: Tensor, axis: int | tuple[int, ...] | None = None) -> Tensor:
+    """Return `x` without its axes of length one, or without those in `axis` (ValueError if one is longer)."""
+    return reshape(x, np.squeeze(np.broadcast_to(0, x.shape), axis).shape)
+
+
+class _Transpose(Function):
+    @staticmethod
+    def forward(ctx: Context, x: Array, axes: Shape) -> Array:
+        return x.transpose(axes)
+
+    @staticmethod
+    def backward(ctx: Context, gout: Tensor) -> Tensor:
+        axes = ctx.parameters["axes"]
+        return transpose(gout, sorted(range(len(axes)), key=axes.__getitem__))
+
+
+def transpose(x: Tensor, axes: Sequence[int] | None = None) -> Tensor:
+    """Return `x` with its axes in the order `axes`; without it, in reverse order."""
+    order = range(x.ndim)[::-1] if axes is None else normalize_axis_tuple(axes, x.ndim)
+    return _Transpose.apply(x, axes=tuple(order))
+
+
+def matrix_transpose(x: Tensor) -> Tensor:
+    """Return `x` with its last two axes exchanged."""
+    return transpose(x, (*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
+
+
+class _BroadcastTo(Function):
+    @staticmethod
+    def forward(ctx: Context, x: Array, shape: Shape) -> Array:
+        return array_module(x).broadcast_to(x, shape)
+
+    @staticmethod
+    def backward(ctx: Context, gout: Tensor) -> Tensor:
+        return sum_to(gout, ctx.inputs[0].shape)
+
+
+def broadcast_to(x: Tensor, shape: Shape) -> Tensor:
+    """Return `x` repeated along new axes and axes of length one, as NumPy does, to `shape`."""
+    return x if x.shape == shape else _BroadcastTo.apply(x, shape=shape)
+
+
+class _SumTo(Function):
+    @staticmethod
+    def forward(ctx: Context, x: Array, shape: Shape) -> Array:
+        padded = (1,) * (x.ndim - len(shape)) + shape
+        repeated = tuple(k for k, length in enumerate(padded) if length == 1 != x.shape[k])
+        return sum_over(x, repeated).reshape(shape)
+
+    @staticmethod
+    def backward(ctx: Context, gout: Tensor) -> Tensor:
+        return broadcast_to(gout, ctx.inputs[0].shape)
+
+
+def sum_to(x: Tensor, shape: Shape) -> Tensor:
+    """Return the sum of `x` over what broadcasting from `shape` repeats: the adjoint of `broadcast_to`."""
+    return x if x.shape == shape else _SumTo.apply(x, shape=shape)
+
+
+class _GetItem(Function):
+    @staticmethod
+    def forward(ctx: Context, x: Array, index: Any) -> Array:
+        return x[index]
+
+    @staticmethod
+    def backward(ctx: Context, gout: Tensor) -> Tensor:
+        return _Scatter.apply(gout, shape=ctx.inputs[0].shape, index=ctx.parameters["index"])
+
+
+class _Scatter(Function):
+    @staticmethod
+    def forward(ctx: Context, x: Array, shape: Shape, index: Any) -> Array:
+        xp = array_module(x)
+        parts = index if isinstance(index, tuple) else (index,)
+        if not any(is_array(part) for part in parts):  # then no element is named twice
+            out = xp.zeros(shape, x.dtype)
+            out[index] = x
+            return out
+        # An element may be named often: a long sum, so in float64 at least.
+        out = xp.zeros(shape, np.result_type(x.dtype, np.float64))
+        xp.add.at(out, index, x)
+        return out.astype(x.dtype)
+
+    @staticmethod
+    def backward(ctx: Context, gout: Tensor) -> Tensor:
+        return _GetItem.apply(gout, index=ctx.parameters["index"])
+
+
+def getitem(x: Tensor, index: Any) -> Tensor:
+    """Return `x[index]`, with NumPy's meaning: integers, slices, `...`, None, integer and boolean arrays.
+
+    Where an integer array names an element several times, its gradient is the sum, taken in float64 in the
+    order of the index. (On CuPy the order is not fixed, and the last bits may change from run to run.)
+    """
+    parts = index if isinstance(index, tuple) else (index,)
+    # A copy, so that the backward does not see what happens to the caller's array or list.
+    parts = tuple(p.copy() if is_array(p) else np.array(p) if isinstance(p, list) else p for p in parts)
+    return _GetItem.apply(x, index=parts if isinstance(index, tuple) else parts[0])
+
+
+def pad(x: Tensor, widths: Sequence[tuple[int, int]]) -> Tensor:
+    """Return `x` with zeros around it: `widths[k]` elements before and after along axis k."""
+    if len(widths) != x.ndim or any(width < 0 for pair in widths for width in pair):
+        raise ValueError(f"widths: given {widths}, expected {x.ndim} pairs (before, after) of integers >= 0")
+    lengths = [(before, n, after) for n, (before, after) in zip(x.shape, widths, strict=True)]
+    index = tuple(slice(before, before + n) for before, n, _ in lengths)
+    return _Scatter.apply(x, shape=tuple(map(sum, lengths)), index=index)
+
+
+class _Concatenate(Function):
+    @staticmethod
+    def forward(ctx: Context, *arrays: Array, axis: int) -> Array:
+        return array_module(*arrays).concatenate(arrays, axis)
+
+    @staticmethod
+    def backward(ctx: Context, gout: Tensor) -> tuple[Tensor | None, ...]:
+        before = (slice(None),) * ctx.parameters["axis"]
+        gradients: list[Tensor | None] = []
+        start = 0
+        for tensor, needed in zip(ctx.inputs, ctx.needs, strict=True):
+            stop = start + tensor.shape[len(before)]
+            gradients.append(_GetItem.apply(gout, index=(*before, slice(start, stop))) if needed else None)
+            start = stop
+        return tuple(gradients)
+
+
+def concatenate(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
+    """Join tensors along an existing axis."""
+    joined = operands("concatenate", *tensors)
+    if not joined:
+        raise ValueError("tensors: given none, expected at least one")
+    return _Concatenate.apply(*joined, axis=normalize_axis_index(axis, joined[0].ndim))
+
+
+def stack(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
+    """Join tensors of one shape along a new axis."""
+    return concatenate([expand_dims(as_tensor(tensor), axis) for tensor in tensors], axis)
+
+
+class _AsType(Function):
+    @staticmethod
+    def forward(ctx: Context, x: Array, dtype: Any) -> Array:
+        return x.astype(dtype)
+
+    @staticmethod
+    def backward(ctx: Context, gout: Tensor) -> Tensor:
+        return astype(gout, ctx.inputs[0].dtype)
+
+
+def astype(x: Tensor, dtype: Any) -> Tensor:
+    """Return `x` converted to another floating-point dtype; its gradient is converted back.
+
+    Raises
+    ------
+    TypeError
+        If the dtype is not floating-point, or would drop an imaginary part.
+    """
+    new = np.dtype(dtype)
+    if new.kind not in "fc" or (x.dtype.kind == "c" and new.kind != "c"):
+        raise TypeError(f"dtype: given {new} for a tensor of {x.dtype}, expected a floating-point dtype")
+    return x if x.dtype == new else _AsType.apply(x, dtype=new)
+
+
+def flatten(x: Tensor, start: int = 1) -> Tensor:
+    """Return `x` with the axes from `start` on joined to one."""
+    return reshape(x, (*x.shape[:start], math.prod(x.shape[start:])))

@@ -1,0 +1,31 @@
+"""Layers of networks: Modules with parameters, and the functions behind them."""
+
+from autograd_core.layers.activations import Flatten, ReLU, Tanh
+from autograd_core.layers.convolution import Conv2d, conv2d
+from autograd_core.layers.dense import Dense
+from autograd_core.layers.dropout import Dropout
+from autograd_core.layers.initialization import he_normal
+from autograd_core.layers.losses import mean_squared_error, softmax_cross_entropy
+from autograd_core.layers.module import Module, Sequential
+from autograd_core.layers.normalization import BatchNorm
+from autograd_core.layers.pooling import AveragePool2d, MaxPool2d, average_pool2d, max_pool2d
+
+__all__ = [
+    "AveragePool2d",
+    "BatchNorm",
+    "Conv2d",
+    "Dense",
+    "Dropout",
+    "Flatten",
+    "MaxPool2d",
+    "Module",
+    "ReLU",
+    "Sequential",
+    "Tanh",
+    "average_pool2d",
+    "conv2d",
+    "he_normal",
+    "max_pool2d",
+    "mean_squared_error",
+    "softmax_cross_entropy",
+]

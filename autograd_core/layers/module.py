@@ -1,0 +1,119 @@
+"""Module: a part of a network that knows its parameters, its buffers and its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from autograd_core.arrays import Array, array_module
+from autograd_core.tensor import Tensor
+
+
+class Module:
+    """Base of layers and networks. A subclass sets attributes and gives `forward`.
+
+    Attributes that are Tensors with `requires_grad=True` are parameters; attributes that are Modules, or
+    lists of Modules, are parts. Names join attributes and positions by dots: `features.0.weight`.
+
+    Attributes
+    ----------
+    training : bool
+        Whether the module behaves as in training (dropout, batch statistics). Set by `train` and `eval`.
+    buffers : mapping of str to array
+        What belongs to the state but has no gradient, such as running statistics.
+    """
+
+    training: bool = True
+    buffers: Mapping[str, Array] = MappingProxyType({})
+    # Given by the subclass, with its own parameters.
+    forward: Callable[..., Any]
+
+    def __call__(self, *inputs: Any) -> Any:
+        """Return `forward(*inputs)`."""
+        return self.forward(*inputs)
+
+    def _parts(self) -> Iterator[tuple[str, Module]]:
+        for name, value in vars(self).items():
+            if isinstance(value, Module):
+                yield name, value
+            elif isinstance(value, list | tuple):
+                yield from ((f"{name}.{k}", part) for k, part in enumerate(value) if isinstance(part, Module))
+
+    def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
+        """Yield the module itself and all its parts, each after its owner, with the prefix of their names."""
+        yield prefix, self
+        for name, part in self._parts():
+            yield from part.named_modules(f"{prefix}{name}.")
+
+    def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
+        """Yield every parameter with its name; a shared one under each of its names."""
+        for prefix, module in self.named_modules():
+            for name, value in vars(module).items():
+                if isinstance(value, Tensor) and value.requires_grad and value.source is None:
+                    yield prefix + name, value
+
+    def parameters(self) -> list[Tensor]:
+        """List every parameter once."""
+        return list({id(parameter): parameter for _, parameter in self.named_parameters()}.values())
+
+    def train(self, training: bool = True) -> None:
+        """Behave as in training, here and in all parts (or not, with False)."""
+        for _, module in self.named_modules():
+            module.training = training
+
+    def eval(self) -> None:
+        """Behave as in evaluation, here and in all parts."""
+        self.train(False)
+
+    def state_dict(self) -> dict[str, np.ndarray[Any, Any]]:
+        """Return a copy of every parameter and buffer as a NumPy array, by name."""
+        state = {name: parameter.numpy().copy() for name, parameter in self.named_parameters()}
+        for prefix, module in self.named_modules():
+            state |= {prefix + name: Tensor(array).numpy().copy() for name, array in module.buffers.items()}
+        return state
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` of a module of the same structure returned.
+
+        Raises
+        ------
+        ValueError
+            If an entry is missing, unexpected, or of another shape or dtype. Nothing is changed then.
+        """
+        own = self.state_dict()
+        missing, unexpected = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
+        if missing or unexpected:
+            raise ValueError(
+                f"state: missing entries {missing}, unexpected entries {unexpected}; "
+                f"expected exactly those of a {type(self).__name__} of this structure"
+            )
+        for name, array in own.items():
+            given = np.asarray(state[name])
+            if given.shape != array.shape or given.dtype != array.dtype:
+                raise ValueError(
+                    f"state[{name!r}]: given {given.dtype}{given.shape}, expected {array.dtype}{array.shape}"
+                )
+        for name, parameter in self.named_parameters():
+            parameter.data = array_module(parameter.data).array(state[name])
+        for prefix, module in self.named_modules():
+            if module.buffers:
+                module.buffers = {
+                    name: array_module(array).array(state[prefix + name])
+                    for name, array in module.buffers.items()
+                }
+
+
+class Sequential(Module):
+    """Modules (or plain functions of one Tensor) applied one after the other."""
+
+    def __init__(self, *layers: Callable[[Any], Any]) -> None:
+        self.layers = list(layers)
+
+    def forward(self, input: Any) -> Any:
+        """Return the last layer's output."""
+        for layer in self.layers:
+            input = layer(input)
+        return input

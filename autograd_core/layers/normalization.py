@@ -1,0 +1,110 @@
+"""Batch normalisation: S. Ioffe and C. Szegedy, "Batch normalization", ICML 2015."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from autograd_core.arrays import Array, sum_over
+from autograd_core.function import Context, Function
+from autograd_core.layers.module import Module
+from autograd_core.tensor import Tensor
+
+
+class _Normalize(Function):
+    """x -> (x - mean) r and r = (variance + epsilon)^(-1/2), with the statistics of x along `axes`."""
+
+    keeps_outputs = True
+
+    @staticmethod
+    def forward(
+        ctx: Context, x: Array, *, axes: tuple[int, ...], mean: Array, variance: Array, epsilon: float
+    ) -> tuple[Array, Array]:
+        r = (variance + epsilon) ** -0.5
+        return (x - mean) * r, r
+
+    @staticmethod
+    def backward(ctx: Context, gnormalized: Tensor, gr: Tensor) -> Tensor:
+        # With m elements in each mean and y = (x - mean) r:  dr/dx = -r^2 y / m,  and
+        # dy/dx applied to g is  r (g - mean(g) - y mean(g y)).
+        y, r = ctx.outputs
+        axes = ctx.parameters["axes"]
+        m = y.size // r.size
+        along = r * (gnormalized * y).mean(axes, keepdims=True) + r * r * gr / m
+        return r * (gnormalized - gnormalized.mean(axes, keepdims=True)) - y * along
+
+
+class BatchNorm(Module):
+    """Normalise each channel to mean 0 and variance 1, then scale and shift it.
+
+    In training the statistics are those of the batch, over all axes but the channel's; in evaluation they are
+    the running ones, which training updates as
+
+        running = (1 - momentum) running + momentum batch,
+
+    where the batch's variance is the unbiased estimate (divided by m - 1), while normalising divides by m.
+    These are PyTorch's definitions and defaults.
+
+    Parameters
+    ----------
+    num_features : int
+        Channels, the length of axis 1.
+    eps : float
+        Added to the variance.
+    momentum : float
+        The weight of the newest batch in the running statistics.
+    dtype : dtype
+        Of parameters and buffers, and so of the layer.
+
+    Attributes
+    ----------
+    weight, bias : Tensor, (num_features,)
+        Scale and shift; they start at 1 and 0.
+    buffers : dict
+        `running_mean` and `running_var`, (num_features,) each; they start at 0 and 1.
+    """
+
+    def __init__(
+        self, num_features: int, *, eps: float = 1e-5, momentum: float = 0.1, dtype: Any = np.float32
+    ) -> None:
+        self.eps, self.momentum = float(eps), float(momentum)
+        self.weight = Tensor(np.ones(num_features, dtype), requires_grad=True)
+        self.bias = Tensor(np.zeros(num_features, dtype), requires_grad=True)
+        zeros, ones = np.zeros(num_features, dtype), np.ones(num_features, dtype)
+        self.buffers = {"running_mean": zeros, "running_var": ones}
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Map (N, C) or (N, C, H, W) to the same shape.
+
+        Raises
+        ------
+        ValueError
+            If the channels do not fit, or in training a channel has fewer than two values.
+        """
+        if input.ndim < 2 or input.shape[1] != self.weight.size:
+            raise ValueError(f"input: given shape {input.shape}, expected (N, {self.weight.size}, ...)")
+        channels = (-1,) + (1,) * (input.ndim - 2)  # a shape that puts (C,) along axis 1
+        if self.training:
+            normalized = self._normalize_by_batch(input, channels)
+        else:
+            mean, variance = self.buffers["running_mean"], self.buffers["running_var"]
+            r = (variance + self.eps) ** -0.5
+            normalized = (input - mean.reshape(channels)) * r.reshape(channels)
+        return normalized * self.weight.reshape(channels) + self.bias.reshape(channels)
+
+    def _normalize_by_batch(self, input: Tensor, channels: tuple[int, ...]) -> Tensor:
+        axes = (0, *range(2, input.ndim))
+        m = math.prod(input.shape[k] for k in axes)
+        if m < 2:
+            raise ValueError(f"input: given shape {input.shape}, expected two or more values in each channel")
+        mean = sum_over(input.data, axes) / m
+        variance = sum_over((input.data - mean.reshape(channels)) ** 2, axes) / m
+        batch = {"running_mean": mean, "running_var": variance * (m / (m - 1))}
+        self.buffers = {
+            name: (1 - self.momentum) * running + self.momentum * batch[name]
+            for name, running in self.buffers.items()
+        }
+        statistics = {"mean": mean.reshape(channels), "variance": variance.reshape(channels)}
+        return _Normalize.apply(input, axes=axes, epsilon=self.eps, **statistics)

@@ -1,0 +1,174 @@
+"""Pooling: the largest, or the mean, of each window."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from autograd_core.arrays import Array, array_module
+from autograd_core.function import Context, Function
+from autograd_core.layers.module import Module
+from autograd_core.layers.windows import Pair, pair, positions
+from autograd_core.tensor import Tensor
+
+
+def _members(maps: Array, size: Pair, stride: Pair) -> Iterator[Array]:
+    """Yield, for each place in a window, row by row, what all windows have there: a view (N, C, Y, X)."""
+    down, across = positions(maps.shape, size, stride)
+    for i in range(size[0]):
+        for j in range(size[1]):
+            yield maps[
+                :,
+                :,
+                i : i + stride[0] * (down - 1) + 1 : stride[0],
+                j : j + stride[1] * (across - 1) + 1 : stride[1],
+            ]
+
+
+def _firsts(input: Array, largest: Array, size: Pair, stride: Pair) -> Iterator[Array]:
+    """Yield, for each place in a window, which windows have their largest value there and nowhere before."""
+    free = array_module(input).ones(largest.shape, bool)
+    for member in _members(input, size, stride):
+        first = member == largest
+        first &= free
+        free ^= first
+        yield first
+
+
+class _MaxPool(Function):
+    @staticmethod
+    def forward(ctx: Context, input: Array, *, size: Pair, stride: Pair) -> Array:
+        members = _members(input, size, stride)
+        largest = next(members).copy()
+        for member in members:
+            array_module(input).maximum(largest, member, out=largest)
+        ctx.save(input, largest)
+        return largest
+
+    @staticmethod
+    def backward(ctx: Context, gout: Tensor) -> Tensor:
+        input, largest = ctx.saved
+        return _Spread.apply(gout, input=input, largest=largest, **ctx.parameters)
+
+
+class _Spread(Function):
+    """Put each window's number where its maximum was; windows that share a place add up."""
+
+    @staticmethod
+    def forward(
+        ctx: Context, gout: Array, *, input: Array, largest: Array, size: Pair, stride: Pair
+    ) -> Array:
+        ginput = array_module(gout).zeros(input.shape, gout.dtype)
+        targets = _members(ginput, size, stride)
+        for target, first in zip(targets, _firsts(input, largest, size, stride), strict=True):
+            target += gout * first
+        return ginput
+
+    @staticmethod
+    def backward(ctx: Context, ginput: Tensor) -> Tensor:
+        return _Pick.apply(ginput, **ctx.parameters)
+
+
+class _Pick(Function):
+    """Take from each window what stands where its maximum was: the adjoint of `_Spread`."""
+
+    @staticmethod
+    def forward(
+        ctx: Context, maps: Array, *, input: Array, largest: Array, size: Pair, stride: Pair
+    ) -> Array:
+        picked = array_module(maps).zeros(largest.shape, maps.dtype)
+        members = _members(maps, size, stride)
+        for member, first in zip(members, _firsts(input, largest, size, stride), strict=True):
+            picked += member * first
+        return picked
+
+    @staticmethod
+    def backward(ctx: Context, gout: Tensor) -> Tensor:
+        return _Spread.apply(gout, **ctx.parameters)
+
+
+class _AveragePool(Function):
+    @staticmethod
+    def forward(ctx: Context, input: Array, *, size: Pair, stride: Pair) -> Array:
+        members = _members(input, size, stride)
+        total = next(members).copy()
+        for member in members:
+            total += member
+        return total / (size[0] * size[1])
+
+    @staticmethod
+    def backward(ctx: Context, gout: Tensor) -> Tensor:
+        return _AverageSpread.apply(gout, shape=ctx.inputs[0].shape, **ctx.parameters)
+
+
+class _AverageSpread(Function):
+    """Spread each window's number evenly over it: the adjoint of `_AveragePool`."""
+
+    @staticmethod
+    def forward(ctx: Context, gout: Array, *, shape: tuple[int, ...], size: Pair, stride: Pair) -> Array:
+        ginput = array_module(gout).zeros(shape, gout.dtype)
+        share = gout / (size[0] * size[1])
+        for target in _members(ginput, size, stride):
+            target += share
+        return ginput
+
+    @staticmethod
+    def backward(ctx: Context, ginput: Tensor) -> Tensor:
+        return _AveragePool.apply(ginput, size=ctx.parameters["size"], stride=ctx.parameters["stride"])
+
+
+def _sizes(size: int | Pair, stride: int | Pair | None) -> dict[str, Pair]:
+    window = pair("size", size, least=1)
+    return {"size": window, "stride": window if stride is None else pair("stride", stride, least=1)}
+
+
+def max_pool2d(input: Tensor, size: int | Pair, stride: int | Pair | None = None) -> Tensor:
+    """Return the largest value of each window.
+
+    Parameters
+    ----------
+    input : Tensor, (N, C, H, W)
+        The maps.
+    size : int or (int, int)
+        The window, down and across, in pixels.
+    stride : int or (int, int), optional
+        The step from window to window; the window's size by default.
+
+    Returns
+    -------
+    Tensor, (N, C, (H - size) // stride + 1, the same for W)
+        The maxima. Where several pixels of a window share the maximum, the first of them in row-major order
+        gets the gradient. A window with a NaN gives NaN, and no gradient.
+
+    Raises
+    ------
+    ValueError
+        If the input has not four axes, or is smaller than a window.
+    """
+    return _MaxPool.apply(input, **_sizes(size, stride))
+
+
+def average_pool2d(input: Tensor, size: int | Pair, stride: int | Pair | None = None) -> Tensor:
+    """Return the mean of each window; parameters, shapes and errors are those of `max_pool2d`."""
+    return _AveragePool.apply(input, **_sizes(size, stride))
+
+
+class MaxPool2d(Module):
+    """`max_pool2d` as a layer."""
+
+    def __init__(self, size: int | Pair, stride: int | Pair | None = None) -> None:
+        self.sizes = _sizes(size, stride)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Map (N, C, H, W) to (N, C, Y, X)."""
+        return max_pool2d(input, **self.sizes)
+
+
+class AveragePool2d(Module):
+    """`average_pool2d` as a layer."""
+
+    def __init__(self, size: int | Pair, stride: int | Pair | None = None) -> None:
+        self.sizes = _sizes(size, stride)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Map (N, C, H, W) to (N, C, Y, X)."""
+        return average_pool2d(input, **self.sizes)

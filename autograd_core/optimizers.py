@@ -1,0 +1,219 @@
+"""Optimizers: gradient steps on parameters, and a schedule for their learning rate.
+
+A step puts a new array into `parameter.data` and never writes into the old one, which others may hold. The
+state is a flat dictionary of arrays, as a Module's is, so that training can be saved and go on with the same
+bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from autograd_core.arrays import Array, array_module
+from autograd_core.tensor import Tensor
+
+State = dict[str, np.ndarray[Any, Any]]
+
+
+def _entries(state: Mapping[str, Any], expected: State) -> State:
+    """Return the arrays of `state`, which must have the names, shapes and dtypes of `expected`."""
+    if state.keys() != expected.keys():
+        raise ValueError(
+            f"state: missing entries {sorted(expected.keys() - state.keys())}, unexpected entries "
+            f"{sorted(state.keys() - expected.keys())}; expected the state of the same optimizer"
+        )
+    entries = {name: np.array(value) for name, value in state.items()}
+    for name, array in entries.items():
+        if array.shape != expected[name].shape or array.dtype != expected[name].dtype:
+            raise ValueError(
+                f"state[{name!r}]: given {array.dtype}{array.shape}, expected "
+                f"{expected[name].dtype}{expected[name].shape}"
+            )
+    return entries
+
+
+class Optimizer:
+    """What the optimizers share. A subclass gives `_step`.
+
+    Attributes
+    ----------
+    parameters : list of Tensor
+        What is optimised, by the `grad` that `backward` left there. One without `grad` is passed over.
+    learning_rate : float
+        The length of a step; may be set between steps.
+    memory : list of dict of str to array
+        For each parameter, its running quantities, such as the velocity.
+    """
+
+    def __init__(self, parameters: Iterable[Tensor], learning_rate: float) -> None:
+        self.parameters = list(parameters)
+        if not self.parameters:
+            raise ValueError("parameters: given none, expected at least one Tensor")
+        if not learning_rate >= 0:
+            raise ValueError(f"learning_rate: given {learning_rate}, expected a number >= 0")
+        self.learning_rate = float(learning_rate)
+        self.memory: list[dict[str, Array]] = [{} for _ in self.parameters]
+
+    def _step(self, data: Array, gradient: Array, memory: dict[str, Array]) -> Array:
+        """Return the new values of a parameter, and put new arrays into its memory."""
+        raise NotImplementedError
+
+    def step(self) -> None:
+        """Move every parameter that has a gradient."""
+        for parameter, memory in zip(self.parameters, self.memory, strict=True):
+            if parameter.grad is not None:
+                parameter.data = self._step(parameter.data, parameter.grad.data, memory)
+
+    def zero_grad(self) -> None:
+        """Forget the gradients of all parameters."""
+        for parameter in self.parameters:
+            parameter.grad = None
+
+    def state_dict(self) -> State:
+        """Return a copy of the learning rate and the memory, by name: `velocity.3` is that of parameter 3."""
+        state: State = {"learning_rate": np.array(self.learning_rate)}
+        for number, memory in enumerate(self.memory):
+            state |= {f"{name}.{number}": Tensor(array).numpy().copy() for name, array in memory.items()}
+        return state
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` of an optimizer of the same kind and parameters returned.
+
+        Raises
+        ------
+        ValueError
+            If an entry is missing, unexpected, or of another shape or dtype. Nothing is changed then.
+        """
+        entries = _entries(state, self.state_dict())
+        self.learning_rate = float(entries["learning_rate"])
+        for number, memory in enumerate(self.memory):
+            for name, array in memory.items():
+                memory[name] = array_module(array).asarray(entries[f"{name}.{number}"])
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent, with momentum if wanted.
+
+    velocity = momentum velocity + gradient + weight_decay parameter, and
+    parameter = parameter - learning_rate velocity.
+
+    Parameters
+    ----------
+    parameters : iterable of Tensor
+        What is optimised.
+    learning_rate : float
+        The length of a step.
+    momentum : float
+        How much of the velocity stays, 0 <= momentum < 1.
+    nesterov : bool
+        Step along gradient + momentum velocity instead (I. Sutskever et al., ICML 2013).
+    weight_decay : float
+        The weight of an L2 penalty, half the squared norm of the parameters.
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[Tensor],
+        learning_rate: float,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(parameters, learning_rate)
+        if not 0 <= momentum < 1:
+            raise ValueError(f"momentum: given {momentum}, expected 0 <= momentum < 1")
+        if nesterov and not momentum:
+            raise ValueError("nesterov: given without momentum, expected a momentum > 0")
+        self.momentum, self.nesterov, self.weight_decay = float(momentum), nesterov, float(weight_decay)
+        for parameter, memory in zip(self.parameters, self.memory, strict=True):
+            memory["velocity"] = array_module(parameter.data).zeros_like(parameter.data)
+
+    def _step(self, data: Array, gradient: Array, memory: dict[str, Array]) -> Array:
+        gradient = gradient + self.weight_decay * data if self.weight_decay else gradient
+        velocity = memory["velocity"] = self.momentum * memory["velocity"] + gradient
+        direction = gradient + self.momentum * velocity if self.nesterov else velocity
+        return data - self.learning_rate * direction
+
+
+class Adam(Optimizer):
+    """Adam (D. Kingma and J. Ba, ICLR 2015, Algorithm 1), with decoupled weight decay if wanted.
+
+    Parameters
+    ----------
+    parameters : iterable of Tensor
+        What is optimised.
+    learning_rate : float
+        The length of a step.
+    betas : (float, float)
+        How much of the running mean, and of the running mean square, of the gradient stays.
+    eps : float
+        Added to the root of the mean square, after its bias correction.
+    weight_decay : float
+        Each step also takes learning_rate weight_decay parameter away (I. Loshchilov and F. Hutter,
+        "Decoupled weight decay regularization", ICLR 2019).
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[Tensor],
+        learning_rate: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(parameters, learning_rate)
+        if not all(0 <= beta < 1 for beta in betas):
+            raise ValueError(f"betas: given {betas}, expected two numbers, 0 <= beta < 1")
+        self.betas = float(betas[0]), float(betas[1])
+        self.eps, self.weight_decay = float(eps), float(weight_decay)
+        for parameter, memory in zip(self.parameters, self.memory, strict=True):
+            memory["mean"] = array_module(parameter.data).zeros_like(parameter.data)
+            memory["mean_square"] = array_module(parameter.data).zeros_like(parameter.data)
+            memory["steps"] = np.array(0)
+
+    def _step(self, data: Array, gradient: Array, memory: dict[str, Array]) -> Array:
+        first, second = self.betas
+        mean = memory["mean"] = first * memory["mean"] + (1 - first) * gradient
+        square = memory["mean_square"] = second * memory["mean_square"] + (1 - second) * gradient**2
+        memory["steps"] = memory["steps"] + 1
+        steps = int(memory["steps"])
+        # Both means start at zero, so after a few steps they are too small by these factors.
+        direction = mean / (1 - first**steps) / ((square / (1 - second**steps)) ** 0.5 + self.eps)
+        return data - self.learning_rate * (direction + self.weight_decay * data)
+
+
+class StepSchedule:
+    """Multiply the learning rate by a factor after every so many calls of `step`.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+        Whose learning rate it is.
+    step_size : int
+        How many calls lie between two changes.
+    factor : float
+        What the learning rate is multiplied by.
+    """
+
+    def __init__(self, optimizer: Optimizer, step_size: int, factor: float) -> None:
+        if step_size < 1:
+            raise ValueError(f"step_size: given {step_size}, expected an integer >= 1")
+        self.optimizer, self.step_size, self.factor = optimizer, step_size, float(factor)
+        self.count = 0
+
+    def step(self) -> None:
+        """Count one epoch (or iteration, as the caller likes)."""
+        self.count += 1
+        if self.count % self.step_size == 0:
+            self.optimizer.learning_rate *= self.factor
+
+    def state_dict(self) -> State:
+        """Return the count of calls; the learning rate is part of the optimizer's state."""
+        return {"count": np.array(self.count)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned; ValueError if it is something else."""
+        self.count = int(_entries(state, self.state_dict())["count"])

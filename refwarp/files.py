@@ -1,0 +1,128 @@
+"""Files that are there whole or not at all.
+
+A file is written under a temporary name in its own folder, forced to the disk, and renamed. Whoever kills the
+program at any moment finds the old file or the new one under the final name, never half of one. What a killed
+program leaves is a hidden file whose name ends in `.partial`; the next write of the same file removes it.
+"""
+
+from __future__ import annotations
+
+import glob
+import itertools
+import os
+import re
+import secrets
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+# Process numbers come back, in containers soon: a number alone does not say that a file is this process's.
+_TOKEN = secrets.token_hex(4)
+_count = itertools.count()
+
+
+@contextmanager
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Write a file whole or not at all: `with atomic_write(path) as temporary: ...`.
+
+    Parameters
+    ----------
+    path : path
+        The final name. Its folder must exist.
+
+    Yields
+    ------
+    Path
+        The temporary name, with the suffix of the final one. The block creates that file, and closes it. When
+        the block ends, the file is forced to the disk and takes the place of what was at `path`; if the block
+        raises, it is removed, and what was at `path` stays.
+
+    Examples
+    --------
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> with atomic_write(folder / "answer.txt") as temporary:
+    ...     size = temporary.write_text("42")
+    >>> [file.name for file in folder.iterdir()]
+    ['answer.txt']
+    """
+    path = Path(path)
+    _remove_stale(path)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}-{_TOKEN}-{next(_count)}.partial{path.suffix}")
+    try:
+        yield temporary
+        _force_to_disk(temporary)
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _force_to_disk(path.parent)
+
+
+def make_output_folder(path: str | os.PathLike[str], argument: str = "out") -> Path:
+    """Create the folder `path` where it is missing, and make sure that files can be written in it.
+
+    Parameters
+    ----------
+    path : path
+        The folder; those above it are created too.
+    argument : str
+        What the caller calls it, for the message.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    ValueError
+        If it is a file, or cannot be created or written to.
+    """
+    folder = Path(path)
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{argument}: given {str(folder)!r}, which is a file; expected a folder")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ValueError(
+            f"{argument}: given {str(folder)!r}, where no file can be written ({reason}); give another folder"
+        ) from error
+    return folder
+
+
+def _force_to_disk(path: Path) -> None:
+    """Wait until the file or folder is on the disk (a folder: the names in it; where the system can)."""
+    if path.is_dir() and os.name != "posix":
+        return
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _remove_stale(path: Path) -> None:
+    """Remove the temporary files that killed programs left of `path`."""
+    name = re.compile(rf"\.{re.escape(path.stem)}\.(\d+)-([0-9a-f]+)-\d+\.partial{re.escape(path.suffix)}")
+    for file in path.parent.glob(f".{glob.escape(path.stem)}.*.partial{glob.escape(path.suffix)}"):
+        match = name.fullmatch(file.name)
+        if match and not _is_running(int(match[1]), match[2]):
+            file.unlink(missing_ok=True)
+
+
+def _is_running(process: int, token: str) -> bool:
+    """Tell whether the process that wrote a temporary file may still be at it."""
+    if process == os.getpid():
+        return token == _TOKEN
+    if os.name != "posix":  # elsewhere `os.kill(process, 0)` is no question
+        return True
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True

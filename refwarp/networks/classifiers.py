@@ -1,0 +1,182 @@
+"""Classifiers for one picture, without and with a spatial transformer in front (STN, Sect. 4.1).
+
+Both end in the same kind of network: three weight layers, two convolutions with 2x2 max-pooling after each and a
+dense one. The CNN reads the picture reduced by averaging, the ST-CNN what its transformer takes from the picture at
+full resolution, of the same reduced size. The CNN has more channels, so that both have about the same number of
+parameters (`count_parameters`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from autograd_core import Tensor
+from autograd_core.layers import AveragePool2d, Conv2d, Dense, Flatten, MaxPool2d, Module, ReLU, Sequential
+from refwarp.networks.localisation import AffineLocalisation, features_after
+from refwarp.networks.spatial_transformer import SpatialTransformer
+
+
+def _classifier(
+    size: tuple[int, int],
+    *,
+    channels: int,
+    features: tuple[int, int],
+    kernel_size: int,
+    classes: int,
+    rng: np.random.Generator,
+    dtype: Any,
+) -> Sequential:
+    """Return the three weight layers that map (N, channels, *size) to scores (N, classes)."""
+    height, width = features_after(size, kernel_size=kernel_size, poolings=(2, 2))
+    first, second = features
+    return Sequential(
+        Conv2d(channels, first, kernel_size, rng=rng, dtype=dtype),
+        ReLU(),
+        MaxPool2d(2),
+        Conv2d(first, second, kernel_size, rng=rng, dtype=dtype),
+        ReLU(),
+        MaxPool2d(2),
+        Flatten(),
+        Dense(second * height * width, classes, rng=rng, dtype=dtype),
+    )
+
+
+class CNN(Module):
+    """A picture, averaged over squares of `reduction` pixels, and classified.
+
+    Parameters
+    ----------
+    size : (int, int)
+        Height and width of the pictures.
+    channels : int
+        Channels of the pictures.
+    reduction : int
+        Side of the squares that are averaged.
+    features : (int, int)
+        Channels after each convolution.
+    kernel_size : int
+        Side of the convolution kernels.
+    classes : int
+        How many classes there are.
+    rng : numpy.random.Generator
+        Draws the weights.
+    dtype : dtype
+        Of the parameters.
+    """
+
+    def __init__(
+        self,
+        size: tuple[int, int] = (40, 40),
+        *,
+        channels: int = 1,
+        reduction: int = 2,
+        features: tuple[int, int] = (20, 36),
+        kernel_size: int = 5,
+        classes: int = 10,
+        rng: np.random.Generator,
+        dtype: Any = np.float32,
+    ) -> None:
+        self.reduce = AveragePool2d(reduction)
+        self.classifier = _classifier(
+            (size[0] // reduction, size[1] // reduction),
+            channels=channels,
+            features=features,
+            kernel_size=kernel_size,
+            classes=classes,
+            rng=rng,
+            dtype=dtype,
+        )
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Map pictures (N, channels, H, W) to scores (N, classes)."""
+        scores: Tensor = self.classifier(self.reduce(input))
+        return scores
+
+
+class STCNN(Module):
+    """A picture, warped by a spatial transformer to a smaller one, and classified.
+
+    Parameters
+    ----------
+    size : (int, int)
+        Height and width of the pictures.
+    channels : int
+        Channels of the pictures.
+    reduction : int
+        By how much the transformer's output is smaller, and its localisation looks more coarsely.
+    features : (int, int)
+        Channels after each convolution of the classifier.
+    localisation_features : (int, int)
+        Channels after each convolution of the localisation.
+    hidden : int
+        Width of the localisation's hidden layer.
+    kernel_size : int
+        Side of the convolution kernels.
+    classes : int
+        How many classes there are.
+    rng : numpy.random.Generator
+        Draws the weights.
+    dtype : dtype
+        Of the parameters.
+
+    Attributes
+    ----------
+    transformer : SpatialTransformer
+        Its `transform` shows what it does to a picture.
+    """
+
+    def __init__(
+        self,
+        size: tuple[int, int] = (40, 40),
+        *,
+        channels: int = 1,
+        reduction: int = 2,
+        features: tuple[int, int] = (12, 24),
+        localisation_features: tuple[int, int] = (8, 16),
+        hidden: int = 32,
+        kernel_size: int = 5,
+        classes: int = 10,
+        rng: np.random.Generator,
+        dtype: Any = np.float32,
+    ) -> None:
+        reduced = (size[0] // reduction, size[1] // reduction)
+        localisation = AffineLocalisation(
+            size,
+            channels=channels,
+            features=localisation_features,
+            hidden=hidden,
+            kernel_size=kernel_size,
+            reduction=reduction,
+            rng=rng,
+            dtype=dtype,
+        )
+        self.transformer = SpatialTransformer(localisation, reduced)
+        self.classifier = _classifier(
+            reduced,
+            channels=channels,
+            features=features,
+            kernel_size=kernel_size,
+            classes=classes,
+            rng=rng,
+            dtype=dtype,
+        )
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Map pictures (N, channels, H, W) to scores (N, classes)."""
+        scores: Tensor = self.classifier(self.transformer(input))
+        return scores
+
+
+def count_parameters(model: Module) -> int:
+    """Return how many numbers a model learns."""
+    return sum(parameter.size for parameter in model.parameters())
+
+
+def parameter_table(model: Module) -> str:
+    """Return a model's parameters as text: name, shape and count of each, and their total, one to a line."""
+    rows = [(name, str(parameter.shape), parameter.size) for name, parameter in model.named_parameters()]
+    rows.append((f"{type(model).__name__} in total", "", count_parameters(model)))
+    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
+    return "\n".join(f"{name:{widths[0]}}  {shape:{widths[1]}}  {count:>9,}".rstrip() for name, shape, count in rows)

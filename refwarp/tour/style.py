@@ -1,0 +1,55 @@
+"""How the pictures look: colours that colour-blind readers tell apart too (Okabe and Ito's), type, and PNG."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from refwarp.tour.results import CNN, ST_CNN
+
+INK, MUTED, FAINT, PAPER = "#1f2328", "#59636e", "#d8dee4", "#ffffff"
+BLUE, ORANGE, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#a8548a"
+
+MODEL_COLOURS = {CNN: ORANGE, ST_CNN: BLUE}
+MODEL_TINTS = {CNN: "#f8ddcd", ST_CNN: "#cce3f0"}
+MODEL_MARKERS = {CNN: "o", ST_CNN: "D"}
+RULE_COLOURS = {"right": BLUE, "left": GREEN, "central": PURPLE, "literal": ORANGE}
+RULE_MARKERS = {"right": ">", "left": "<", "central": "D", "literal": "X"}
+
+_STYLE = {
+    "font.family": "DejaVu Sans",
+    "font.size": 10,
+    "text.color": INK,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": INK,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 11,
+    "axes.titlelocation": "left",
+    "axes.titleweight": "bold",
+    "axes.grid": False,
+    "grid.color": FAINT,
+    "grid.linewidth": 0.7,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelsize": 9,
+    "ytick.labelsize": 9,
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+    "figure.facecolor": PAPER,
+    "lines.linewidth": 1.6,
+}
+
+
+def render(draw: Callable[..., Figure], *arguments: Any, dots_per_inch: int = 160) -> bytes:
+    """Return the picture that `draw(*arguments)` makes, as the bytes of a PNG file."""
+    with matplotlib.rc_context(_STYLE):
+        figure = draw(*arguments)
+        file = io.BytesIO()
+        figure.savefig(file, format="png", dpi=dots_per_inch, metadata={"Software": None})
+    return file.getvalue()

@@ -1,0 +1,124 @@
+"""Files appear whole or not at all, and killed programs leave nothing that stays."""
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from refwarp.files import atomic_write, make_output_folder
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(file.name for file in folder.iterdir())
+
+
+def test_replaces_the_old_file_at_the_end_and_not_before(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with atomic_write(path) as temporary:
+        temporary.write_text("new")
+        assert path.read_text() == "old"
+        assert temporary.parent == tmp_path and temporary.suffix == ".txt"
+    assert path.read_text() == "new"
+    assert names(tmp_path) == ["a.txt"]
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_an_error_keeps_the_old_file_and_leaves_nothing(tmp_path: Path, error: type[BaseException]) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with pytest.raises(error), atomic_write(path) as temporary:
+        temporary.write_text("half of the n")
+        raise error
+    assert path.read_text() == "old"
+    assert names(tmp_path) == ["a.txt"]
+
+
+def test_hdf5_files_can_be_written(tmp_path: Path) -> None:
+    with atomic_write(tmp_path / "a.h5") as temporary, h5py.File(temporary, "w") as file:
+        file["x"] = np.arange(3)
+    with h5py.File(tmp_path / "a.h5") as file:
+        np.testing.assert_array_equal(file["x"][:], [0, 1, 2])
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permission bits are POSIX's")
+def test_the_file_has_the_permissions_of_any_other(tmp_path: Path) -> None:
+    (tmp_path / "plain").write_text("")
+    with atomic_write(tmp_path / "atomic") as temporary:
+        temporary.write_text("")
+    plain, atomic = (stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("plain", "atomic"))
+    assert plain == atomic
+
+
+def test_two_writers_of_one_file_do_not_meet(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    with atomic_write(path) as first, atomic_write(path) as second:
+        first.write_text("first")
+        second.write_text("second")
+    assert path.read_text() == "first"  # the outer block ends last
+
+
+KILLED = """
+import sys, time
+from refwarp.files import atomic_write
+with atomic_write(sys.argv[1]) as temporary:
+    with open(temporary, "w") as file:
+        file.write("half of it")
+        file.flush()
+        print("writing", flush=True)
+        time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kill -9 is POSIX's")
+def test_killed_in_the_middle_of_a_write(tmp_path: Path) -> None:
+    path = tmp_path / "[a].html"  # brackets are wildcards to who does not escape them
+    path.write_text("old")
+    (tmp_path / ".b.partial.html").write_text("of someone else")
+    command = [sys.executable, "-c", KILLED, str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stdout.readline() == "writing\n"
+        with atomic_write(path) as temporary:
+            temporary.write_text("new")
+        assert len(names(tmp_path)) == 3, "the other process is at work: its temporary file must stay"
+        process.send_signal(signal.SIGKILL)
+    assert path.read_text() == "new"
+    assert len(names(tmp_path)) == 3
+    with atomic_write(path) as temporary:
+        temporary.write_text("newer")
+    assert names(tmp_path) == [".b.partial.html", "[a].html"]
+
+
+def test_a_file_of_an_earlier_process_with_our_number_is_stale(tmp_path: Path) -> None:
+    (tmp_path / f".a.{os.getpid()}-00000000-0.partial.txt").write_text("half")
+    with atomic_write(tmp_path / "a.txt") as temporary:
+        temporary.write_text("whole")
+    assert names(tmp_path) == ["a.txt"]
+
+
+def test_make_output_folder_creates_what_is_missing(tmp_path: Path) -> None:
+    folder = make_output_folder(tmp_path / "a" / "b")
+    assert folder.is_dir() and names(folder) == []
+    assert make_output_folder(folder) == folder
+
+
+def test_make_output_folder_refuses_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "a"
+    file.write_text("")
+    with pytest.raises(ValueError, match="out: given '.*', which is a file; expected a folder"):
+        make_output_folder(file)
+    with pytest.raises(ValueError, match="checkpoints: given '.*', where no file can be written"):
+        make_output_folder(file / "below", "checkpoints")
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a folder that even root cannot write to")
+def test_make_output_folder_refuses_what_cannot_be_written() -> None:
+    for folder in ("/proc/self", "/proc/nowhere/below"):
+        with pytest.raises(ValueError, match=f"out: given '{folder}', where no file can be written"):
+            make_output_folder(folder)
