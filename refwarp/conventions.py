@@ -17,10 +17,27 @@ Kinks. Bilinear sampling has no derivative where x is an integer (the lattice). 
 `right` (the derivative from the right, what floor gives), `left`, `central` (their mean) or `literal` (what
 STN's Eq. (7) prints, for study). Whether a sample is on the lattice is decided exactly, from the given floats.
 
-Non-finite coordinates. NaN: the sample and its grid gradient are NaN, and nothing else is touched. Infinite:
-outside the map. A huge one is outside too; no float is cast to an integer before it is in range.
+Padding is what lies beyond the map, of W pixels:
 
-Zero padding. A pixel outside the map is not there: it adds nothing to a sample and takes no gradient.
+    zeros        nothing: a pixel outside the map adds nothing to a sample and takes no gradient
+    border       the pixel at the border: the coordinate is clamped to [0, W - 1]
+    reflection   the map mirrored at g = -1 and 1 and so on; between g and the outermost centre, the border
+
+    W = 4, align_corners=False
+    zeros          . . . . | a b c d | . . . .
+    border         a a a a | a b c d | d d d d
+    reflection     d c b a | a b c d | d c b a        with align_corners=True:  . d c b | a b c d | c b a .
+
+The mirror has the period 4 in g, with and without align_corners, so that folding is exact (`fold`). Bicubic sampling
+clamps or mirrors each pixel of its 4 x 4 window instead of the point.
+
+With border and reflection, "right" and "literal" act on the clamped or mirrored coordinate, the mirror's sign
+multiplies afterwards, and the gradient is 0 where that coordinate is <= 0 or >= W - 1: PyTorch's choice, and there
+not the derivative from the right. "left" and "central" are one-sided in the coordinate that was given.
+
+Non-finite coordinates. NaN: the sample and its grid gradient are NaN, and nothing else is touched. An infinite one
+is outside with zeros, at the border with border, and NaN with reflection, which has no limit. A huge finite one
+likewise, but reflection folds it exactly; no float is cast to an integer before it is in range.
 """
 
 from __future__ import annotations
@@ -40,6 +57,9 @@ from refwarp.compilation import scalar
 KINKS = ("right", "left", "central", "literal")
 RIGHT, LEFT, CENTRAL, LITERAL = range(4)
 
+PADDINGS = ("zeros", "border", "reflection")
+ZEROS, BORDER, REFLECTION = range(3)
+
 DTYPES = (np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64))
 
 # What `locate` returns for a coordinate from which no pixel of the map is in reach.
@@ -57,22 +77,16 @@ def coordinate_scale(size: int, align_corners: bool) -> float:
 
 
 @scalar
-def locate(g: float, size: int, align_corners: bool) -> tuple[int, float, float]:
-    """Return the cell of a finite or infinite coordinate: its left pixel n, and the weights h and f of n and n + 1.
+def cell(g: float, size: int, align_corners: bool) -> tuple[int, float, float]:
+    """Return the cell of a coordinate with |g s| < 2^52: its left pixel n, and the weights h and f of n and n + 1.
 
     f = x - n and h = 1 - f are each correct to 2^-53 of themselves, and f = 0 if and only if x is an integer.
     The coordinate is measured from the centre of the map, where floats are densest: with t = g s and
     o = (W - 1) mod 2, x - (W - 1 - o)/2 = (t + o)/2 has the floor m, and f = (t - (2m - o))/2. t is kept as
     a product and its remainder, the differences as a sum and its remainder (coordinates.1 to coordinates.4).
     Where |t| < 2^-900 the weight of the farther pixel is positive but may have lost digits; see `split_weight`.
-
-    A coordinate out of reach (x < -1 or x > W, where no side of any kink sees the map) has n = OUTSIDE.
     """
     s = coordinate_scale(size, align_corners)
-    if math.isinf(g):
-        return OUTSIDE, 1.0, 0.0
-    if abs(g * s) > size + 1:
-        return OUTSIDE, 1.0, 0.0
     odd = (size - 1) % 2
     t, remainder = two_product(g, s)  # (coordinates.1)
     centre = (size - 1 - odd) // 2
@@ -91,6 +105,68 @@ def locate(g: float, size: int, align_corners: bool) -> tuple[int, float, float]
         f = half_difference(t, remainder, 2.0 * m - odd)
         h = -half_difference(t, remainder, 2.0 * (m + 1) - odd)
     return centre + int(m), h, f
+
+
+@scalar
+def locate(g: float, size: int, align_corners: bool) -> tuple[int, float, float]:
+    """Return the `cell` of any coordinate but NaN, with zeros outside the map.
+
+    A coordinate out of reach (x < -1 or x > W, where no side of any kink sees the map) has n = OUTSIDE.
+    """
+    if math.isinf(g) or abs(g * coordinate_scale(size, align_corners)) > size + 1:
+        return OUTSIDE, 1.0, 0.0
+    return cell(g, size, align_corners)
+
+
+@scalar
+def remainder_of_four(g: float) -> float:
+    """Return g - 4 trunc(g/4) of a finite g. Exact for every float."""
+    size = abs(g)
+    if size >= 2.0**55:  # a multiple of 8
+        return 0.0
+    return math.copysign(size - 4.0 * math.floor(0.25 * size), g)
+
+
+@scalar
+def fold(g: float) -> tuple[float, float]:
+    """Return the mirror image of a finite g in [-1, 1], and the sign of its slope. Exact for every float."""
+    r = remainder_of_four(g)
+    if r > 3.0:
+        return r - 4.0, 1.0
+    if r < -3.0:
+        return r + 4.0, 1.0
+    if r > 1.0:
+        return 2.0 - r, -1.0
+    if r < -1.0:
+        return -2.0 - r, -1.0
+    return r, 1.0
+
+
+@scalar
+def is_undefined(gx: float, gy: float, padding: int) -> bool:
+    """Tell whether a sample is NaN because of its coordinates."""
+    if math.isnan(gx) or math.isnan(gy):
+        return True
+    return padding == REFLECTION and (math.isinf(gx) or math.isinf(gy))
+
+
+@scalar
+def place(g: float, size: int, align_corners: bool, padding: int) -> tuple[int, float, float, float]:
+    """Return the cell n, h, f of a padded coordinate, and the slope of the padding: 1, -1 (mirrored) or 0 (clamped)."""
+    if padding == ZEROS:
+        n, h, f = locate(g, size, align_corners)
+        return n, h, f, 1.0
+    sign = 1.0
+    if padding == REFLECTION:
+        g, sign = fold(g)
+    if math.isinf(g) or abs(g * coordinate_scale(size, align_corners)) > size + 1:
+        return (size - 1 if g > 0.0 else 0), 1.0, 0.0, 0.0
+    n, h, f = cell(g, size, align_corners)
+    if n < 0:
+        return 0, 1.0, 0.0, 0.0
+    if n > size - 1 or (n == size - 1 and f > 0.0):
+        return size - 1, 1.0, 0.0, 0.0
+    return n, h, f, sign
 
 
 @scalar
@@ -122,6 +198,44 @@ def choose_side(n: int, h: float, f: float, kink: int) -> tuple[int, float, floa
     if kink == CENTRAL:
         return n - 1, 0.0, 1.0, -0.5, 0.0, 0.5
     return n, 1.0, 0.0, 1.0, 0.0, 0.0
+
+
+@scalar
+def choose_padded_side(
+    n: int, h: float, f: float, sign: float, size: int, align_corners: bool, padding: int, kink: int
+) -> tuple[int, float, float, float, float, float]:
+    """Return what `choose_side` does, for a coordinate from `place`."""
+    if padding == ZEROS:
+        return choose_side(n, h, f, kink)
+    if sign == 0.0 or size == 1:
+        return n, h, f, 0.0, 0.0, 0.0
+    if f == 0.0 and (n == 0 or n == size - 1):
+        return _choose_edge_side(n, sign, size, align_corners and padding == REFLECTION, kink)
+    if kink == LEFT and sign < 0.0:  # the given coordinate's left is the mirrored one's right
+        kink = RIGHT
+    n, h, f, d0, d1, d2 = choose_side(n, h, f, kink)
+    return n, h, f, sign * d0, sign * d1, sign * d2
+
+
+@scalar
+def _choose_edge_side(
+    n: int, sign: float, size: int, seam: bool, kink: int
+) -> tuple[int, float, float, float, float, float]:
+    """Return the same for the first or the last pixel: the slope of the cell inside, times what the rule makes of it.
+
+    At a seam (a mirror through the pixel's centre) the map rises on both sides alike; else it is constant outside.
+    """
+    first = n == 0
+    share = 0.0
+    if kink == CENTRAL and not seam:
+        share = 0.5 * sign
+    elif kink == LEFT and seam:
+        share = -1.0 if first else 1.0
+    elif kink == LEFT and first == (sign < 0.0):
+        share = sign
+    if first:
+        return 0, 1.0, 0.0, -share, share, 0.0
+    return size - 2, 0.0, 1.0, -share, share, 0.0
 
 
 def check_option(name: str, given: Any, options: tuple[Any, ...]) -> None:

@@ -7,8 +7,9 @@ x and y count pixels; what the grid holds is g in [-1, 1], and the paper leaves 
 
     x = (g s + W - 1) / 2,   s = W - 1 (align_corners) or W,   dx/dg = s / 2               (bilinear.1)
 
-A pixel outside the map is not there, which is the same as a zero there ("zeros" padding). A coordinate that is
-NaN makes its sample and its coordinate's gradient NaN and touches nothing else; an infinite one lies outside.
+A pixel outside the map is not there, which is the same as a zero there ("zeros" padding; for the others see
+`exact.padding`). A coordinate that is NaN makes its sample and its coordinate's gradient NaN and touches nothing else;
+an infinite one lies outside.
 
 The printed gradients are transcribed as they stand:
 
@@ -42,6 +43,12 @@ and gg_y alike. These two are linear in gV and are differentiated once more: let
 
 where in each product the first factor is at x_i - m, the second at y_i - n; and for g_y alike.
 
+With padding z(x), k is taken at z(x_i) - m, and its slope is
+
+    k' times the slope of z, and 0 at the outermost pixels and beyond                       (bilinear.10)
+
+by the rules "right" and "literal"; by "left" and "central" it is one-sided in x. See `taps`.
+
 The functions of single samples loop over all pixels, as the paper's sums do, or over a `Window` of indices
 that holds the support of the kernel: the terms left out are zeros. Those of whole operations choose by `literal`.
 """
@@ -55,8 +62,18 @@ from typing import NamedTuple
 
 from refwarp.exact.ledger import Equation
 from refwarp.exact.numbers import Number, Sum
+from refwarp.exact.padding import pad_coordinate, step_within_piece
+from refwarp.exact.sampling import (
+    Gradients,
+    Plane,
+    Samples,
+    SecondGradients,
+    Tap,
+    sample,
+    sample_gradient,
+    sample_second_gradient,
+)
 
-Plane = Sequence[Sequence[Number]]
 HALF = Fraction(1, 2)
 
 
@@ -178,58 +195,65 @@ def literal_x_derivative(plane: Plane, x: Number, y: Number) -> Number:
     return total
 
 
-class Sample(NamedTuple):
-    """One sample of an operation: its place in the output, its pixel coordinates and the window of its sums."""
+def taps(x: Number, size: int, align_corners: bool, kink: str, padding: str, literal: bool = False) -> list[Tap]:
+    """Return for each pixel of an axis what it contributes to the sample at the pixel coordinate x.
 
-    i: int
-    j: int
-    x: Number
-    y: Number
-    window: Window
+    With padding z(x), pixel m has the weight K_m(x) = k(z(x) - m). Its slope is, by the rule `kink`,
 
+        left        the derivative of K_m from the left, as a quotient of differences so small that it is exact
+        central     the mean of that and of the one from the right
+        right       the slope of z (1 or -1) times k', "right"; 0 where z(x) <= 0 or >= size - 1      (bilinear.10)
+        literal     the same with STN's (7) for k'
 
-class Samples:
-    """The samples of one image that lie at finite coordinates, and the places of those that are NaN.
-
-    Parameters
-    ----------
-    grid : nested list (H_out, W_out, 2) of numbers
-        Normalised coordinates, x first; NaN and infinite ones as Python floats.
-    height, width : int
-        The size of the map.
-    align_corners : bool
-        See (bilinear.1).
-    literal : bool
-        Whether windows are the whole map, as the equations are printed.
+    and with zeros padding, where z(x) = x, simply k'.
     """
+    z, sign = pad_coordinate(x, size, align_corners, padding)
 
-    def __init__(
-        self, grid: Sequence[Plane], height: int, width: int, align_corners: bool, literal: bool = False
-    ) -> None:
-        self.finite: list[Sample] = []
-        self.nan: list[tuple[int, int]] = []
-        self.shape = len(grid), len(grid[0]) if grid else 0
-        whole = Window(range(height), range(width))
-        for i, row in enumerate(grid):
-            for j, (gx, gy) in enumerate(row):
-                if gx != gx or gy != gy:
-                    self.nan.append((i, j))
-                elif not any(isinstance(g, float) and math.isinf(g) for g in (gx, gy)):
-                    x = pixel_coordinate(gx, width, align_corners)
-                    y = pixel_coordinate(gy, height, align_corners)
-                    window = whole if literal else support(x, y, height, width)
-                    self.finite.append(Sample(i, j, x, y, window))
+    def weight(x: Number, m: int) -> Number:
+        return tent(pad_coordinate(x, size, align_corners, padding)[0] - m)
 
-    def outputs(self) -> list[list[Sum]]:
-        """Return one empty sum for each sample, NaN where the coordinate is."""
-        sums = [[Sum() for _ in range(self.shape[1])] for _ in range(self.shape[0])]
-        for i, j in self.nan:
-            sums[i][j].add(math.nan)
-        return sums
+    def slope(m: int) -> Number:
+        if padding == "zeros":
+            return tent_derivative(x - m, kink)
+        step = step_within_piece(x)
+        left = (weight(x, m) - weight(x - step, m)) / step
+        if kink == "left":
+            return left
+        if kink == "central":
+            return HALF * (left + (weight(x + step, m) - weight(x, m)) / step)
+        return sign * tent_derivative(z - m, kink) if 0 < z < size - 1 else 0  # (bilinear.10)
+
+    near = range(max(0, math.floor(z) - 1), max(0, min(size, math.floor(z) + 3)))
+    return [Tap.of(m, weight(x, m), slope(m)) for m in (range(size) if literal else near)]
+
+
+def finite_samples(
+    grid: Sequence[Plane], height: int, width: int, align_corners: bool
+) -> Iterator[tuple[int, int, Number, Number]]:
+    """Yield row, column and pixel coordinates (x, y) of the samples at finite coordinates (bilinear.1)."""
+    for i, row in enumerate(grid):
+        for j, point in enumerate(row):
+            if not any(isinstance(g, float) and not math.isfinite(g) for g in point):
+                x, y = (
+                    pixel_coordinate(g, size, align_corners) for g, size in zip(point, (width, height), strict=True)
+                )
+                yield i, j, x, y
+
+
+def _axes(
+    grid: Sequence[Plane], height: int, width: int, align_corners: bool, kink: str, padding: str, literal: bool
+) -> Samples:
+    def axis(g: Number, size: int) -> list[Tap]:
+        return taps(pixel_coordinate(g, size, align_corners), size, align_corners, kink, padding, literal)
+
+    def infinite(sign: int, size: int) -> list[Tap]:
+        return [Tap.of(0 if sign < 0 else size - 1, 1, 0)] if padding == "border" else []
+
+    return Samples(grid, height, width, axis, infinite, padding)
 
 
 def grid_sample(
-    input: Sequence[Plane], grid: Sequence[Plane], align_corners: bool, literal: bool = False
+    input: Sequence[Plane], grid: Sequence[Plane], align_corners: bool, literal: bool = False, padding: str = "zeros"
 ) -> list[list[list[Sum]]]:
     """Return the warped map of one image, (C, H_out, W_out) (STN 5).
 
@@ -237,28 +261,16 @@ def grid_sample(
     ----------
     input : nested list (C, H, W) of numbers
     grid : nested list (H_out, W_out, 2) of numbers
-    align_corners, literal : bool
-        See `Samples`.
+        Normalised coordinates, x first; NaN and infinite ones as Python floats.
+    align_corners : bool
+        See (bilinear.1).
+    literal : bool
+        Whether the sums run over the whole map, as they are printed.
+    padding : {"zeros", "border", "reflection"}
+        See `exact.padding`.
     """
-    output = []
-    for plane in input:
-        samples = Samples(grid, len(plane), len(plane[0]), align_corners, literal)
-        sums = samples.outputs()
-        for i, j, x, y, window in samples.finite:
-            sums[i][j] = value(plane, x, y, window)  # (STN 5)
-        output.append(sums)
-    return output
-
-
-class Gradients(NamedTuple):
-    """The gradients with respect to a map (C, H, W) and a grid (H_out, W_out, 2), of one image."""
-
-    ginput: list[list[list[Sum]]]
-    ggrid: list[list[list[Sum]]]
-
-
-def _joined(gx: list[list[Sum]], gy: list[list[Sum]]) -> list[list[list[Sum]]]:
-    return [[[a, b] for a, b in zip(*rows, strict=True)] for rows in zip(gx, gy, strict=True)]
+    height, width = len(input[0]), len(input[0][0])
+    return sample(input, _axes(grid, height, width, align_corners, "right", padding, literal))
 
 
 def grid_sample_gradient(
@@ -268,32 +280,12 @@ def grid_sample_gradient(
     align_corners: bool,
     kink: str = "right",
     literal: bool = False,
+    padding: str = "zeros",
 ) -> Gradients:
     """Return the gradients of `grid_sample` for the cotangent `gout` (C, H_out, W_out) (bilinear.5), (bilinear.6)."""
     height, width = len(input[0]), len(input[0][0])
-    samples = Samples(grid, height, width, align_corners, literal)
-    scale_x = coordinate_scale(width, align_corners) * HALF
-    scale_y = coordinate_scale(height, align_corners) * HALF
-    ginput = [[[Sum() for _ in range(width)] for _ in range(height)] for _ in input]
-    gx, gy = samples.outputs(), samples.outputs()
-    for i, j, x, y, window in samples.finite:
-        for c, plane in enumerate(input):
-            g = gout[c][i][j]
-            for n in window.rows:
-                for m in window.columns:
-                    kx, ky = tent(x - m), tent(y - n)
-                    ginput[c][n][m].add(g * kx * ky)  # (bilinear.5)
-                    gx[i][j].add(scale_x * g * plane[n][m] * tent_derivative(x - m, kink) * ky)  # (bilinear.6)
-                    gy[i][j].add(scale_y * g * plane[n][m] * kx * tent_derivative(y - n, kink))
-    return Gradients(ginput, _joined(gx, gy))
-
-
-class SecondGradients(NamedTuple):
-    """The gradients of `grid_sample_gradient` with respect to gout, input and grid, of one image."""
-
-    ggout: list[list[list[Sum]]]
-    ginput: list[list[list[Sum]]]
-    ggrid: list[list[list[Sum]]]
+    scales = tuple(coordinate_scale(size, align_corners) * HALF for size in (width, height))
+    return sample_gradient(gout, input, _axes(grid, height, width, align_corners, kink, padding, literal), scales)
 
 
 def grid_sample_second_gradient(
@@ -305,36 +297,16 @@ def grid_sample_second_gradient(
     align_corners: bool,
     kink: str = "right",
     literal: bool = False,
+    padding: str = "zeros",
 ) -> SecondGradients:
-    """Return the gradients of A . ginput + b . ggrid for the cotangents A and b (bilinear.7), (bilinear.8), (bilinear.9).
+    """Return the gradients of A . ginput + b . ggrid for the cotangents A, b (bilinear.7), (bilinear.8), (bilinear.9).
 
     On the lattice k' is what `kink` says, and the equations are taken as they stand.
     """
     height, width = len(input[0]), len(input[0][0])
-    samples = Samples(grid, height, width, align_corners, literal)
-    scale_x = coordinate_scale(width, align_corners) * HALF
-    scale_y = coordinate_scale(height, align_corners) * HALF
-    ggout = [samples.outputs() for _ in input]
-    ginput = [[[Sum() for _ in range(width)] for _ in range(height)] for _ in input]
-    gx, gy = samples.outputs(), samples.outputs()
-    for i, j, x, y, window in samples.finite:
-        bx, by = cotangent_grid[i][j][0] * scale_x, cotangent_grid[i][j][1] * scale_y
-        for c, plane in enumerate(input):
-            g = gout[c][i][j]
-            for n in window.rows:
-                for m in window.columns:
-                    u, a = plane[n][m], cotangent_input[c][n][m]
-                    kx, ky = tent(x - m), tent(y - n)
-                    dx, dy = tent_derivative(x - m, kink), tent_derivative(y - n, kink)
-                    for term in (a * kx * ky, bx * u * dx * ky, by * u * kx * dy):
-                        ggout[c][i][j].add(term)  # (bilinear.7)
-                    ginput[c][n][m].add(g * bx * dx * ky)  # (bilinear.8)
-                    ginput[c][n][m].add(g * by * kx * dy)
-                    gx[i][j].add(scale_x * g * a * dx * ky)  # (bilinear.9)
-                    gx[i][j].add(scale_x * g * by * u * dx * dy)
-                    gy[i][j].add(scale_y * g * a * kx * dy)
-                    gy[i][j].add(scale_y * g * bx * u * dx * dy)
-    return SecondGradients(ggout, ginput, _joined(gx, gy))
+    scales = tuple(coordinate_scale(size, align_corners) * HALF for size in (width, height))
+    samples = _axes(grid, height, width, align_corners, kink, padding, literal)
+    return sample_second_gradient(cotangent_input, cotangent_grid, gout, input, samples, scales)
 
 
 _TESTS = "tests/exact/test_exact_bilinear.py::"

@@ -7,6 +7,7 @@ budget of a floating-point result follows.
 
 from __future__ import annotations
 
+import cmath
 import math
 from collections.abc import Iterable
 from fractions import Fraction
@@ -97,7 +98,7 @@ class Sum:
     k : int
         How many terms are not zero.
     M : number
-        The sum of their absolute values.
+        The sum of their absolute values (or of what is given as their magnitudes).
     """
 
     __slots__ = ("value", "k", "M")
@@ -109,16 +110,36 @@ class Sum:
         for term in terms:
             self.add(term)
 
-    def add(self, term: Number) -> None:
-        """Add one term."""
+    def add(self, term: Number, magnitude: Number = None) -> None:
+        """Add one term. Its magnitude is its absolute value, unless it is a sum itself, with larger parts."""
+        size = abs(term) if magnitude is None else magnitude
         self.value = self.value + term
-        if term != 0:
+        if size != 0:
             self.k += 1
-            self.M = self.M + abs(term)
+            self.M = self.M + size
 
     def __repr__(self) -> str:
         """Show value, k and M."""
         return f"Sum(value={self.value!r}, k={self.k}, M={self.M!r})"
+
+
+def log(x: Number) -> Number:
+    """Return the natural logarithm of a dual, complex or floating-point number, or of a ball.
+
+    Raises
+    ------
+    TypeError
+        If it is a rational number, whose logarithm is none; balls (`flint.arb`) hold it to any precision.
+    """
+    if isinstance(x, Dual):
+        return Dual(log(x.value), x.derivative / x.value)
+    if isinstance(x, complex):
+        return cmath.log(x)
+    if isinstance(x, float):
+        return math.log(x)
+    if isinstance(x, int | Fraction):
+        raise TypeError(f"x: given {type(x).__name__}, expected a ball, a float or a complex number; convert it first")
+    return x.log()
 
 
 def fractions(values: Any) -> Any:

@@ -3,7 +3,7 @@
     V_c(i) = sum over n, m of U_c(n, m) k(x_i - m) k(y_i - n),   k(d) = max(0, 1 - |d|)      (STN 5)
 
 Of the sum at most four terms differ from zero: those of the cell (n, n + 1) x (m, m + 1) around the sample, with
-the weights f = x - m, h = 1 - f and alike in y. `conventions.locate` finds cell and weights. Then
+the weights f = x - m, h = 1 - f and alike in y. `conventions.place` finds cell and weights. Then
 
     V_c(i) = (U(n, m) h_x + U(n, m+1) f_x) h_y + (U(n+1, m) h_x + U(n+1, m+1) f_x) f_y       (bilinear.2)
 
@@ -13,8 +13,9 @@ STN's (6) is printed with a sum too many, and its (7) fails where x is an intege
     gg_x(i) = s_x/2 sum over c, n, m of gV_c(i) U_c(n, m) k'(x_i - m) k(y_i - n)             (bilinear.6)
 
 and gg_y alike, where s/2 = dx/dg. In a cell k' is -1 at its left pixel and 1 at its right one; what it is on the
-lattice is the rule `kink`, see `conventions.choose_side`. For cotangents A of gU and (b_x, b_y) of (gg_x, gg_y),
-with b'_x = b_x s_x/2, the second derivatives are
+lattice is the rule `kink`, see `conventions.choose_side`; padding clamps or mirrors the coordinate first, and its
+slope (1, -1 or 0) multiplies k'. For cotangents A of gU and (b_x, b_y) of (gg_x, gg_y), with b'_x = b_x s_x/2,
+the second derivatives are
 
     with respect to gV_c(i):     sum over n, m of A k k + b'_x U k' k + b'_y U k k'            (bilinear.7)
     with respect to U_c(n, m):   sum over i of gV_c(i) (b'_x k' k + b'_y k k')                 (bilinear.8)
@@ -26,7 +27,6 @@ in float64 and rounded once to the dtype of the data; long sums of float64 data 
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -37,16 +37,12 @@ from refwarp.arithmetic import scaled_dot, two_sum
 from refwarp.compilation import argument, kernel, run, scalar
 from refwarp.conventions import (
     HUGE,
-    KINKS,
     OUTSIDE,
     TINY,
-    apply_as_given,
-    check_array,
-    check_option,
-    check_same_dtype,
-    choose_side,
+    choose_padded_side,
     coordinate_scale,
-    locate,
+    is_undefined,
+    place,
     split_weight,
 )
 
@@ -89,7 +85,7 @@ def _pixel(map: Any, b: int, c: int, n: int, m: int) -> float:
 
 
 @kernel
-def _forward(start: int, stop: int, input: Any, grid: Any, align_corners: bool, out: Any) -> None:
+def _forward(start: int, stop: int, input: Any, grid: Any, align_corners: bool, padding: int, out: Any) -> None:
     """Compute (bilinear.2) for the rows start to stop of the outputs of all images."""
     _, channels, height, width = input.shape
     _, rows, columns, _ = grid.shape
@@ -98,11 +94,11 @@ def _forward(start: int, stop: int, input: Any, grid: Any, align_corners: bool, 
         b, i = row // rows, row % rows
         for j in range(columns):
             gx, gy = np.float64(grid[b, i, j, 0]), np.float64(grid[b, i, j, 1])
-            if math.isnan(gx) or math.isnan(gy):
+            if is_undefined(gx, gy, padding):
                 out[b, :, i, j] = np.nan
                 continue
-            m, hx, fx = locate(gx, width, align_corners)
-            n, hy, fy = locate(gy, height, align_corners)
+            m, hx, fx, side_x = place(gx, width, align_corners, padding)
+            n, hy, fy, side_y = place(gy, height, align_corners, padding)
             if m == OUTSIDE or n == OUTSIDE:
                 out[b, :, i, j] = 0.0
                 continue
@@ -125,7 +121,9 @@ def _scatter(plane: Any, lost: Any, n: int, m: int, term: float) -> None:
 
 
 @kernel
-def _backward_input(start: int, stop: int, gout: Any, grid: Any, align_corners: bool, ginput: Any) -> None:
+def _backward_input(
+    start: int, stop: int, gout: Any, grid: Any, align_corners: bool, padding: int, ginput: Any
+) -> None:
     """Compute (bilinear.5) for the planes start to stop; each is summed by one thread, in the order of the samples."""
     _, channels, height, width = ginput.shape
     _, rows, columns, _ = grid.shape
@@ -137,10 +135,10 @@ def _backward_input(start: int, stop: int, gout: Any, grid: Any, align_corners: 
         for i in range(rows):
             for j in range(columns):
                 gx, gy = np.float64(grid[b, i, j, 0]), np.float64(grid[b, i, j, 1])
-                if math.isnan(gx) or math.isnan(gy):
+                if is_undefined(gx, gy, padding):
                     continue
-                m, hx, fx = locate(gx, width, align_corners)
-                n, hy, fy = locate(gy, height, align_corners)
+                m, hx, fx, side_x = place(gx, width, align_corners, padding)
+                n, hy, fy, side_y = place(gy, height, align_corners, padding)
                 if m == OUTSIDE or n == OUTSIDE:
                     continue
                 (hx, px0), (fx, px1) = split_weight(hx, gx, sx), split_weight(fx, gx, sx)
@@ -157,7 +155,7 @@ def _backward_input(start: int, stop: int, gout: Any, grid: Any, align_corners: 
 
 @kernel
 def _backward_grid(
-    start: int, stop: int, gout: Any, input: Any, grid: Any, align_corners: bool, kink: int, ggrid: Any
+    start: int, stop: int, gout: Any, input: Any, grid: Any, align_corners: bool, padding: int, kink: int, ggrid: Any
 ) -> None:
     """Compute (bilinear.6) for the rows start to stop of the grids of all images."""
     _, channels, height, width = input.shape
@@ -167,16 +165,20 @@ def _backward_grid(
         b, i = row // rows, row % rows
         for j in range(columns):
             gx, gy = np.float64(grid[b, i, j, 0]), np.float64(grid[b, i, j, 1])
-            if math.isnan(gx) or math.isnan(gy):
+            if is_undefined(gx, gy, padding):
                 ggrid[b, i, j, :] = np.nan
                 continue
-            m, hx, fx = locate(gx, width, align_corners)
-            n, hy, fy = locate(gy, height, align_corners)
+            m, hx, fx, side_x = place(gx, width, align_corners, padding)
+            n, hy, fy, side_y = place(gy, height, align_corners, padding)
             if m == OUTSIDE or n == OUTSIDE:
                 ggrid[b, i, j, :] = 0.0
                 continue
-            m, hx, fx, dx0, dx1, dx2 = choose_side(m, hx, fx, kink)
-            n, hy, fy, dy0, dy1, dy2 = choose_side(n, hy, fy, kink)
+            m, hx, fx, dx0, dx1, dx2 = choose_padded_side(
+                m, hx, fx, side_x, width, align_corners, padding, kink
+            )
+            n, hy, fy, dy0, dy1, dy2 = choose_padded_side(
+                n, hy, fy, side_y, height, align_corners, padding, kink
+            )
             (hx, px0), (fx, px1) = split_weight(hx, gx, sx), split_weight(fx, gx, sx)
             (hy, py0), (fy, py1) = split_weight(hy, gy, sy), split_weight(fy, gy, sy)
             total_x, lost_x, total_y, lost_y = 0.0, 0.0, 0.0, 0.0
@@ -212,6 +214,7 @@ def _second_gather(
     input: Any,
     grid: Any,
     align_corners: bool,
+    padding: int,
     kink: int,
     ggout: Any,
     ggrid: Any,
@@ -224,18 +227,22 @@ def _second_gather(
         b, i = row // rows, row % rows
         for j in range(columns):
             gx, gy = np.float64(grid[b, i, j, 0]), np.float64(grid[b, i, j, 1])
-            if math.isnan(gx) or math.isnan(gy):
+            if is_undefined(gx, gy, padding):
                 ggout[b, :, i, j] = np.nan
                 ggrid[b, i, j, :] = np.nan
                 continue
-            m, hx, fx = locate(gx, width, align_corners)
-            n, hy, fy = locate(gy, height, align_corners)
+            m, hx, fx, side_x = place(gx, width, align_corners, padding)
+            n, hy, fy, side_y = place(gy, height, align_corners, padding)
             if m == OUTSIDE or n == OUTSIDE:
                 ggout[b, :, i, j] = 0.0
                 ggrid[b, i, j, :] = 0.0
                 continue
-            m, hx, fx, dx0, dx1, dx2 = choose_side(m, hx, fx, kink)
-            n, hy, fy, dy0, dy1, dy2 = choose_side(n, hy, fy, kink)
+            m, hx, fx, dx0, dx1, dx2 = choose_padded_side(
+                m, hx, fx, side_x, width, align_corners, padding, kink
+            )
+            n, hy, fy, dy0, dy1, dy2 = choose_padded_side(
+                n, hy, fy, side_y, height, align_corners, padding, kink
+            )
             wx, dx = (hx, fx, 0.0), (dx0, dx1, dx2)
             wy, dy = (hy, fy, 0.0), (dy0, dy1, dy2)
             bx = np.float64(cotangent_grid[b, i, j, 0]) * (0.5 * sx)
@@ -271,6 +278,7 @@ def _second_scatter(
     gout: Any,
     grid: Any,
     align_corners: bool,
+    padding: int,
     kink: int,
     ginput: Any,
 ) -> None:
@@ -285,14 +293,18 @@ def _second_scatter(
         for i in range(rows):
             for j in range(columns):
                 gx, gy = np.float64(grid[b, i, j, 0]), np.float64(grid[b, i, j, 1])
-                if math.isnan(gx) or math.isnan(gy):
+                if is_undefined(gx, gy, padding):
                     continue
-                m, hx, fx = locate(gx, width, align_corners)
-                n, hy, fy = locate(gy, height, align_corners)
+                m, hx, fx, side_x = place(gx, width, align_corners, padding)
+                n, hy, fy, side_y = place(gy, height, align_corners, padding)
                 if m == OUTSIDE or n == OUTSIDE:
                     continue
-                m, hx, fx, dx0, dx1, dx2 = choose_side(m, hx, fx, kink)
-                n, hy, fy, dy0, dy1, dy2 = choose_side(n, hy, fy, kink)
+                m, hx, fx, dx0, dx1, dx2 = choose_padded_side(
+                    m, hx, fx, side_x, width, align_corners, padding, kink
+                )
+                n, hy, fy, dy0, dy1, dy2 = choose_padded_side(
+                    n, hy, fy, side_y, height, align_corners, padding, kink
+                )
                 wx, dx = (hx, fx, 0.0), (dx0, dx1, dx2)
                 wy, dy = (hy, fy, 0.0), (dy0, dy1, dy2)
                 g = np.float64(gout[b, c, i, j])
@@ -314,12 +326,12 @@ class Bilinear(Function):
     """(input (N, C, H, W), grid (N, H_out, W_out, 2)) -> output (N, C, H_out, W_out)."""
 
     @staticmethod
-    def forward(ctx: Context, input: Any, grid: Any, *, align_corners: bool, kink: int) -> Any:
+    def forward(ctx: Context, input: Any, grid: Any, *, align_corners: bool, padding: int, kink: int) -> Any:
         """Compute (bilinear.2)."""
         batch, channels = input.shape[:2]
         _, rows, columns, _ = grid.shape
         out = np.empty((batch, channels, rows, columns), input.dtype)
-        run(_forward, batch * rows, out.size, argument(input), argument(grid), align_corners, out)
+        run(_forward, batch * rows, out.size, argument(input), argument(grid), align_corners, padding, out)
         return out
 
     @staticmethod
@@ -335,23 +347,31 @@ class BilinearGradient(Function):
 
     @staticmethod
     def forward(
-        ctx: Context, gout: Any, input: Any, grid: Any, *, needs: tuple[bool, bool], align_corners: bool, kink: int
+        ctx: Context,
+        gout: Any,
+        input: Any,
+        grid: Any,
+        *,
+        needs: tuple[bool, bool],
+        align_corners: bool,
+        padding: int,
+        kink: int,
     ) -> Any:
         """Compute (bilinear.5) and (bilinear.6)."""
         gout, input, grid = argument(gout), argument(input), argument(grid)
         batch, channels = input.shape[:2]
         ginput, ggrid = np.zeros_like(input), np.zeros_like(grid)
         if needs[0]:
-            run(_backward_input, batch * channels, gout.size, gout, grid, align_corners, ginput)
+            run(_backward_input, batch * channels, gout.size, gout, grid, align_corners, padding, ginput)
         if needs[1]:
             rows = batch * grid.shape[1]
-            run(_backward_grid, rows, gout.size, gout, input, grid, align_corners, kink, ggrid)
+            run(_backward_grid, rows, gout.size, gout, input, grid, align_corners, padding, kink, ggrid)
         return ginput, ggrid
 
     @staticmethod
     def backward(ctx: Context, cotangent_input: Tensor, cotangent_grid: Tensor) -> tuple[Tensor, ...]:
         """Compute (bilinear.7) to (bilinear.9)."""
-        options = {name: ctx.parameters[name] for name in ("align_corners", "kink")}
+        options = {name: ctx.parameters[name] for name in ("align_corners", "padding", "kink")}
         return BilinearSecondGradient.call(cotangent_input, cotangent_grid, *ctx.inputs, **options)
 
 
@@ -368,78 +388,13 @@ class BilinearSecondGradient(Function):
         grid: Any,
         *,
         align_corners: bool,
+        padding: int,
         kink: int,
     ) -> Any:
         """Compute (bilinear.7) to (bilinear.9)."""
         a, b, g, u, grid = (argument(array) for array in (cotangent_input, cotangent_grid, gout, input, grid))
         ggout, ginput, ggrid = np.empty_like(g), np.empty_like(u), np.empty_like(grid)
         rows, planes = u.shape[0] * grid.shape[1], u.shape[0] * u.shape[1]
-        run(_second_gather, rows, g.size, a, b, g, u, grid, align_corners, kink, ggout, ggrid)
-        run(_second_scatter, planes, g.size, b, g, grid, align_corners, kink, ginput)
+        run(_second_gather, rows, g.size, a, b, g, u, grid, align_corners, padding, kink, ggout, ggrid)
+        run(_second_scatter, planes, g.size, b, g, grid, align_corners, padding, kink, ginput)
         return ggout, ginput, ggrid
-
-
-def grid_sample(
-    input: Any,
-    grid: Any,
-    mode: str = "bilinear",
-    padding_mode: str = "zeros",
-    align_corners: bool = False,
-    kink: str = "right",
-) -> Any:
-    """Sample a map at the points of a grid.
-
-    Parameters
-    ----------
-    input : ndarray or Tensor, shape (N, C, H, W)
-        The map; float16, float32 or float64. H and W are at least 1.
-    grid : ndarray or Tensor, shape (N, H_out, W_out, 2)
-        For each output pixel the point (x, y) to sample at, in [-1, 1] from one end of the map to the other; of
-        the dtype of `input`.
-    mode : {"bilinear"}
-        The kernel.
-    padding_mode : {"zeros"}
-        What lies outside the map.
-    align_corners : bool
-        Whether -1 and 1 are the centres of the corner pixels (True) or the outer edges of the map (False).
-    kink : {"right", "left", "central", "literal"}
-        Which value the gradient with respect to the grid takes where a sample lies exactly on the lattice.
-
-    Returns
-    -------
-    ndarray or Tensor, shape (N, C, H_out, W_out)
-        The samples, of the dtype of `input`; a Tensor if one of the arguments is.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument has the wrong type, dtype, shape or value; the message says which, and what is expected.
-
-    Notes
-    -----
-    STN Eq. (5). Values and gradients are within (4 + log2 k) u M + k eta of the exact value for the given floats
-    (k, M: number and sum of absolute values of the non-zero terms; u: unit roundoff; eta: smallest subnormal).
-    Can be differentiated twice. See docs/bilinear.md, and `refwarp.conventions` for what the papers leave open.
-
-    Examples
-    --------
-    >>> row = np.array([[[[1.0, 5.0, 2.0, 9.0]]]])
-    >>> grid_sample(row, np.array([[[[-0.25, 0.0], [0.0, 0.0]]]])).tolist()
-    [[[[5.0, 3.5]]]]
-    """
-    check_array("input", input, "(N, C, H, W)", (None, None, None, None))
-    check_array("grid", grid, "(N, H_out, W_out, 2)", (None, None, None, 2))
-    check_same_dtype("grid", grid, "input", input)
-    if grid.shape[0] != input.shape[0]:
-        raise ValueError(f"grid: given N = {grid.shape[0]} while input has N = {input.shape[0]}, expected the same")
-    if 0 in input.shape[2:]:
-        raise ValueError(f"input: given shape {tuple(input.shape)}, expected H and W of at least 1")
-    check_option("mode", mode, ("bilinear",))
-    check_option("padding_mode", padding_mode, ("zeros",))
-    check_option("align_corners", align_corners, (False, True))
-    check_option("kink", kink, KINKS)
-    return apply_as_given(
-        lambda input, grid: Bilinear.apply(input, grid, align_corners=align_corners, kink=KINKS.index(kink)),
-        input,
-        grid,
-    )

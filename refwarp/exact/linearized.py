@@ -1,0 +1,339 @@
+"""Linearized multi-sampling once more, literally: LMS Eqs. (1) to (9), and what three of them should say.
+
+    I~(x~) = sum over x of I(T(x)) K(x~, T(x))                                              (LMS 1)
+
+compares output positions with T of input positions; what is meant compares T(x~) with the pixels x:
+
+    I~(x~) = sum over x of I(x) K(T(x~), x)                                                 (STN 3)
+
+The linear approximation around x_i, the auxiliary samples and the data of the fit are, with x_i^0 = x_i,
+
+    I~(x) = I(T(x_i)) + A_i (T(x) - T(x_i))                                                 (LMS 2)
+    x_i^k ~ N(x_i, sigma), k = 1 ... K                                                      (LMS 3)
+    Y = X A                                                                                 (LMS 4)
+    Y = [I^1 - I^0, I^2 - I^0, ...]^T                                                       (LMS 5)
+    X = [(u^1 - u^0, v^1 - v^0, 1), (u^2 - u^0, v^2 - v^0, 1), ...]                         (LMS 6)
+    A = (X^T X + eps E)^-1 X Y                                                              (LMS 7)
+    u^k <- u^k + N(0, delta_u)                                                              (LMS 8)
+    v^k <- v^k + N(0, delta_v)                                                              (LMS 9)
+
+In (7) the second X needs its transpose. In (2) only the first two rows of A, transposed, can multiply a point; its
+third, b, is the plane's own value at x_i less I^0. (5) and (6) are printed up to K - 1, and used up to K.
+In (7) eps E is taken as diag(e_x, e_y, e_1), for offsets in pixels of the map. Of that,
+
+    c_x = sum of dx_k / (n + e_1),   p_k = dx_k - c_x,   and c_y, q_k alike                 (linearized.1)
+    C_xx = sum of p_k^2 + e_1 c_x^2 + e_x,   C_xy = sum of p_k q_k + e_1 c_x c_y            (linearized.2)
+    r = C_xy / C_xx,   t_k = q_k - r p_k                                                    (linearized.3)
+    D = sum of t_k^2 + e_1 (c_y - r c_x)^2 + r^2 e_x + e_y                                  (linearized.4)
+    w^y_k = t_k / D,   w^x_k = p_k / C_xx - r w^y_k                                         (linearized.5)
+    w^b_k = 1 / (n + e_1) - c_x w^x_k - c_y w^y_k                                           (linearized.6)
+
+is the solution: A = sum over the n samples that take part of w_k y_k. Where D or C_xx is 0, A = 0 by convention.
+All results are linear in a map U: with coefficients v, beta_x, beta_y, those of pixel i are made of
+
+    L_i(U; v, beta) = v I^0 + sum over k of (v w^b_k + beta_x w^x_k s_x/2 + beta_y w^y_k s_y/2) (I^k - I^0)
+                                                                                            (linearized.7)
+
+(without w^b where the intercept is left out). The value is L_i(U; 1, 0). For cotangents gV,
+
+    gU = sum over i of gV(i) dL_i(U; 1, 0)/dU                                               (linearized.8)
+    gg_x(i) = sum over c of gV_c(i) L_i(U_c; 0, (1, 0)),   gg_y alike                       (linearized.9)
+
+and for cotangents A of gU and beta of gg the derivatives of A . gU + beta . gg are
+
+    with respect to gV_c(i):   L_i(A_c; 1, 0) + L_i(U_c; 0, beta(i))                        (linearized.10)
+    with respect to U_c:       sum over i of gV_c(i) dL_i(U_c; 0, beta(i))/dU               (linearized.11)
+    with respect to g_x(i):    sum over c of gV_c(i) L_i(A_c; 0, (1, 0))                    (linearized.12)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from fractions import Fraction
+from typing import NamedTuple
+
+from refwarp.exact.bilinear import HALF, coordinate_scale, map_derivative, pixel_coordinate, support, tent, value
+from refwarp.exact.ledger import Equation
+from refwarp.exact.numbers import Number, Sum
+from refwarp.exact.running_error import Bounded
+from refwarp.exact.sampling import Plane
+
+Point = Sequence[Number]
+Matrix = list[list[Number]]
+Transform = Callable[[Number, Number], Point]
+
+# A column this close to the others (the square of a sine) is taken to be a combination of them.
+DEPENDENT = Fraction(1, 2**52)
+
+
+# ---- the paper's equations ----
+
+
+def literal_sample(
+    image: Callable[[Number, Number], Number], transform: Transform, place: Point, pixels: Iterable[Point]
+) -> Sum:
+    """Return the right-hand side of (LMS 1) as printed, with the tent for K. `image` is I, at any point."""
+    total = Sum()
+    for m, n in pixels:
+        x, y = transform(m, n)
+        total.add(image(x, y) * tent(place[0] - x) * tent(place[1] - y))  # (LMS 1)
+    return total
+
+
+def sample(
+    image: Callable[[Number, Number], Number], transform: Transform, place: Point, pixels: Iterable[Point]
+) -> Sum:
+    """Return what (LMS 1) means (STN 3)."""
+    x, y = transform(*place)
+    return Sum(image(m, n) * tent(x - m) * tent(y - n) for m, n in pixels)
+
+
+def linearization(centre: Number, slopes: Point, point: Point, centre_point: Point) -> Number:
+    """Return I~ at T(x) = `point` from I(T(x_i)), the slopes (a_x, a_y) and T(x_i) (LMS 2)."""
+    return centre + slopes[0] * (point[0] - centre_point[0]) + slopes[1] * (point[1] - centre_point[1])
+
+
+def auxiliary_point(
+    transform: Transform, place: Point, noise: Point, deviation: Point, collapse_noise: Point, collapse_deviation: Point
+) -> Point:
+    """Return the place of one auxiliary sample in the map, for given standard normal numbers."""
+    displaced = [x + sigma * n for x, sigma, n in zip(place, deviation, noise, strict=True)]  # (LMS 3)
+    u, v = transform(*displaced)
+    return (
+        u + collapse_deviation[0] * collapse_noise[0],  # (LMS 8)
+        v + collapse_deviation[1] * collapse_noise[1],  # (LMS 9)
+    )
+
+
+def data_matrices(
+    samples: Sequence[Number], points: Sequence[Point], kept: Sequence[bool]
+) -> tuple[list[Number], Matrix]:
+    """Return Y and X of one pixel and channel from the samples and their places, each with the centre first.
+
+    A sample that is not kept has its row multiplied by zero, the one at its end too.
+    """
+    y = [(value - samples[0]) * flag for value, flag in zip(samples[1:], kept, strict=True)]  # (LMS 5)
+    x = [
+        [(u - points[0][0]) * flag, (v - points[0][1]) * flag, 1 * flag]  # (LMS 6)
+        for (u, v), flag in zip(points[1:], kept, strict=True)
+    ]
+    return y, x
+
+
+def prediction(x: Matrix, a: Sequence[Number]) -> list[Number]:
+    """Return X A (LMS 4)."""
+    return [sum((entry * part for entry, part in zip(row, a, strict=True)), Fraction(0)) for row in x]
+
+
+def least_squares(y: Sequence[Number], x: Matrix, tikhonov: Sequence[Number]) -> list[Number]:
+    """Return A with the transpose that (LMS 7) lacks. ZeroDivisionError where it is not determined."""
+    right = [_dot([row[i] for row in x], y) for i in range(3)]
+    return _solve(_normal_matrix(x, tikhonov), right)  # (LMS 7)
+
+
+def literal_least_squares(y: Sequence[Number], x: Matrix, tikhonov: Sequence[Number]) -> list[Number]:
+    """Return A of (LMS 7) as printed, with X Y. ValueError unless there are three samples: the shapes do not fit."""
+    if len(y) != 3:
+        raise ValueError(f"y: given {len(y)} rows, expected 3, for X has 3 columns")
+    return _solve(_normal_matrix(x, tikhonov), [_dot(row, y) for row in x])  # (LMS 7)
+
+
+def _normal_matrix(x: Matrix, tikhonov: Sequence[Number]) -> Matrix:
+    columns = [[row[i] for row in x] for i in range(3)]
+    return [[_dot(columns[i], columns[j]) + (tikhonov[i] if i == j else 0) for j in range(3)] for i in range(3)]
+
+
+def _dot(a: Sequence[Number], b: Sequence[Number]) -> Number:
+    return sum((x * y for x, y in zip(a, b, strict=True)), Fraction(0))
+
+
+def _solve(matrix: Matrix, right: Sequence[Number]) -> list[Number]:
+    """Return the solution of three equations by Cramer's rule."""
+    def determinant(m: Matrix) -> Number:
+        (a, b, c), (d, e, f), (g, h, i) = m
+        return a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
+
+    whole = determinant(matrix)
+    return [
+        determinant([[right[i] if j == k else matrix[i][j] for j in range(3)] for i in range(3)]) / whole
+        for k in range(3)
+    ]
+
+
+# ---- what is implemented: the weights of the fit, and everything that is linear in the map ----
+
+
+def fit_weights(offsets: Sequence[Point], tikhonov: Sequence[Number]) -> list[tuple[Number, Number, Number]] | None:
+    """Return (w^x, w^y, w^b) for each of the samples that take part, or None where they determine no plane.
+
+    The numbers may be `Bounded`: then the weights have the M of this elimination.
+    """
+    ex, ey, e1 = tikhonov
+    m = len(offsets) + e1
+    if m == 0:
+        return None
+    zero = Fraction(0)
+    cx, cy = (sum((offset[axis] for offset in offsets), zero) / m for axis in range(2))  # (linearized.1)
+    p, q = [dx - cx for dx, _ in offsets], [dy - cy for _, dy in offsets]
+    cxx = sum((a * a for a in p), zero) + e1 * cx * cx + ex  # (linearized.2)
+    cyy = sum((b * b for b in q), zero) + e1 * cy * cy + ey
+    cxy = sum((a * b for a, b in zip(p, q, strict=True)), zero) + e1 * cx * cy
+    if cxx <= zero:
+        return None
+    r = cxy / cxx
+    t = [b - r * a for a, b in zip(p, q, strict=True)]  # (linearized.3)
+    residue = cy - r * cx
+    d = sum((c * c for c in t), zero) + e1 * residue * residue + r * r * ex + ey  # (linearized.4)
+    if d <= DEPENDENT * cyy:
+        return None
+    weights = []
+    for a, c in zip(p, t, strict=True):
+        wy = c / d  # (linearized.5)
+        wx = a / cxx - r * wy
+        weights.append((wx, wy, 1 / m - cx * wx - cy * wy))  # (linearized.6)
+    return weights
+
+
+class Functional(NamedTuple):
+    """The samples of one output pixel that take part: pixel coordinates, centre first, and weights (None: no fit)."""
+
+    i: int
+    j: int
+    points: list[Point]
+    weights: list[tuple[Bounded, Bounded, Bounded]]
+
+    def coefficients(self, v: Number, beta: Point) -> list[Number]:
+        """Return what multiplies I^k - I^0, for each k (linearized.7)."""
+        return [wb * v + wx * beta[0] + wy * beta[1] for wx, wy, wb in self.weights]
+
+    def __call__(self, plane: Plane, v: Number, beta: Point = (0, 0)) -> Bounded:
+        """Return L_i of a plane (linearized.7)."""
+        window = [support(x, y, len(plane), len(plane[0])) for x, y in self.points]
+        sums = [value(plane, x, y, near) for (x, y), near in zip(self.points, window, strict=True)]
+        centre, *samples = [Bounded(total.value, total.M) for total in sums]
+        result: Bounded = centre * v
+        for coefficient, other in zip(self.coefficients(v, beta), samples, strict=True):
+            result = result + (other - centre) * coefficient
+        return result
+
+    def scatter(self, g: Number, plane: list[list[Bounded]], v: Number, beta: Point = (0, 0)) -> None:
+        """Add g dL_i/dU to a plane."""
+        coefficients = self.coefficients(v, beta)
+        for n in range(len(plane)):
+            for m in range(len(plane[0])):
+                centre, *samples = [Bounded(map_derivative(x, y, n, m)) for x, y in self.points]
+                total = centre * v
+                for coefficient, other in zip(coefficients, samples, strict=True):
+                    total = total + (other - centre) * coefficient
+                plane[n][m] = plane[n][m] + total * g
+
+
+def functionals(
+    grid: Sequence[Sequence[Point]],
+    auxiliary: Sequence[Sequence[Sequence[Point]]],
+    kept: Sequence[Sequence[Sequence[bool]]],
+    height: int,
+    width: int,
+    tikhonov: Sequence[Number],
+    intercept: bool,
+    align_corners: bool,
+) -> list[Functional]:
+    """Return L_i for all output pixels of one image.
+
+    Parameters
+    ----------
+    grid, auxiliary : nested lists (H_out, W_out, 2) and (H_out, W_out, K, 2) of numbers
+        Normalised coordinates, x first.
+    kept : nested list (H_out, W_out, K) of bool
+        Which samples take part.
+    height, width, tikhonov, intercept, align_corners
+        As for `refwarp.linearized_sample`.
+    """
+    sizes = (width, height)
+    halves = [coordinate_scale(size, align_corners) * HALF for size in sizes]
+    result = []
+    for i, row in enumerate(grid):
+        for j, centre in enumerate(row):
+            taking_part = [point for point, flag in zip(auxiliary[i][j], kept[i][j], strict=True) if flag]
+            offsets = [
+                [Bounded((g - g0) * half) for g, g0, half in zip(point, centre, halves, strict=True)]
+                for point in taking_part
+            ]
+            weights = fit_weights(offsets, tikhonov)
+            if weights is None:
+                taking_part, weights = [], []
+            points: list[Point] = [
+                [pixel_coordinate(g, size, align_corners) for g, size in zip(point, sizes, strict=True)]
+                for point in (centre, *taking_part)
+            ]
+            scaled = [(wx * halves[0], wy * halves[1], wb if intercept else wb * 0) for wx, wy, wb in weights]
+            result.append(Functional(i, j, points, scaled))
+    return result
+
+
+def linearized_sample(input: Sequence[Plane], pixels: Sequence[Functional]) -> list[list[Bounded]]:
+    """Return the values, for each channel one for each output pixel (linearized.7)."""
+    return [[pixel(plane, 1) for pixel in pixels] for plane in input]
+
+
+def _zeros(plane: Plane) -> list[list[Bounded]]:
+    return [[Bounded(Fraction(0)) for _ in row] for row in plane]
+
+
+def input_gradient(
+    gout: Sequence[Plane], input: Sequence[Plane], pixels: Sequence[Functional]
+) -> list[list[list[Bounded]]]:
+    """Return the gradient with respect to the map for the cotangent `gout` (C, H_out, W_out) (linearized.8)."""
+    gradient = []
+    for c, plane in enumerate(input):
+        gplane = _zeros(plane)
+        for pixel in pixels:
+            pixel.scatter(gout[c][pixel.i][pixel.j], gplane, 1)  # (linearized.8)
+        gradient.append(gplane)
+    return gradient
+
+
+def grid_gradient(
+    gout: Sequence[Plane], input: Sequence[Plane], pixels: Sequence[Functional]
+) -> list[tuple[Bounded, Bounded]]:
+    """Return the gradient with respect to the grid, for each output pixel (linearized.9).
+
+    With a cotangent A in the place of `input`, these are the second derivatives of (linearized.12).
+    """
+
+    def along(pixel: Functional, beta: Point) -> Bounded:
+        terms = (pixel(plane, 0, beta) * gout[c][pixel.i][pixel.j] for c, plane in enumerate(input))
+        return sum(terms, Bounded(Fraction(0)))
+
+    return [(along(pixel, (1, 0)), along(pixel, (0, 1))) for pixel in pixels]
+
+
+def second_gradient(
+    cotangent_input: Sequence[Plane],
+    cotangent_grid: Sequence[Sequence[Point]],
+    gout: Sequence[Plane],
+    input: Sequence[Plane],
+    pixels: Sequence[Functional],
+) -> tuple[list[list[Bounded]], list[list[list[Bounded]]], list[tuple[Bounded, Bounded]]]:
+    """Return the gradients of A . gU + beta . gg with respect to gout, input and grid, each laid out as above."""
+    ggout, ginput = [], []
+    for c, plane in enumerate(input):
+        gplane = _zeros(plane)
+        row = []
+        for pixel in pixels:
+            beta = cotangent_grid[pixel.i][pixel.j]
+            row.append(pixel(cotangent_input[c], 1) + pixel(plane, 0, beta))  # (linearized.10)
+            pixel.scatter(gout[c][pixel.i][pixel.j], gplane, 0, beta)  # (linearized.11)
+        ggout.append(row)
+        ginput.append(gplane)
+    return ggout, ginput, grid_gradient(gout, cotangent_input, pixels)  # (linearized.12)
+
+
+def inside(point: Point) -> bool:
+    """Tell whether a point lies in the map, borders included."""
+    return all(-1 <= g <= 1 for g in point)
+
+
+def offset_inside(point: Point, centre: Point) -> bool:
+    """Tell the same of its offset from the centre, which is what the released program masks by."""
+    return inside([g - g0 for g, g0 in zip(point, centre, strict=True)])

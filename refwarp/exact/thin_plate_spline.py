@@ -1,0 +1,383 @@
+"""The thin plate spline grid once more, literally: DTN Eqs. (1) to (3), in the paper's order of rows and columns.
+
+    T = (D^-1 [F^T; 0])^T                                                              (DTN 1)
+    D = [1 C^T R; 0 0 1; 0 0 C],  R_jk = d^2 ln d^2,  d = |c_j - c_k|                  (DTN 2)
+    p_i = T q_i,  q = [1, x, y, e^2 ln e^2 to each control point]                      (DTN 3)
+
+with R_jj = 0, the limit. A smoothing weight s is added to the diagonal of R. In cardinal form, Z = D^-1 [1; 0],
+
+    p_i = sum over k of f_k b_k(p_i),  b_k(p) = sum over j of q_j(p) Z_jk              (spline.1)
+
+With the cotangent G of the grid, mu = D^-T sum over i of q_i G_i, and D t = [F^T; 0], t = [a; w], the gradients are
+
+    gf_k = sum over i of G_i b_k(p_i)                                                  (spline.2)
+    gc_j = sum over i of (G_i . w_j) f'(c_j - p_i)
+         - sum over k of (mu_j . w_k + mu_k . w_j) f'(c_j - c_k)
+         - mu_j . (a_x, a_y) - w_j . (mu_x, mu_y)                                      (spline.3)
+    f'(v) = 2 (ln |v|^2 + 1) v,  f'(0) = 0                                             (spline.4)
+    f''(v) d = 2 (ln |v|^2 + 1) d + 4 v (v . d) / |v|^2                                (spline.5)
+
+where mu_1 to mu_K belong to the rows of D that interpolate, and mu_x, mu_y to its last two.
+
+Logarithms are not rational: run this on balls (`Balls`), whose radius bounds the error, on floats, or on dual numbers
+of these. The error budget is that of the sums above, with each coefficient replaced by the sum of the absolute values
+that it is made of, and each q and f' by its absolute value and what one rounding of the points does to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+from refwarp.exact.affine import target_coordinate
+from refwarp.exact.ledger import Equation
+from refwarp.exact.numbers import Number, Sum, log
+
+Points = list[list[Number]]
+Matrix = list[list[Number]]
+Grid = list[list[list[Number]]]
+
+
+def radial(r2: Number) -> Number:
+    """Return r^2 ln r^2, and its limit 0 at r = 0."""
+    return r2 * log(r2) if abs(r2) > 0 else r2
+
+
+def squared_distance(p: list[Number], c: list[Number]) -> Number:
+    """Return the squared Euclidean distance of two points."""
+    return (p[0] - c[0]) * (p[0] - c[0]) + (p[1] - c[1]) * (p[1] - c[1])
+
+
+def slope(p: list[Number], c: list[Number]) -> list[Number]:
+    """Return f'(p - c) (spline.4)."""
+    r2 = squared_distance(p, c)
+    if not abs(r2) > 0:
+        return [0 * r2, 0 * r2]
+    return [2 * (log(r2) + 1) * (a - b) for a, b in zip(p, c, strict=True)]
+
+
+def curvature(p: list[Number], c: list[Number], d: list[Number]) -> list[Number]:
+    """Return f''(p - c) d (spline.5), which diverges where the points meet."""
+    v = [a - b for a, b in zip(p, c, strict=True)]
+    r2 = squared_distance(p, c)
+    return [2 * (log(r2) + 1) * b + 4 * a * dot(v, d) / r2 for a, b in zip(v, d, strict=True)]
+
+
+def system_matrix(control: Points, smoothing: Number = 0) -> Matrix:
+    """Return the matrix Delta of the control points (DTN 2), smoothing on the diagonal of R."""
+    rows = []
+    for j, c in enumerate(control):
+        row = [radial(squared_distance(c, d)) for d in control]
+        row[j] = row[j] + smoothing
+        rows.append([1, *c, *row])
+    return [*rows, [0, 0, 0, *(1 for _ in control)], *([0, 0, 0, *(c[r] for c in control)] for r in range(2))]
+
+
+def solve(matrix: Matrix, right: Matrix) -> Matrix:
+    """Solve a linear system by Gauss's elimination, with the largest pivot of each column.
+
+    Raises
+    ------
+    ZeroDivisionError
+        If the matrix is singular (or, with balls, not certainly regular).
+    """
+    rows = [[*a, *b] for a, b in zip(matrix, right, strict=True)]
+    count = len(rows)
+    for k in range(count):
+        sizes = [float(abs(_value(row[k]))) for row in rows[k:]]
+        pivot = k + sizes.index(max(sizes))
+        rows[k], rows[pivot] = rows[pivot], rows[k]
+        if not abs(rows[k][k]) > 0:
+            raise ZeroDivisionError("singular matrix")
+        for i in range(k + 1, count):
+            factor = rows[i][k] / rows[k][k]
+            rows[i][k:] = [a - factor * b for a, b in zip(rows[i][k:], rows[k][k:], strict=True)]
+    for k in reversed(range(count)):
+        for column in range(count, len(rows[k])):
+            known = sum(rows[k][i] * rows[i][column] for i in range(k + 1, count))
+            rows[k][column] = (rows[k][column] - known) / rows[k][k]
+    return [row[count:] for row in rows]
+
+
+def _value(number: Number) -> Number:
+    while hasattr(number, "value"):
+        number = number.value
+    return number
+
+
+def transpose(matrix: Matrix) -> Matrix:
+    """Return the transposed matrix."""
+    return [list(column) for column in zip(*matrix, strict=True)]
+
+
+def transformation(points: Points, control: Points, smoothing: Number = 0) -> Matrix:
+    """Return T, 2 x (K + 3) (DTN 1)."""
+    return transpose(solve(system_matrix(control, smoothing), [*points, *([0, 0] for _ in range(3))]))
+
+
+def extended(p: list[Number], control: Points) -> list[Number]:
+    """Return q of a point (DTN 3)."""
+    return [1, *p, *(radial(squared_distance(p, c)) for c in control)]
+
+
+def target_points(height: int, width: int, align_corners: bool, number: Callable[[Fraction], Number]) -> Grid:
+    """Return the output's points, (height, width, 2), as numbers of the type that `number` makes of a rational one."""
+    xs = [number(target_coordinate(j, width, align_corners)) for j in range(width)]
+    ys = [number(target_coordinate(i, height, align_corners)) for i in range(height)]
+    return [[[x, y] for x in xs] for y in ys]
+
+
+def spline_grid(points: Points, control: Points, targets: Grid, smoothing: Number = 0) -> Grid:
+    """Return the sampling grid of one image, (height, width, 2) with x first (DTN 3)."""
+    t = transformation(points, control, smoothing)
+    return [[[dot(row, extended(p, control)) for row in t] for p in line] for line in targets]
+
+
+def dot(a: list[Number], b: list[Number]) -> Number:
+    """Return the inner product."""
+    return sum(x * y for x, y in zip(a, b, strict=True))
+
+
+def cardinal_coefficients(control: Points, smoothing: Number = 0) -> Matrix:
+    """Return Z, (K + 3) x K (spline.1)."""
+    count = len(control)
+    return solve(system_matrix(control, smoothing), [[int(i == k) for k in range(count)] for i in range(count + 3)])
+
+
+class Gradients(NamedTuple):
+    """The gradients of one image to the fiducial points and to the control points, each K x 2."""
+
+    gpoints: Points
+    gcontrol: Points
+
+
+def spline_gradient(ggrid: Grid, points: Points, control: Points, targets: Grid, smoothing: Number = 0) -> Gradients:
+    """Return both gradients (spline.2), (spline.3)."""
+    count = len(control)
+    matrix = system_matrix(control, smoothing)
+    t = solve(matrix, [*points, *([0, 0] for _ in range(3))])
+    a, w = t[:3], t[3:]
+    flat = [(p, g) for line, gs in zip(targets, ggrid, strict=True) for p, g in zip(line, gs, strict=True)]
+    qs = [extended(p, control) for p, _ in flat]
+    moments = [
+        [sum(q[j] * g[r] for q, (_, g) in zip(qs, flat, strict=True)) for r in range(2)] for j in range(count + 3)
+    ]
+    mu = solve(transpose(matrix), moments)
+    gcontrol = []
+    for j, c in enumerate(control):
+        total = [-dot(mu[j], a[1 + d]) - dot(w[j], mu[count + 1 + d]) for d in range(2)]
+        for p, g in flat:
+            total = [x + dot(g, w[j]) * s for x, s in zip(total, slope(c, p), strict=True)]
+        for k, other in enumerate(control):
+            total = [x - (dot(mu[j], w[k]) + dot(mu[k], w[j])) * s for x, s in zip(total, slope(c, other), strict=True)]
+        gcontrol.append(total)
+    return Gradients(mu[:count], gcontrol)  # (spline.2): mu is D^-T Q^T G
+
+
+# ---- the terms of these sums, for the error budget ----
+
+
+class Magnitudes:
+    """The sums of absolute values behind a spline's grid and gradients, for one set of control points.
+
+    q is bounded by |q| + sigma, sigma = r^2 + 2 r (|ln r^2| + 1) (|p| + |c|) for the control points: what one rounding
+    of the points, of their differences and of the logarithm does to it. Likewise f' by its absolute value and
+    2 |v| + 2 (|ln r^2| + 3) (|p| + |c|), without the last where both are control points, which are given exactly.
+    """
+
+    def __init__(self, control: Points, targets: Grid, smoothing: Number = 0) -> None:
+        self.control, self.targets = control, targets
+        count = len(control)
+        matrix = system_matrix(control, smoothing)
+        unit = [[int(i == k) for k in range(count + 3)] for i in range(count + 3)]
+        self.inverse = [[abs(x) for x in row] for row in solve(matrix, unit)]
+        self.q = [[self._extended(p) for p in line] for line in targets]
+        self.basis = [
+            [[sum(q[j] * self.inverse[j][k] for j in range(count + 3)) for k in range(count)] for q in line]
+            for line in self.q
+        ]
+
+    def _extended(self, p: list[Number]) -> list[Number]:
+        return [1, *(abs(x) for x in p), *(self._radial(p, c) for c in self.control)]
+
+    @staticmethod
+    def _radial(p: list[Number], c: list[Number]) -> Number:
+        r2 = squared_distance(p, c)
+        if not r2 > 0:
+            return r2
+        return abs(radial(r2)) + r2 + 2 * r2.sqrt() * (abs(log(r2)) + 1) * (norm(p) + norm(c))
+
+    def grid(self, points: Points) -> list[list[list[Sum]]]:
+        """Return k and M of each element of the grid."""
+        return [
+            [[_sum(abs(f[r]) * b for f, b in zip(points, bs, strict=True)) for r in range(2)] for bs in line]
+            for line in self.basis
+        ]
+
+    def gpoints(self, ggrid: Grid) -> list[list[Sum]]:
+        """Return k and M of each element of the gradient to the fiducial points."""
+        pairs = [(b, g) for bs, gs in zip(self.basis, ggrid, strict=True) for b, g in zip(bs, gs, strict=True)]
+        return [[_sum(abs(g[r]) * b[k] for b, g in pairs) for r in range(2)] for k in range(len(self.control))]
+
+    def gcontrol(self, ggrid: Grid, points: Points) -> list[list[Sum]]:
+        """Return k and M of each element of the gradient to the control points."""
+        count = len(self.control)
+        t = [[sum(z * abs(f[r]) for z, f in zip(row, points, strict=False)) for r in range(2)] for row in self.inverse]
+        a, w = t[:3], t[3:]
+        flat = [
+            (p, q, [abs(x) for x in g])
+            for line, qs, gs in zip(self.targets, self.q, ggrid, strict=True)
+            for p, q, g in zip(line, qs, gs, strict=True)
+        ]
+        moments = [[sum(q[j] * g[r] for _, q, g in flat) for r in range(2)] for j in range(count + 3)]
+        mu = [[dot(column, [m[r] for m in moments]) for r in range(2)] for column in transpose(self.inverse)]
+        sums = []
+        for j, c in enumerate(self.control):
+            row = []
+            for d in range(2):
+                terms = [dot(g, w[j]) * self._slope(c, p, d, norm(p) + norm(c)) for p, _, g in flat]
+                terms += [
+                    (dot(mu[j], w[k]) + dot(mu[k], w[j])) * self._slope(c, other, d, 0)
+                    for k, other in enumerate(self.control)
+                ]
+                row.append(_sum([*terms, dot(mu[j], a[1 + d]), dot(w[j], mu[count + 1 + d])]))
+            sums.append(row)
+        return sums
+
+    @staticmethod
+    def _slope(c: list[Number], p: list[Number], axis: int, size: Number) -> Number:
+        r2 = squared_distance(c, p)
+        if not r2 > 0:
+            return r2
+        return abs(slope(c, p)[axis]) + 2 * abs(c[axis] - p[axis]) + 2 * (abs(log(r2)) + 3) * size
+
+
+def norm(p: list[Number]) -> Number:
+    """Return the Euclidean length of a vector of balls."""
+    return (p[0] * p[0] + p[1] * p[1]).sqrt()
+
+
+def _sum(magnitudes: Any) -> Sum:
+    """Return a Sum that has k and M, and no value."""
+    result = Sum(magnitudes)
+    result.M = result.value
+    return result
+
+
+class Balls:
+    """Real numbers in rigorous ball arithmetic (python-flint's `arb`): from rationals, and back.
+
+    Parameters
+    ----------
+    bits : int
+        The precision. Set for all balls of the process while the instance is used in a `with` block.
+    """
+
+    def __init__(self, bits: int = 320) -> None:
+        self.bits = bits
+
+    def __enter__(self) -> Balls:
+        from flint import ctx
+
+        self._before, ctx.prec = ctx.prec, self.bits
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        from flint import ctx
+
+        ctx.prec = self._before
+
+    def __call__(self, nested: Any) -> Any:
+        """Turn rational numbers, floats, or nested sequences of them into balls."""
+        from flint import arb
+
+        if hasattr(nested, "tolist"):
+            nested = nested.tolist()
+        if isinstance(nested, list | tuple):
+            return [self(part) for part in nested]
+        rational = Fraction(nested)
+        return arb(rational.numerator) / rational.denominator
+
+    @staticmethod
+    def midpoint(ball: Any) -> Fraction:
+        """Return the rational number in the middle of a ball.
+
+        Raises
+        ------
+        ArithmeticError
+            If the ball is wider than 1e-30 and than 1e-30 of its middle.
+        """
+        mantissa, exponent = (int(part) for part in ball.mid().man_exp())
+        middle = Fraction(mantissa) * Fraction(2) ** exponent
+        if not (ball.rad() < 1e-30 or ball.rad() < 1e-30 * abs(ball.mid())):
+            raise ArithmeticError(f"ball {ball} is wider than 1e-30")
+        return middle
+
+    def sums(self, values: Any, magnitudes: Any) -> Any:
+        """Join nested balls and nested sums without value (k and M) to sums of rational numbers."""
+        if isinstance(magnitudes, Sum):
+            joined = Sum()
+            joined.value, joined.k, joined.M = self.midpoint(values), magnitudes.k, self.midpoint(magnitudes.M)
+            return joined
+        return [self.sums(v, m) for v, m in zip(values, magnitudes, strict=True)]
+
+
+_TESTS = "tests/exact/test_exact_thin_plate_spline.py::"
+_EXACT = "refwarp.exact.thin_plate_spline."
+_GRID = "refwarp.grids.thin_plate_spline."
+_DERIVATIVES = _TESTS + "test_the_gradients_are_the_derivatives_of_the_printed_forward"
+
+LEDGER = (
+    Equation(
+        "DTN",
+        "1",
+        "the transformation matrix of a thin plate spline",
+        "holds",
+        "where Delta is regular; for control points that coincide or lie on a line it is not",
+        (_EXACT + "transformation", _GRID + "Solution"),
+        (_DERIVATIVES, _TESTS + "test_coincident_and_collinear_control_points_are_singular"),
+    ),
+    Equation(
+        "DTN",
+        "2",
+        "the matrix Delta of the control points",
+        "holds",
+        "with r_jj = 0, the limit of d^2 ln d^2",
+        (_EXACT + "system_matrix", _GRID + "System"),
+        (_DERIVATIVES, _TESTS + "test_the_radial_function_tends_to_zero"),
+    ),
+    Equation(
+        "DTN",
+        "3",
+        "the grid, p = T q",
+        "holds",
+        "control points map to the fiducial points exactly",
+        (_EXACT + "spline_grid", _GRID + "Spline"),
+        (
+            _TESTS + "test_control_points_go_to_the_fiducial_points",
+            _TESTS + "test_the_cardinal_form_is_the_printed_spline",
+            _DERIVATIVES,
+        ),
+    ),
+    Equation(
+        "DTN",
+        "control points (section 2.2)",
+        "the control points are a subset of the output's pixels",
+        "ambiguous",
+        "for a regular grid of them from -1 to 1 only with align_corners, and where its spacing is a multiple of the "
+        "pixels'; nothing else needs it",
+        (_EXACT + "target_points", _GRID + "tps_grid"),
+        (_TESTS + "test_control_points_are_pixels_only_with_align_corners",),
+    ),
+    Equation(
+        "DTN",
+        "tanh (section 2.1)",
+        "the fiducial points are a tanh of what the network computes",
+        "ambiguous",
+        "it keeps them inside of -1 and 1, so the identity, whose corners are there, is never reached; tps_grid takes "
+        "any fiducial points",
+        (_EXACT + "spline_grid", _GRID + "tps_grid"),
+        (_TESTS + "test_tanh_never_reaches_the_identity",),
+    ),
+)

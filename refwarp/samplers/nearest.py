@@ -1,0 +1,136 @@
+"""Nearest-pixel sampling, as PyTorch does it.
+
+    V_c(i) = U_c(round y_i, round x_i),   ties to the even pixel                              (nearest.1)
+    gU_c(n, m) = sum over the samples i with (round y_i, round x_i) = (n, m) of gV_c(i)       (nearest.2)
+
+The coordinate is padded first, then rounded. Whether x_i is a tie is decided exactly, from the given floats. The
+gradient with respect to the grid is 0 (NaN where a coordinate is): between its jumps the value is constant. Each of
+the two is the transpose of the other, so second derivatives need nothing more.
+
+STN's integer kernel, Eq. (4), rounds ties up instead: see `separable_sample`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from autograd_core import Function, Tensor
+from autograd_core.function import Context
+from refwarp.arithmetic import two_product, two_sum
+from refwarp.compilation import argument, kernel, run, scalar
+from refwarp.conventions import (
+    OUTSIDE,
+    REFLECTION,
+    coordinate_scale,
+    fold,
+    half_difference,
+    is_undefined,
+    place,
+)
+
+
+@scalar
+def nearest_pixel(g: float, size: int, align_corners: bool, padding: int) -> int:
+    """Return the pixel nearest to a defined coordinate, a tie to the even one; OUTSIDE if it is not in the map."""
+    n, h, f, _ = place(g, size, align_corners, padding)
+    if n == OUTSIDE:
+        return OUTSIDE
+    if f > h:
+        n += 1
+    elif f == h:  # within a rounding of a tie
+        if padding == REFLECTION:
+            g, _ = fold(g)
+        t, remainder = two_product(g, coordinate_scale(size, align_corners))
+        excess = half_difference(t, remainder, 2.0 * n - (size - 1) + 1.0)
+        if excess > 0.0 or (excess == 0.0 and n % 2 != 0):
+            n += 1
+    return n if 0 <= n < size else OUTSIDE
+
+
+@kernel
+def _forward(start: int, stop: int, input: Any, grid: Any, align_corners: bool, padding: int, out: Any) -> None:
+    """Compute (nearest.1) for the rows start to stop of the outputs of all images."""
+    _, channels, height, width = input.shape
+    _, rows, columns, _ = grid.shape
+    for row in range(start, stop):
+        b, i = row // rows, row % rows
+        for j in range(columns):
+            gx, gy = np.float64(grid[b, i, j, 0]), np.float64(grid[b, i, j, 1])
+            if is_undefined(gx, gy, padding):
+                out[b, :, i, j] = np.nan
+                continue
+            m = nearest_pixel(gx, width, align_corners, padding)
+            n = nearest_pixel(gy, height, align_corners, padding)
+            for c in range(channels):
+                out[b, c, i, j] = 0.0 if m == OUTSIDE or n == OUTSIDE else input[b, c, n, m]
+
+
+@kernel
+def _backward(start: int, stop: int, gout: Any, grid: Any, align_corners: bool, padding: int, ginput: Any) -> None:
+    """Compute (nearest.2) for the planes start to stop."""
+    _, channels, height, width = ginput.shape
+    _, rows, columns, _ = grid.shape
+    plane, lost = np.empty((height, width)), np.empty((height, width))
+    for p in range(start, stop):
+        b, c = p // channels, p % channels
+        plane[:], lost[:] = 0.0, 0.0
+        for i in range(rows):
+            for j in range(columns):
+                gx, gy = np.float64(grid[b, i, j, 0]), np.float64(grid[b, i, j, 1])
+                if is_undefined(gx, gy, padding):
+                    continue
+                m = nearest_pixel(gx, width, align_corners, padding)
+                n = nearest_pixel(gy, height, align_corners, padding)
+                if m != OUTSIDE and n != OUTSIDE:
+                    plane[n, m], remainder = two_sum(plane[n, m], np.float64(gout[b, c, i, j]))
+                    lost[n, m] += remainder
+        for n in range(height):
+            for m in range(width):
+                ginput[b, c, n, m] = plane[n, m] + lost[n, m]
+
+
+def _grid_gradient(grid: Any, padding: int) -> Tensor:
+    """Return zeros, and NaN where the sample is."""
+    undefined = np.isnan(grid) | (np.isinf(grid) if padding == REFLECTION else False)
+    anywhere = np.broadcast_to(undefined.any(axis=-1, keepdims=True), grid.shape)
+    return Tensor(np.where(anywhere, grid.dtype.type(np.nan), grid.dtype.type(0)))
+
+
+class Nearest(Function):
+    """(input (N, C, H, W), grid (N, H_out, W_out, 2)) -> output (N, C, H_out, W_out)."""
+
+    @staticmethod
+    def forward(ctx: Context, input: Any, grid: Any, *, align_corners: bool, padding: int) -> Any:
+        """Compute (nearest.1)."""
+        batch, channels = input.shape[:2]
+        _, rows, columns, _ = grid.shape
+        out = np.empty((batch, channels, rows, columns), input.dtype)
+        run(_forward, batch * rows, out.size, argument(input), argument(grid), align_corners, padding, out)
+        return out
+
+    @staticmethod
+    def backward(ctx: Context, gout: Tensor) -> tuple[Tensor | None, ...]:
+        """Compute (nearest.2), and zeros."""
+        input, grid = ctx.inputs
+        ginput = NearestGradient.apply(gout, grid.detach(), size=input.shape[2:], **ctx.parameters)
+        return ginput, _grid_gradient(grid.data, ctx.parameters["padding"])
+
+
+class NearestGradient(Function):
+    """(gout (N, C, H_out, W_out), grid) -> ginput (N, C, H, W)."""
+
+    @staticmethod
+    def forward(ctx: Context, gout: Any, grid: Any, *, size: tuple[int, int], align_corners: bool, padding: int) -> Any:
+        """Compute (nearest.2)."""
+        batch, channels = gout.shape[:2]
+        ginput = np.empty((batch, channels, *size), gout.dtype)
+        run(_backward, batch * channels, gout.size, argument(gout), argument(grid), align_corners, padding, ginput)
+        return ginput
+
+    @staticmethod
+    def backward(ctx: Context, cotangent_input: Tensor) -> tuple[Tensor | None, ...]:
+        """Compute (nearest.1): the transpose of the transpose."""
+        options = {name: ctx.parameters[name] for name in ("align_corners", "padding")}
+        return Nearest.apply(cotangent_input, ctx.inputs[1], **options), None
