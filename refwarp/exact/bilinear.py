@@ -215,12 +215,11 @@ def taps(x: Number, size: int, align_corners: bool, kink: str, padding: str, lit
     def slope(m: int) -> Number:
         if padding == "zeros":
             return tent_derivative(x - m, kink)
-        step = step_within_piece(x)
-        left = (weight(x, m) - weight(x - step, m)) / step
-        if kink == "left":
-            return left
-        if kink == "central":
-            return HALF * (left + (weight(x + step, m) - weight(x, m)) / step)
+        if kink in ("left", "central"):
+            step = step_within_piece(x)
+            left = (weight(x, m) - weight(x - step, m)) / step
+            right = (weight(x + step, m) - weight(x, m)) / step
+            return left if kink == "left" else HALF * (left + right)
         return sign * tent_derivative(z - m, kink) if 0 < z < size - 1 else 0  # (bilinear.10)
 
     near = range(max(0, math.floor(z) - 1), max(0, min(size, math.floor(z) + 3)))

@@ -23,10 +23,10 @@ In (7) eps E is taken as diag(e_x, e_y, e_1), for offsets in pixels of the map. 
 
     c_x = sum of dx_k / (n + e_1),   p_k = dx_k - c_x,   and c_y, q_k alike                 (linearized.1)
     C_xx = sum of p_k^2 + e_1 c_x^2 + e_x,   C_xy = sum of p_k q_k + e_1 c_x c_y            (linearized.2)
-    r = C_xy / C_xx,   t_k = q_k - r p_k                                                    (linearized.3)
-    D = sum of t_k^2 + e_1 (c_y - r c_x)^2 + r^2 e_x + e_y                                  (linearized.4)
+    r = C_xy / C_xx,   t_k = q_k - r p_k,   z = c_y - r c_x                                 (linearized.3)
+    D = sum of t_k^2 + e_1 z^2 + r^2 e_x + e_y                                              (linearized.4)
     w^y_k = t_k / D,   w^x_k = p_k / C_xx - r w^y_k                                         (linearized.5)
-    w^b_k = 1 / (n + e_1) - c_x w^x_k - c_y w^y_k                                           (linearized.6)
+    w^b_k = 1 / (n + e_1) - c_x p_k / C_xx - z w^y_k                                        (linearized.6)
 
 is the solution: A = sum over the n samples that take part of w_k y_k. Where D or C_xx is 0, A = 0 by convention.
 All results are linear in a map U: with coefficients v, beta_x, beta_y, those of pixel i are made of
@@ -181,16 +181,14 @@ def fit_weights(offsets: Sequence[Point], tikhonov: Sequence[Number]) -> list[tu
     if cxx <= zero:
         return None
     r = cxy / cxx
-    t = [b - r * a for a, b in zip(p, q, strict=True)]  # (linearized.3)
-    residue = cy - r * cx
-    d = sum((c * c for c in t), zero) + e1 * residue * residue + r * r * ex + ey  # (linearized.4)
+    t, z = [b - r * a for a, b in zip(p, q, strict=True)], cy - r * cx  # (linearized.3)
+    d = sum((c * c for c in t), zero) + e1 * z * z + r * r * ex + ey  # (linearized.4)
     if d <= DEPENDENT * cyy:
         return None
     weights = []
     for a, c in zip(p, t, strict=True):
         wy = c / d  # (linearized.5)
-        wx = a / cxx - r * wy
-        weights.append((wx, wy, 1 / m - cx * wx - cy * wy))  # (linearized.6)
+        weights.append((a / cxx - r * wy, wy, 1 / m - cx * (a / cxx) - z * wy))  # (linearized.6)
     return weights
 
 

@@ -35,7 +35,7 @@ def mirror(x: Number, size: int, align_corners: bool) -> tuple[Number, int]:
 
 
 def mirror_index(n: int, size: int, align_corners: bool) -> int:
-    """Return the pixel that stands at the index n of the mirrored map: a pixel is mirrored like its centre (padding.2)."""
+    """Return the pixel that stands at index n of the mirrored map: it is mirrored like its centre (padding.2)."""
     return int(mirror(Fraction(n), size, align_corners)[0])
 
 

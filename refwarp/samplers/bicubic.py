@@ -56,21 +56,21 @@ Four = tuple[float, float, float, float]
 @scalar
 def keys_weights(a: float, f: float, h: float) -> Four:
     """Return the weights of the pixels n - 1 to n + 2 (bicubic.2)."""
-    return a * f * h * h, h * (1.0 + f - (a + 2.0) * f * f), f * (1.0 + h - (a + 2.0) * h * h), a * h * f * f
+    return a * f * h * h, h * (1 + f - (a + 2) * f * f), f * (1 + h - (a + 2) * h * h), a * h * f * f
 
 
 @scalar
 def keys_slopes(a: float, f: float, h: float) -> Four:
     """Return the derivatives of the weights with respect to x (bicubic.3)."""
-    inner, outer = 3.0 * (a + 2.0), 2.0 * (a + 3.0)
-    return a * h * (h - 2.0 * f), f * (inner * f - outer), -h * (inner * h - outer), -a * f * (f - 2.0 * h)
+    inner, outer = 3 * (a + 2), 2 * (a + 3)
+    return a * h * (h - 2 * f), f * (inner * f - outer), -h * (inner * h - outer), -a * f * (f - 2 * h)
 
 
 @scalar
 def keys_curvatures(a: float, f: float, h: float) -> Four:
     """Return the second derivatives of the weights with respect to x (bicubic.4)."""
-    inner, outer = 6.0 * (a + 2.0), 2.0 * (a + 3.0)
-    return a * (2.0 * f - 4.0 * h), inner * f - outer, inner * h - outer, a * (2.0 * h - 4.0 * f)
+    inner, outer = 6 * (a + 2), 2 * (a + 3)
+    return a * (2 * f - 4 * h), inner * f - outer, inner * h - outer, a * (2 * h - 4 * f)
 
 
 @scalar

@@ -5,6 +5,7 @@ from fractions import Fraction
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nested import at, derivative, places
 
 from refwarp.exact import bilinear
 from refwarp.exact.affine import affine_grid, affine_grid_gradient
@@ -53,8 +54,8 @@ def test_equation_6_as_printed_is_no_derivative():
         for m in range(3):
             assert bilinear.literal_map_derivative(plane, x, y) == 1
             varied = [[Dual(u, int((i, j) == (n, m))) for j, u in enumerate(row)] for i, row in enumerate(plane)]
-            derivative = bilinear.value(varied, x, y).value.derivative
-            assert bilinear.map_derivative(x, y, n, m) == derivative != 1
+            slope = bilinear.value(varied, x, y).value.derivative
+            assert bilinear.map_derivative(x, y, n, m) == slope != 1
 
 
 def test_equation_7_as_printed_lies_outside_the_generalised_gradient():
@@ -68,8 +69,7 @@ def test_equation_7_as_printed_lies_outside_the_generalised_gradient():
 
 @given(maps(3, 4, channels=1), off_lattice(), off_lattice())
 def test_equation_7_holds_off_the_lattice(planes, x, y):
-    derivative = bilinear.value(planes[0], Dual(x, 1), y).value
-    expected = derivative.derivative if isinstance(derivative, Dual) else 0
+    expected = Dual.of(bilinear.value(planes[0], Dual(x, 1), y).value).derivative
     assert bilinear.literal_x_derivative(planes[0], x, y) == expected
 
 
@@ -173,7 +173,7 @@ def test_fractions_are_the_floats_themselves():
     assert fractions([[0.5, 0.1]]) == [[F(1, 2), F(3602879701896397, 2**55)]]
 
 
-# ---- places in nested lists, and derivatives by dual numbers ----
+# ---- coordinates ----
 
 
 def to_g(x, size, align_corners):
@@ -186,26 +186,3 @@ def on_lattice(point, height, width, align_corners):
         bilinear.pixel_coordinate(g, size, align_corners).denominator == 1
         for g, size in zip(point, (width, height), strict=True)
     )
-
-
-def places(nested, prefix=()):
-    if not isinstance(nested, list):
-        return [prefix]
-    return [place for index, part in enumerate(nested) for place in places(part, (*prefix, index))]
-
-
-def at(nested, place):
-    for index in place:
-        nested = nested[index]
-    return nested
-
-
-def derivative(function, nested, place):
-    """Differentiate a function of a nested list with respect to one of its elements."""
-
-    def seeded(part, prefix=()):
-        if not isinstance(part, list):
-            return Dual(part, int(prefix == place))
-        return [seeded(inner, (*prefix, index)) for index, inner in enumerate(part)]
-
-    return Dual.of(function(seeded(nested))).derivative
