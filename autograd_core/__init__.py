@@ -6,17 +6,21 @@ optimizers, and the check that a backward is right.
 
 from autograd_core import functions, layers, optimizers
 from autograd_core.function import Context, Function, no_grad, recording
+from autograd_core.gradcheck import GradientError, KinkError, gradcheck
 from autograd_core.sweep import backward, grad
 from autograd_core.tensor import Tensor, as_tensor
 
 __all__ = [
     "Context",
     "Function",
+    "GradientError",
+    "KinkError",
     "Tensor",
     "as_tensor",
     "backward",
     "functions",
     "grad",
+    "gradcheck",
     "layers",
     "no_grad",
     "optimizers",

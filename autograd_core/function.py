@@ -112,7 +112,7 @@ class Function:
 
     # Whether ctx.outputs is kept for the backward (exp, tanh, ...: their derivative is cheap from the value).
     keeps_outputs: ClassVar[bool] = False
-    # Given by the subclass, each with parameters of its own; `call` alone calls the first, the reverse sweep the second.
+    # Given by the subclass, with parameters of its own; `call` alone calls the first, the sweep the second.
     forward: ClassVar[Callable[..., Array | tuple[Array, ...]]]
     backward: ClassVar[Callable[..., Tensor | tuple[Tensor | None, ...]]] = staticmethod(_no_backward)
 

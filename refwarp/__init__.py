@@ -1,9 +1,77 @@
 """Differentiable image warps with hand-derived gradients, proven in exact arithmetic."""
 
 from refwarp.compilation import get_num_threads, set_num_threads
-from refwarp.grids import affine_grid
-from refwarp.samplers import grid_sample
+from refwarp.grids import (
+    affine_basis,
+    affine_grid,
+    affine_motion,
+    attention_grid,
+    attention_matrix,
+    bernstein_basis,
+    compose,
+    flow_grid,
+    homography_matrix,
+    inverse_compositional_update,
+    invert,
+    kurbiel_matrix,
+    linear_basis_grid,
+    piecewise_affine_grid,
+    projective_grid,
+    rotation_scale_translation_grid,
+    rotation_scale_translation_matrix,
+    similarity_grid,
+    similarity_matrix,
+    thin_plate_spline_basis,
+    tps_grid,
+    translation_grid,
+    translation_matrix,
+)
+from refwarp.penalties import bending_energy, smoothness
+from refwarp.samplers import (
+    Kernel,
+    auxiliary_grid,
+    grid_sample,
+    linearized_sample,
+    multiscale_sample,
+    sampling_kernels,
+    separable_sample,
+)
 
 __version__ = "0.1.0"
 
-__all__ = ["affine_grid", "get_num_threads", "grid_sample", "set_num_threads"]
+__all__ = [
+    "Kernel",
+    "affine_basis",
+    "affine_grid",
+    "affine_motion",
+    "attention_grid",
+    "attention_matrix",
+    "auxiliary_grid",
+    "bending_energy",
+    "bernstein_basis",
+    "compose",
+    "flow_grid",
+    "get_num_threads",
+    "grid_sample",
+    "homography_matrix",
+    "inverse_compositional_update",
+    "invert",
+    "kurbiel_matrix",
+    "linear_basis_grid",
+    "linearized_sample",
+    "multiscale_sample",
+    "piecewise_affine_grid",
+    "projective_grid",
+    "rotation_scale_translation_grid",
+    "rotation_scale_translation_matrix",
+    "sampling_kernels",
+    "separable_sample",
+    "set_num_threads",
+    "similarity_grid",
+    "similarity_matrix",
+    "smoothness",
+    "thin_plate_spline_basis",
+    "tps_grid",
+    "translation_grid",
+    "translation_matrix",
+]

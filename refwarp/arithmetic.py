@@ -39,17 +39,42 @@ def two_product(a: float, b: float) -> tuple[float, float]:
 
 
 @scalar
+def sum_of_products(a0: float, b0: float, a1: float, b1: float, a2: float, b2: float) -> float:
+    """Return a0 b0 + a1 b1 + a2 b2, within 1.01 roundings of itself however much of it cancels, and 0 only if it is 0.
+
+    For factors within the range of `two_product`.
+    """
+    p0, q0 = two_product(a0, b0)
+    p1, q1 = two_product(a1, b1)
+    p2, q2 = two_product(a2, b2)
+    total, r1 = two_sum(p0, p1)
+    total, r2 = two_sum(total, p2)
+    total += (r1 + r2) + (q0 + q1 + q2)
+    if not abs(total) < 2.0**-40 * (abs(p0) + abs(p1) + abs(p2)):
+        return total
+    # Little is left of the six numbers: distil them, until each is at most half a last bit of the next.
+    parts = (q0, q1, q2, p0, p1, p2)
+    while True:
+        s, r0 = two_sum(parts[1], parts[0])
+        s, r1 = two_sum(parts[2], s)
+        s, r2 = two_sum(parts[3], s)
+        s, r3 = two_sum(parts[4], s)
+        s, r4 = two_sum(parts[5], s)
+        distilled = (r0, r1, r2, r3, r4, s)
+        if distilled == parts:
+            return s
+        parts = distilled
+
+
+@scalar
 def scaled_dot(a: float, b0: float, w0: float, b1: float, w1: float) -> float:
     """Return a (b0 w0 + b1 w1) where its factors are so small or large that products of them under- or overflow.
 
-    a, b0 and b1 are taken apart into numbers near 1 and powers of two, which come back in one step at the end.
+    All are taken apart into numbers near 1 and powers of two, which come back in one step at the end.
     """
-    b0, e0 = math.frexp(b0)
-    b1, e1 = math.frexp(b1)
+    (b0, e0), (w0, f0) = math.frexp(b0), math.frexp(w0)
+    (b1, e1), (w1, f1) = math.frexp(b1), math.frexp(w1)
     a, ea = math.frexp(a)
-    if b0 == 0.0:
-        e0 = e1
-    if b1 == 0.0:
-        e1 = e0
-    e = max(e0, e1)
-    return math.ldexp(a * (math.ldexp(b0, e0 - e) * w0 + math.ldexp(b1, e1 - e) * w1), ea + e)
+    e0, e1 = e0 + f0, e1 + f1
+    e = e0 if b1 * w1 == 0.0 else e1 if b0 * w0 == 0.0 else max(e0, e1)
+    return math.ldexp(a * (math.ldexp(b0 * w0, e0 - e) + math.ldexp(b1 * w1, e1 - e)), ea + e)

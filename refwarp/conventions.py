@@ -274,6 +274,17 @@ def check_same_dtype(name: str, array: Any, other_name: str, other: Any) -> None
         )
 
 
+def check_maps_and_grid(input: Any, grid: Any) -> None:
+    """Raise TypeError or ValueError unless a sampler can take a map (N, C, H, W) and a grid (N, H_out, W_out, 2)."""
+    check_array("input", input, "(N, C, H, W)", (None, None, None, None))
+    check_array("grid", grid, "(N, H_out, W_out, 2)", (None, None, None, 2))
+    check_same_dtype("grid", grid, "input", input)
+    if grid.shape[0] != input.shape[0]:
+        raise ValueError(f"grid: given N = {grid.shape[0]} while input has N = {input.shape[0]}, expected the same")
+    if 0 in input.shape[2:]:
+        raise ValueError(f"input: given shape {tuple(input.shape)}, expected H and W of at least 1")
+
+
 def apply_as_given(operation: Callable[..., Tensor], *arrays: Any) -> Any:
     """Apply an operation of Tensors to arrays or Tensors, and return the kind and dtype that was given.
 

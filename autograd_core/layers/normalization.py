@@ -9,6 +9,7 @@ import numpy as np
 
 from autograd_core.arrays import Array, sum_over
 from autograd_core.function import Context, Function
+from autograd_core.functions.operands import operands
 from autograd_core.layers.module import Module
 from autograd_core.tensor import Tensor
 
@@ -82,9 +83,12 @@ class BatchNorm(Module):
         ------
         ValueError
             If the channels do not fit, or in training a channel has fewer than two values.
+        TypeError
+            If the input has another precision than the layer.
         """
         if input.ndim < 2 or input.shape[1] != self.weight.size:
             raise ValueError(f"input: given shape {input.shape}, expected (N, {self.weight.size}, ...)")
+        input, weight = operands("BatchNorm", input, self.weight)
         channels = (-1,) + (1,) * (input.ndim - 2)  # a shape that puts (C,) along axis 1
         if self.training:
             normalized = self._normalize_by_batch(input, channels)
@@ -92,7 +96,7 @@ class BatchNorm(Module):
             mean, variance = self.buffers["running_mean"], self.buffers["running_var"]
             r = (variance + self.eps) ** -0.5
             normalized = (input - mean.reshape(channels)) * r.reshape(channels)
-        return normalized * self.weight.reshape(channels) + self.bias.reshape(channels)
+        return normalized * weight.reshape(channels) + self.bias.reshape(channels)
 
     def _normalize_by_batch(self, input: Tensor, channels: tuple[int, ...]) -> Tensor:
         axes = (0, *range(2, input.ndim))

@@ -7,7 +7,8 @@ of side d on a canvas of side w, and centred at t in the canvas's normalised coo
 
     theta = [A | -A t],   A = (w / d) [[cos a, -sin a], [sin a, cos a]]                       (distortion.1)
 
-R is rotation alone, RTS rotation, translation and scale (STN, Sect. 4.1, gives no more detail than that).
+R is rotation alone, RTS rotation, translation and scale (STN, Sect. 4.1), with the angles and scales of STN's
+supplement.
 """
 
 from __future__ import annotations
@@ -113,7 +114,7 @@ class AffineDistortion:
 
 DISTORTIONS: dict[str, Distortion] = {
     "R": AffineDistortion(),
-    "RTS": AffineDistortion(side=16.0, scale=(0.7, 1.2), translation=1.0),
+    "RTS": AffineDistortion(side=20.0, angle=(-45.0, 45.0), scale=(0.7, 1.2), translation=1.0),
 }
 
 

@@ -1,4 +1,4 @@
-"""Linearized multi-sampling once more, literally: LMS Eqs. (1) to (9), and what three of them should say.
+"""Linearized multi-sampling once more, literally: LMS Eqs. (1), (2), (4) to (7), and what they should say.
 
     I~(x~) = sum over x of I(T(x)) K(x~, T(x))                                              (LMS 1)
 
@@ -6,16 +6,13 @@ compares output positions with T of input positions; what is meant compares T(x~
 
     I~(x~) = sum over x of I(x) K(T(x~), x)                                                 (STN 3)
 
-The linear approximation around x_i, the auxiliary samples and the data of the fit are, with x_i^0 = x_i,
+The linear approximation around x_i, and the fit to the auxiliary samples (`refwarp.exact.auxiliary`), are
 
     I~(x) = I(T(x_i)) + A_i (T(x) - T(x_i))                                                 (LMS 2)
-    x_i^k ~ N(x_i, sigma), k = 1 ... K                                                      (LMS 3)
     Y = X A                                                                                 (LMS 4)
     Y = [I^1 - I^0, I^2 - I^0, ...]^T                                                       (LMS 5)
     X = [(u^1 - u^0, v^1 - v^0, 1), (u^2 - u^0, v^2 - v^0, 1), ...]                         (LMS 6)
     A = (X^T X + eps E)^-1 X Y                                                              (LMS 7)
-    u^k <- u^k + N(0, delta_u)                                                              (LMS 8)
-    v^k <- v^k + N(0, delta_v)                                                              (LMS 9)
 
 In (7) the second X needs its transpose. In (2) only the first two rows of A, transposed, can multiply a point; its
 third, b, is the plane's own value at x_i less I^0. (5) and (6) are printed up to K - 1, and used up to K.
@@ -52,15 +49,14 @@ from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
+from refwarp.exact.auxiliary import Point, Transform
 from refwarp.exact.bilinear import HALF, coordinate_scale, map_derivative, pixel_coordinate, support, tent, value
 from refwarp.exact.ledger import Equation
 from refwarp.exact.numbers import Number, Sum
 from refwarp.exact.running_error import Bounded
 from refwarp.exact.sampling import Plane
 
-Point = Sequence[Number]
 Matrix = list[list[Number]]
-Transform = Callable[[Number, Number], Point]
 
 # A column this close to the others (the square of a sine) is taken to be a combination of them.
 DEPENDENT = Fraction(1, 2**52)
@@ -91,18 +87,6 @@ def sample(
 def linearization(centre: Number, slopes: Point, point: Point, centre_point: Point) -> Number:
     """Return I~ at T(x) = `point` from I(T(x_i)), the slopes (a_x, a_y) and T(x_i) (LMS 2)."""
     return centre + slopes[0] * (point[0] - centre_point[0]) + slopes[1] * (point[1] - centre_point[1])
-
-
-def auxiliary_point(
-    transform: Transform, place: Point, noise: Point, deviation: Point, collapse_noise: Point, collapse_deviation: Point
-) -> Point:
-    """Return the place of one auxiliary sample in the map, for given standard normal numbers."""
-    displaced = [x + sigma * n for x, sigma, n in zip(place, deviation, noise, strict=True)]  # (LMS 3)
-    u, v = transform(*displaced)
-    return (
-        u + collapse_deviation[0] * collapse_noise[0],  # (LMS 8)
-        v + collapse_deviation[1] * collapse_noise[1],  # (LMS 9)
-    )
 
 
 def data_matrices(
@@ -335,3 +319,106 @@ def inside(point: Point) -> bool:
 def offset_inside(point: Point, centre: Point) -> bool:
     """Tell the same of its offset from the centre, which is what the released program masks by."""
     return inside([g - g0 for g, g0 in zip(point, centre, strict=True)])
+
+
+_EXACT = "refwarp.exact.linearized."
+_SAMPLER = "refwarp.samplers.linearized."
+_TESTS = "tests/exact/test_exact_linearized.py::"
+_CONVENTIONS = "tests/warps/test_linearized_conventions.py::"
+
+LEDGER = (
+    Equation(
+        "LMS",
+        "1",
+        "sampling with a kernel",
+        "misprint",
+        "the kernel must compare T of the output place with the pixels: as printed a shift returns the map unshifted",
+        (_EXACT + "literal_sample", _EXACT + "sample", "refwarp.samplers.bilinear.Bilinear"),
+        (_TESTS + "test_equation_1_as_printed_does_not_transform",),
+    ),
+    Equation(
+        "LMS",
+        "2",
+        "linear approximation around a sample",
+        "ambiguous",
+        "as printed the value is the bilinear sample, which no noise can blur as the figures show: `intercept` adds "
+        "the plane's own level or leaves it out. A_i is the gradient in T(x), not in x as the text says, and enters "
+        "transposed",
+        (_EXACT + "linearization", _SAMPLER + "Linearization"),
+        (
+            _TESTS + "test_the_value_of_equation_2_as_printed_does_not_see_the_noise",
+            _TESTS + "test_the_slope_of_equation_2_is_the_gradient_in_the_transformed_point",
+            _CONVENTIONS + "test_without_the_intercept_the_value_is_the_bilinear_sample",
+        ),
+    ),
+    Equation(
+        "LMS",
+        "4",
+        "Y = X A",
+        "holds",
+        "where the map is a plane; else in the sense of least squares",
+        (_EXACT + "prediction", _SAMPLER + "linearized_sample"),
+        (
+            _TESTS + "test_equation_4_holds_for_a_map_that_is_a_plane",
+            _CONVENTIONS + "test_a_ramp_is_linearised_exactly",
+        ),
+    ),
+    Equation(
+        "LMS",
+        "5, 6",
+        "the data of the fit",
+        "misprint",
+        "they run to K - 1 where K samples are drawn; all K enter. A masked row is zero with its 1, and leaves out "
+        "even a NaN",
+        (_EXACT + "data_matrices", _SAMPLER + "linearized_sample"),
+        (
+            _TESTS + "test_all_k_samples_enter_though_the_sums_are_printed_to_k_minus_1",
+            _TESTS + "test_the_column_of_ones_is_masked_too",
+            _CONVENTIONS + "test_a_masked_sample_does_not_see_even_a_nan_in_the_map",
+        ),
+    ),
+    Equation(
+        "LMS",
+        "7",
+        "regularised least squares",
+        "misprint",
+        "the second X lacks its transpose. The unit of eps is unsaid: pixels here, and three weights allow any other. "
+        "Where eps = 0 leaves the plane undetermined, A = 0",
+        (_EXACT + "literal_least_squares", _EXACT + "least_squares", _EXACT + "fit_weights", _SAMPLER + "_fit"),
+        (
+            _TESTS + "test_equation_7_as_printed_has_shapes_that_do_not_fit",
+            _TESTS + "test_equation_7_as_printed_is_no_least_squares_where_its_shapes_fit",
+            _TESTS + "test_the_elimination_solves_equation_7",
+            _TESTS + "test_samples_on_a_line_determine_no_plane_unless_regularised",
+            _CONVENTIONS + "test_tikhonov_in_normalised_units_is_a_choice_of_three_weights",
+        ),
+    ),
+    Equation(
+        "LMS",
+        "samples out of bounds",
+        "they are left out of (5) and (6)",
+        "ambiguous",
+        "what happens where the centre is out of bounds is unsaid: the plane is that of the samples inside. The "
+        "released program masks by the offset instead of the position",
+        (_EXACT + "inside", _EXACT + "offset_inside", _SAMPLER + "_mask"),
+        (
+            _TESTS + "test_masking_is_by_position_and_the_released_program_masks_by_offset",
+            _TESTS + "test_a_centre_out_of_bounds_leaves_slope_and_value_to_the_samples",
+            _CONVENTIONS + "test_a_centre_outside_the_map_is_drawn_back_by_the_samples_inside",
+            _CONVENTIONS + "test_masks_by_offset_and_by_hand",
+        ),
+    ),
+    Equation(
+        "LMS",
+        "stopped gradients",
+        "all but T(x) is constant",
+        "ambiguous",
+        "the released program lets the centre's sample through to the map: `input_gradient` is none, center or fit",
+        (_EXACT + "input_gradient", _SAMPLER + "linearized_sample"),
+        (
+            _TESTS + "test_the_gradients_are_the_derivatives_of_the_printed_forward",
+            _CONVENTIONS + "test_stopped_gradients_do_not_reach_the_map",
+            _CONVENTIONS + "test_the_released_programs_deviations_are_options",
+        ),
+    ),
+)

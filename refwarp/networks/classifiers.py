@@ -176,7 +176,7 @@ def count_parameters(model: Module) -> int:
 
 def parameter_table(model: Module) -> str:
     """Return a model's parameters as text: name, shape and count of each, and their total, one to a line."""
-    rows = [(name, str(parameter.shape), parameter.size) for name, parameter in model.named_parameters()]
-    rows.append((f"{type(model).__name__} in total", "", count_parameters(model)))
-    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
-    return "\n".join(f"{name:{widths[0]}}  {shape:{widths[1]}}  {count:>9,}".rstrip() for name, shape, count in rows)
+    rows = [(name, str(parameter.shape), f"{parameter.size:,}") for name, parameter in model.named_parameters()]
+    rows.append((f"{type(model).__name__} in total", "", f"{count_parameters(model):,}"))
+    names, shapes, counts = (max(map(len, column)) for column in zip(*rows, strict=True))
+    return "\n".join(f"{name:{names}}  {shape:{shapes}}  {count:>{counts}}" for name, shape, count in rows)

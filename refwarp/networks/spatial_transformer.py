@@ -12,8 +12,6 @@ Where width and height are powers of two and align_corners is False, every x_t i
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from autograd_core import Tensor
 from autograd_core.layers import Module
 from refwarp.grids import affine_grid
@@ -25,7 +23,7 @@ class SpatialTransformer(Module):
 
     Parameters
     ----------
-    localisation : Module (or a function of one Tensor)
+    localisation : Module
         Maps the input (N, C, H, W) to theta, (N, 6) or (N, 2, 3), in the input's dtype. See
         `AffineLocalisation`, and `affine_regression` for the last layer of another.
     size : int or (int, int), optional
@@ -41,7 +39,7 @@ class SpatialTransformer(Module):
 
     def __init__(
         self,
-        localisation: Callable[[Tensor], Tensor],
+        localisation: Module,
         size: int | tuple[int, int] | None = None,
         align_corners: bool = False,
     ) -> None:

@@ -29,13 +29,11 @@ from refwarp.grids.affine import target_coordinate
 
 def numbers(name: str, given: Any, count: int) -> tuple[float, ...]:
     """Return `count` numbers, from as many or from one that stands for all; ValueError if one is negative."""
-    try:
-        values = np.broadcast_to(np.asarray(given, np.float64), (count,))
-    except (TypeError, ValueError):
-        values = np.full(count, np.nan)
-    if not (np.isfinite(values) & (values >= 0)).all():
+    values = np.asarray(given)
+    fits = values.dtype.kind in "iuf" and values.shape in ((), (count,))
+    if not (fits and (np.isfinite(values) & (values >= 0)).all()):
         raise ValueError(f"{name}: given {given!r}, expected one number or {count}, finite and not negative")
-    return tuple(values.tolist())
+    return tuple(np.broadcast_to(values.astype(np.float64), (count,)).tolist())
 
 
 def _pitch(size: Sequence[int], align_corners: bool) -> Any:
@@ -138,7 +136,11 @@ def auxiliary_grid(
     check_option("displaced_in", displaced_in, ("target", "source"))
     check_option("align_corners", align_corners, (False, True))
     points = as_tensor(grid).data.astype(np.float64)
+    if not (isinstance(map_size, Sequence) and len(map_size) == 2 and all(n >= 1 for n in map_size)):
+        raise ValueError(f"map_size: given {map_size!r}, expected (height, width), each at least 1")
     if isinstance(noise, np.random.Generator):
+        if count is not None and count < 0:
+            raise ValueError(f"count: given {count!r}, expected a non-negative integer")
         noise = noise.standard_normal((2, *points.shape[:3], 8 if count is None else count, 2))
     check_array("noise", noise, "(2, N, H_out, W_out, K, 2)", (2, *points.shape[:3], count, 2))
     displacement, scatter = noise.astype(np.float64)

@@ -41,7 +41,6 @@ from refwarp.compilation import argument, kernel, run, scalar
 from refwarp.conventions import (
     HUGE,
     OUTSIDE,
-    RIGHT,
     TINY,
     choose_side,
     coordinate_scale,
@@ -72,16 +71,16 @@ def scaled_weight(w: float, g: float, s: float) -> tuple[float, int]:
 def reach(
     g: float, size: int, align_corners: bool, kink: int
 ) -> tuple[int, tuple[float, float, float], tuple[int, int, int], tuple[float, float, float]]:
-    """Return the first of three pixels in reach along an axis, or OUTSIDE; their weights, powers of two, and slopes.
+    """Return the first of three pixels along an axis, and the weights, powers of two and slopes of the three.
 
-    The slopes are those by g, by the rule `kink` on the lattice.
+    The slopes are derivatives by g, on the lattice by the rule `kink`. Of a coordinate out of reach, or NaN, all are 0.
     """
     nothing = 0.0, 0.0, 0.0
     if math.isnan(g):
-        return OUTSIDE, nothing, (0, 0, 0), nothing
+        return 0, nothing, (0, 0, 0), nothing
     n, h, f = locate(g, size, align_corners)
     if n == OUTSIDE:
-        return OUTSIDE, nothing, (0, 0, 0), nothing
+        return 0, nothing, (0, 0, 0), nothing
     n, h, f, d0, d1, d2 = choose_side(n, h, f, kink)
     s = coordinate_scale(size, align_corners)
     (h, power_h), (f, power_f) = scaled_weight(h, g, s), scaled_weight(f, g, s)
@@ -108,73 +107,76 @@ def compensated(total: float, lost: float) -> float:
 
 
 # ---- CPU kernels: forward and backward ----
+#
+# S is handed on as `sums`, a pair of arrays (N, H, W): numbers and powers of two.
+
+
+@scalar
+def _add(plane: Any, lost: Any, y: int, x: int, term: float) -> None:
+    """Add a term to a pixel of a plane, and to another plane what the rounding left out."""
+    plane[y, x], remainder = two_sum(plane[y, x], term)
+    lost[y, x] += remainder
+
+
+@scalar
+def _add_lost(plane: Any, lost: Any) -> None:
+    """Add what the roundings left out to a plane."""
+    for y in range(plane.shape[0]):
+        for x in range(plane.shape[1]):
+            plane[y, x] = compensated(plane[y, x], lost[y, x])
 
 
 @kernel
-def _weigh(start: int, stop: int, grid: Any, align_corners: bool, weights: Any, powers: Any) -> None:
+def _weigh(start: int, stop: int, grid: Any, align_corners: bool, kink: int, weights: Any, powers: Any) -> None:
     """Compute (DTN 6) for the images start to stop, S = weights 2^powers; the power is HOLE in holes."""
     _, height, width = weights.shape
-    _, rows, columns, _ = grid.shape
     lost = np.empty((height, width))
     for b in range(start, stop):
         lost[:] = 0.0
-        for i in range(rows):
-            for j in range(columns):
-                m, wx, powers_x, _ = reach(grid[b, i, j, 0], width, align_corners, RIGHT)
-                n, wy, powers_y, _ = reach(grid[b, i, j, 1], height, align_corners, RIGHT)
-                if m == OUTSIDE or n == OUTSIDE:
-                    continue
+        for i in range(grid.shape[1]):
+            for j in range(grid.shape[2]):
+                m, wx, powers_x, _ = reach(grid[b, i, j, 0], width, align_corners, kink)
+                n, wy, powers_y, _ = reach(grid[b, i, j, 1], height, align_corners, kink)
                 for q in range(2):
                     for p in range(2):
                         y, x = n + q, m + p
                         if not (0 <= y < height and 0 <= x < width) or wx[p] == 0.0 or wy[q] == 0.0:
                             continue
                         power = powers_x[p] + powers_y[q]
-                        if power > powers[b, y, x]:
+                        if power > powers[b, y, x]:  # the largest weight sets the power
                             down = math.ldexp(1.0, powers[b, y, x] - power)
                             weights[b, y, x] *= down
                             lost[y, x] *= down
                             powers[b, y, x] = power
                         w, remainder = two_product(wx[p], wy[q])
-                        scale = math.ldexp(1.0, power - powers[b, y, x])
-                        weights[b, y, x], left = two_sum(weights[b, y, x], w * scale)
-                        lost[y, x] += left + remainder * scale
-        for y in range(height):
-            for x in range(width):
-                weights[b, y, x] += lost[y, x]
+                        down = math.ldexp(1.0, power - powers[b, y, x])
+                        _add(weights[b], lost, y, x, w * down)
+                        lost[y, x] += remainder * down
+        _add_lost(weights[b], lost)
 
 
 @scalar
-def _shares(
-    b: int,
-    gx: float,
-    gy: float,
-    weights: Any,
-    hole_or_power: Any,
-    align_corners: bool,
-    kink: int,
-    places: Any,
-    shares: Any,
-    powers: Any,
-) -> int:
-    """Write down the covered pixels that a source reaches, with its w, w_x, w_y and w_xy over S; return how many.
+def _workspace() -> tuple[Any, Any, Any]:
+    """Return arrays for what `_shares` finds: nine places, four shares at each, and their powers of two."""
+    return np.empty((9, 2), np.int64), np.empty((9, 4)), np.empty((9, 4), np.int64)
 
-    A share is shares 2^powers. S is weights 2^hole_or_power.
-    """
+
+@scalar
+def _shares(b: int, point: Any, sums: Any, align_corners: bool, kink: int, found: Any) -> int:
+    """Write down the covered pixels that a source reaches, with its w, w_x, w_y and w_xy over S; return how many."""
+    (weights, lifts), (places, shares, powers) = sums, found
     _, height, width = weights.shape
-    m, wx, powers_x, dx = reach(gx, width, align_corners, kink)
-    n, wy, powers_y, dy = reach(gy, height, align_corners, kink)
+    m, wx, powers_x, dx = reach(point[0], width, align_corners, kink)
+    n, wy, powers_y, dy = reach(point[1], height, align_corners, kink)
     count = 0
-    if m == OUTSIDE or n == OUTSIDE:
-        return count
     for q in range(3):
         for p in range(3):
             y, x = n + q, m + p
             if (wx[p] == 0.0 and dx[p] == 0.0) or (wy[q] == 0.0 and dy[q] == 0.0):
                 continue
-            if not (0 <= y < height and 0 <= x < width) or hole_or_power[b, y, x] == HOLE:
+            if not (0 <= y < height and 0 <= x < width) or lifts[b, y, x] == HOLE:
                 continue
-            s, power = weights[b, y, x], -hole_or_power[b, y, x]
+            s, power = weights[b, y, x], -lifts[b, y, x]
             places[count, 0], places[count, 1] = y, x
             shares[count, 0], powers[count, 0] = wx[p] * wy[q] / s, powers_x[p] + powers_y[q] + power
             shares[count, 1], powers[count, 1] = dx[p] * wy[q] / s, powers_y[q] + power
@@ -186,28 +188,22 @@ def _shares(
 
 @kernel
 def _forward(
-    start: int, stop: int, values: Any, grid: Any, weights: Any, powers: Any, align_corners: bool, out: Any
+    start: int, stop: int, values: Any, grid: Any, sums: Any, align_corners: bool, kink: int, out: Any
 ) -> None:
     """Compute (DTN 7) for the planes start to stop; each is summed by one thread, in the order of the sources."""
-    _, channels, height, width = out.shape
-    _, rows, columns, _ = grid.shape
-    places, shares, lifts = np.empty((9, 2), np.int64), np.empty((9, 4)), np.empty((9, 4), np.int64)
-    lost = np.empty((height, width))
+    channels = out.shape[1]
+    places, shares, powers = found = _workspace()
+    lost = np.empty(out.shape[2:])
     for plane in range(start, stop):
         b, c = plane // channels, plane % channels
         out[b, c], lost[:] = 0.0, 0.0
-        for i in range(rows):
-            for j in range(columns):
-                gx, gy = grid[b, i, j, 0], grid[b, i, j, 1]
-                for t in range(_shares(b, gx, gy, weights, powers, align_corners, RIGHT, places, shares, lifts)):
+        for i in range(grid.shape[1]):
+            for j in range(grid.shape[2]):
+                for t in range(_shares(b, grid[b, i, j], sums, align_corners, kink, found)):
                     if shares[t, 0] != 0.0:
-                        y, x = places[t]
-                        term = product(values[b, c, i, j], shares[t, 0], 1.0, lifts[t, 0])
-                        out[b, c, y, x], remainder = two_sum(out[b, c, y, x], term)
-                        lost[y, x] += remainder
-        for y in range(height):
-            for x in range(width):
-                out[b, c, y, x] = compensated(out[b, c, y, x], lost[y, x])
+                        term = product(values[b, c, i, j], shares[t, 0], 1.0, powers[t, 0])
+                        _add(out[b, c], lost, places[t, 0], places[t, 1], term)
+        _add_lost(out[b, c], lost)
 
 
 @kernel
@@ -219,22 +215,19 @@ def _backward(
     lift: int,
     out: Any,
     grid: Any,
-    weights: Any,
-    powers: Any,
+    sums: Any,
     align_corners: bool,
     kink: int,
     gvalues: Any,
     ggrid: Any,
 ) -> None:
-    """Compute (decoder.3) and (decoder.4) for the rows start to stop of the sources of all images."""
-    channels = values.shape[1]
-    _, rows, columns, _ = grid.shape
-    places, shares, lifts = np.empty((9, 2), np.int64), np.empty((9, 4)), np.empty((9, 4), np.int64)
+    """Compute (decoder.3) and (decoder.4) for the rows start to stop of the sources; values and out are 2^lift high."""
+    _, channels, rows, columns = values.shape
+    places, shares, powers = found = _workspace()
     for row in range(start, stop):
         b, i = row // rows, row % rows
         for j in range(columns):
-            gx, gy = grid[b, i, j, 0], grid[b, i, j, 1]
-            count = _shares(b, gx, gy, weights, powers, align_corners, kink, places, shares, lifts)
+            count = _shares(b, grid[b, i, j], sums, align_corners, kink, found)
             total_x, lost_x, total_y, lost_y = 0.0, 0.0, 0.0, 0.0
             for c in range(channels):
                 total, lost = 0.0, 0.0
@@ -242,40 +235,30 @@ def _backward(
                     y, x = places[t]
                     g, difference = gout[b, c, y, x], values[b, c, i, j] - out[b, c, y, x]
                     if shares[t, 0] != 0.0:
-                        total, remainder = two_sum(total, product(g, 1.0, shares[t, 0], lifts[t, 0]))  # (decoder.3)
+                        total, remainder = two_sum(total, product(g, 1.0, shares[t, 0], powers[t, 0]))  # (decoder.3)
                         lost += remainder
                     if shares[t, 1] != 0.0:
-                        term = product(g, difference, shares[t, 1], lifts[t, 1] - lift)  # (decoder.4)
+                        term = product(g, difference, shares[t, 1], powers[t, 1] - lift)  # (decoder.4)
                         total_x, remainder = two_sum(total_x, term)
                         lost_x += remainder
                     if shares[t, 2] != 0.0:
-                        term = product(g, difference, shares[t, 2], lifts[t, 2] - lift)
+                        term = product(g, difference, shares[t, 2], powers[t, 2] - lift)
                         total_y, remainder = two_sum(total_y, term)
                         lost_y += remainder
                 gvalues[b, c, i, j] = compensated(total, lost)
-            undefined = math.isnan(gx) or math.isnan(gy)
+            undefined = math.isnan(grid[b, i, j, 0]) or math.isnan(grid[b, i, j, 1])
             ggrid[b, i, j, 0] = np.nan if undefined else compensated(total_x, lost_x)
             ggrid[b, i, j, 1] = np.nan if undefined else compensated(total_y, lost_y)
 
 
-# ---- CPU kernels: the gradients of the gradients ----
+# ---- CPU kernels: the gradients of the gradients; here shares are plain doubles, and may under- or overflow ----
 
 
 @scalar
-def _plain_shares(
-    b: int,
-    gx: float,
-    gy: float,
-    weights: Any,
-    hole_or_power: Any,
-    align_corners: bool,
-    kink: int,
-    places: Any,
-    shares: Any,
-    powers: Any,
-) -> int:
-    """Do as `_shares` does, but let the shares themselves under- or overflow."""
-    count = _shares(b, gx, gy, weights, hole_or_power, align_corners, kink, places, shares, powers)
+def _plain_shares(b: int, point: Any, sums: Any, align_corners: bool, kink: int, found: Any) -> int:
+    """Do as `_shares` does, and fold the powers of two into the shares."""
+    count = _shares(b, point, sums, align_corners, kink, found)
+    _, shares, powers = found
     for t in range(count):
         for k in range(4):
             if powers[t, k] != 0:
@@ -285,33 +268,19 @@ def _plain_shares(
 
 @kernel
 def _second_weigh(
-    start: int,
-    stop: int,
-    cotangent_grid: Any,
-    grid: Any,
-    weights: Any,
-    powers: Any,
-    align_corners: bool,
-    kink: int,
-    change: Any,
+    start: int, stop: int, cotangent_grid: Any, grid: Any, sums: Any, align_corners: bool, kink: int, change: Any
 ) -> None:
-    """Compute R, the change of S relative to S, for the images start to stop."""
-    _, rows, columns, _ = grid.shape
-    places, shares, lifts = np.empty((9, 2), np.int64), np.empty((9, 4)), np.empty((9, 4), np.int64)
-    lost = np.empty(weights.shape[1:])
+    """Compute R, the change of S over S, for the images start to stop."""
+    places, shares, _ = found = _workspace()
+    lost = np.empty(change.shape[1:])
     for b in range(start, stop):
         change[b], lost[:] = 0.0, 0.0
-        for i in range(rows):
-            for j in range(columns):
-                gx, gy = grid[b, i, j, 0], grid[b, i, j, 1]
-                bx, by = cotangent_grid[b, i, j, 0], cotangent_grid[b, i, j, 1]
-                for t in range(_plain_shares(b, gx, gy, weights, powers, align_corners, kink, places, shares, lifts)):
-                    y, x = places[t]
-                    change[b, y, x], remainder = two_sum(change[b, y, x], bx * shares[t, 1] + by * shares[t, 2])
-                    lost[y, x] += remainder
-        for y in range(lost.shape[0]):
-            for x in range(lost.shape[1]):
-                change[b, y, x] = compensated(change[b, y, x], lost[y, x])
+        for i in range(grid.shape[1]):
+            for j in range(grid.shape[2]):
+                bx, by = cotangent_grid[b, i, j]
+                for t in range(_plain_shares(b, grid[b, i, j], sums, align_corners, kink, found)):
+                    _add(change[b], lost, places[t, 0], places[t, 1], bx * shares[t, 1] + by * shares[t, 2])
+        _add_lost(change[b], lost)
 
 
 @kernel
@@ -323,33 +292,27 @@ def _second_scatter(
     values: Any,
     out: Any,
     grid: Any,
-    weights: Any,
-    powers: Any,
+    sums: Any,
     align_corners: bool,
     kink: int,
     ggout: Any,
 ) -> None:
     """Compute (decoder.5) for the planes start to stop."""
-    _, channels, height, width = out.shape
-    _, rows, columns, _ = grid.shape
-    places, shares, lifts = np.empty((9, 2), np.int64), np.empty((9, 4)), np.empty((9, 4), np.int64)
-    lost = np.empty((height, width))
+    channels = out.shape[1]
+    places, shares, _ = found = _workspace()
+    lost = np.empty(out.shape[2:])
     for plane in range(start, stop):
         b, c = plane // channels, plane % channels
         ggout[b, c], lost[:] = 0.0, 0.0
-        for i in range(rows):
-            for j in range(columns):
-                gx, gy = grid[b, i, j, 0], grid[b, i, j, 1]
-                bx, by = cotangent_grid[b, i, j, 0], cotangent_grid[b, i, j, 1]
-                for t in range(_plain_shares(b, gx, gy, weights, powers, align_corners, kink, places, shares, lifts)):
+        for i in range(grid.shape[1]):
+            for j in range(grid.shape[2]):
+                bx, by = cotangent_grid[b, i, j]
+                for t in range(_plain_shares(b, grid[b, i, j], sums, align_corners, kink, found)):
                     y, x = places[t]
-                    term = cotangent_values[b, c, i, j] * shares[t, 0]  # (decoder.5)
-                    term += (values[b, c, i, j] - out[b, c, y, x]) * (bx * shares[t, 1] + by * shares[t, 2])
-                    ggout[b, c, y, x], remainder = two_sum(ggout[b, c, y, x], term)
-                    lost[y, x] += remainder
-        for y in range(height):
-            for x in range(width):
-                ggout[b, c, y, x] = compensated(ggout[b, c, y, x], lost[y, x])
+                    difference = values[b, c, i, j] - out[b, c, y, x]
+                    change = difference * (bx * shares[t, 1] + by * shares[t, 2])
+                    _add(ggout[b, c], lost, y, x, cotangent_values[b, c, i, j] * shares[t, 0] + change)  # (decoder.5)
+        _add_lost(ggout[b, c], lost)
 
 
 @kernel
@@ -364,23 +327,20 @@ def _second_gather(
     change: Any,
     ggout: Any,
     grid: Any,
-    weights: Any,
-    powers: Any,
+    sums: Any,
     align_corners: bool,
     kink: int,
     gvalues: Any,
     ggrid: Any,
 ) -> None:
     """Compute (decoder.6) and (decoder.7) for the rows start to stop of the sources of all images."""
-    channels = values.shape[1]
-    _, rows, columns, _ = grid.shape
-    places, shares, lifts = np.empty((9, 2), np.int64), np.empty((9, 4)), np.empty((9, 4), np.int64)
+    _, channels, rows, columns = values.shape
+    places, shares, _ = found = _workspace()
     for row in range(start, stop):
         b, i = row // rows, row % rows
         for j in range(columns):
-            gx, gy = grid[b, i, j, 0], grid[b, i, j, 1]
-            bx, by = cotangent_grid[b, i, j, 0], cotangent_grid[b, i, j, 1]
-            count = _plain_shares(b, gx, gy, weights, powers, align_corners, kink, places, shares, lifts)
+            bx, by = cotangent_grid[b, i, j]
+            count = _plain_shares(b, grid[b, i, j], sums, align_corners, kink, found)
             total_x, lost_x, total_y, lost_y = 0.0, 0.0, 0.0, 0.0
             for c in range(channels):
                 total, lost = 0.0, 0.0
@@ -396,7 +356,7 @@ def _second_gather(
                     total_y, remainder = two_sum(total_y, g * (inner * wy + difference * bx * wxy))
                     lost_y += remainder
                 gvalues[b, c, i, j] = compensated(total, lost)
-            undefined = math.isnan(gx) or math.isnan(gy)
+            undefined = math.isnan(grid[b, i, j, 0]) or math.isnan(grid[b, i, j, 1])
             ggrid[b, i, j, 0] = np.nan if undefined else compensated(total_x, lost_x)
             ggrid[b, i, j, 1] = np.nan if undefined else compensated(total_y, lost_y)
 
@@ -408,49 +368,43 @@ def _wide(array: Any) -> Any:
     return argument(np.asarray(array, np.float64))
 
 
-def _lifted(values: Any) -> tuple[Any, int]:
-    """Return the values times a power of two, and its exponent: 0 unless all are tiny or some huge."""
-    wide = _wide(values)
-    largest = float(np.max(np.abs(wide), initial=0.0, where=np.isfinite(wide)))
-    if largest == 0.0 or SMALL <= largest <= HUGE:
-        return wide, 0
-    lift = -math.frexp(largest)[1]
-    return argument(np.ldexp(wide, lift)), lift
-
-
 def _rounded(array: Any, dtype: Any) -> Any:
     with np.errstate(over="ignore"):  # a gradient may be larger than float32 reaches: infinite
         return array.astype(dtype)
 
 
-def _sum_of_weights(grid: Any, height: int, width: int, align_corners: bool) -> tuple[Any, Any]:
-    """Return S of (DTN 6), (N, H, W), as numbers and powers of two."""
-    batch = grid.shape[0]
-    weights, powers = np.zeros((batch, height, width)), np.full((batch, height, width), HOLE)
-    run(_weigh, batch, grid.size, grid, align_corners, weights, powers)
-    return argument(weights), argument(powers)
+def _lifted(values: Any) -> tuple[Any, int]:
+    """Return the values times a power of two, and its exponent: 0 unless all are tiny or some are huge."""
+    wide = _wide(values)
+    largest = float(np.max(np.abs(wide), initial=0.0, where=np.isfinite(wide)))
+    lift = 0 if largest == 0.0 or SMALL <= largest <= HUGE else -math.frexp(largest)[1]
+    return argument(np.ldexp(wide, lift)), lift
 
 
-def _mean(values: Any, grid: Any, weights: Any, powers: Any, align_corners: bool) -> Any:
-    """Return U of (DTN 7), (N, C, H, W)."""
+def _decode(
+    values: Any, grid: Any, height: int, width: int, align_corners: bool, kink: int
+) -> tuple[tuple[Any, Any], Any]:
+    """Return S of (DTN 6) as numbers and powers of two, (N, H, W) both, and U of (DTN 7), whatever the kink."""
     batch, channels = values.shape[:2]
-    out = np.empty((batch, channels, *weights.shape[1:]))
-    run(_forward, batch * channels, values.size, values, grid, weights, powers, align_corners, out)
-    return argument(out)
+    weights, powers = np.zeros((batch, height, width)), np.full((batch, height, width), HOLE)
+    run(_weigh, batch, grid.size, grid, align_corners, kink, weights, powers)
+    sums = argument(weights), argument(powers)
+    out = np.empty((batch, channels, height, width))
+    run(_forward, batch * channels, values.size, values, grid, sums, align_corners, kink, out)
+    return sums, argument(out)
 
 
 class Decode(Function):
-    """(values (N, C, H', W'), grid (N, H', W', 2)) -> map (N, C, H, W), 0 in holes; and where it is none (N, 1, H, W)."""
+    """(values (N, C, H', W'), grid (N, H', W', 2)) -> map (N, C, H, W), 0 in holes; and where it has none."""
 
     @staticmethod
     def forward(
         ctx: Context, values: Any, grid: Any, *, height: int, width: int, align_corners: bool, kink: int
     ) -> Any:
         """Compute (DTN 6), (DTN 7)."""
-        (lifted, lift), grid = _lifted(values), _wide(grid)
-        weights, powers = _sum_of_weights(grid, height, width, align_corners)
-        out = np.ldexp(_mean(lifted, grid, weights, powers, align_corners), -lift)
-        return _rounded(out, values.dtype), (powers != HOLE)[:, None]
+        lifted, lift = _lifted(values)
+        (_, powers), out = _decode(lifted, _wide(grid), height, width, align_corners, kink)
+        return _rounded(np.ldexp(out, -lift), values.dtype), (powers != HOLE)[:, None]
 
     @staticmethod
     def backward(ctx: Context, gout: Tensor, gcovered: Tensor) -> tuple[Tensor, ...]:
@@ -467,17 +421,17 @@ class DecodeGradient(Function):
         """Compute (decoder.3), (decoder.4)."""
         dtype = values.dtype
         gout, (values, lift), grid = _wide(gout), _lifted(values), _wide(grid)
-        weights, powers = _sum_of_weights(grid, *gout.shape[2:], align_corners)
-        out = _mean(values, grid, weights, powers, align_corners)
+        height, width = gout.shape[2:]
+        sums, out = _decode(values, grid, height, width, align_corners, kink)
         gvalues, ggrid = np.empty(values.shape), np.empty(grid.shape)
         rows = grid.shape[0] * grid.shape[1]
-        sums = grid, weights, powers, align_corners
-        run(_backward, rows, values.size, gout, values, lift, out, *sums, kink, gvalues, ggrid)
+        where = grid, sums, align_corners, kink
+        run(_backward, rows, values.size, gout, values, lift, out, *where, gvalues, ggrid)
         return _rounded(gvalues, dtype), _rounded(ggrid, dtype)
 
     @staticmethod
     def backward(ctx: Context, cotangent_values: Tensor, cotangent_grid: Tensor) -> tuple[Tensor, ...]:
-        """Compute (decoder.5) to (decoder.7)."""
+        """Compute (decoder.5), (decoder.6), (decoder.7)."""
         return DecodeSecondGradient.call(cotangent_values, cotangent_grid, *ctx.inputs, **ctx.parameters)
 
 
@@ -499,14 +453,14 @@ class DecodeSecondGradient(Function):
         """Compute (decoder.5), (decoder.6), (decoder.7)."""
         dtype = values.dtype
         a, b, gout, values, grid = (_wide(x) for x in (cotangent_values, cotangent_grid, gout, values, grid))
-        weights, powers = _sum_of_weights(grid, *gout.shape[2:], align_corners)
-        out = _mean(values, grid, weights, powers, align_corners)
-        change, ggout = np.empty(weights.shape), np.empty(out.shape)
+        height, width = gout.shape[2:]
+        sums, out = _decode(values, grid, height, width, align_corners, kink)
+        change, ggout = np.empty(sums[0].shape), np.empty(out.shape)
         gvalues, ggrid = np.empty(values.shape), np.empty(grid.shape)
-        images, planes, rows = grid.shape[0], values.shape[0] * values.shape[1], grid.shape[0] * grid.shape[1]
-        sums = grid, weights, powers, align_corners, kink
-        run(_second_weigh, images, grid.size, b, *sums, change)
-        run(_second_scatter, planes, values.size, a, b, values, out, *sums, ggout)
+        where = grid, sums, align_corners, kink
+        run(_second_weigh, grid.shape[0], grid.size, b, *where, change)
+        run(_second_scatter, out.shape[0] * out.shape[1], values.size, a, b, values, out, *where, ggout)
         changes = argument(change), argument(ggout)
-        run(_second_gather, rows, values.size, a, b, gout, values, out, *changes, *sums, gvalues, ggrid)
+        rows = grid.shape[0] * grid.shape[1]
+        run(_second_gather, rows, values.size, a, b, gout, values, out, *changes, *where, gvalues, ggrid)
         return tuple(_rounded(array, dtype) for array in (ggout, gvalues, ggrid))

@@ -20,17 +20,17 @@ y = 0; so the sums of squares are sums of positive terms. With n samples that ta
 
     c_x = sum of dx_k / (n + e_1),   p_k = dx_k - c_x,   and c_y, q_k alike                  (linearized.1)
     C_xx = sum of p_k^2 + e_1 c_x^2 + e_x,   C_xy = sum of p_k q_k + e_1 c_x c_y             (linearized.2)
-    r = C_xy / C_xx,   t_k = q_k - r p_k                                                     (linearized.3)
-    D = sum of t_k^2 + e_1 (c_y - r c_x)^2 + r^2 e_x + e_y                                   (linearized.4)
+    r = C_xy / C_xx,   t_k = q_k - r p_k,   z = c_y - r c_x                                  (linearized.3)
+    D = sum of t_k^2 + e_1 z^2 + r^2 e_x + e_y                                               (linearized.4)
     w^y_k = t_k / D,   w^x_k = p_k / C_xx - r w^y_k                                          (linearized.5)
-    w^b_k = 1 / (n + e_1) - c_x w^x_k - c_y w^y_k                                            (linearized.6)
+    w^b_k = 1 / (n + e_1) - c_x p_k / C_xx - z w^y_k                                         (linearized.6)
 
 A fit that is not determined (no sample, all on one line; only where e = 0) is no fit: A = 0. For a cotangent gV,
 
-    gg_x(i) = s_x/2 sum over c of gV_c(i) a_x,c(i),   gg_y alike                             (linearized.7)
     gI^k_c(i) = gV_c(i) w^b_k,   gI^0_c(i) = gV_c(i) (1 - sum of w^b_k)                      (linearized.8)
+    gg_x(i) = s_x/2 sum over c of gV_c(i) a_x,c(i),   gg_y alike                             (linearized.9)
 
-the latter scattered to the map as (bilinear.5) does. docs/linearized.md derives each line and the error bound.
+the former scattered to the map as by bilinear sampling. docs/linearized.md derives each line and the error bound.
 All is computed in float64 and rounded once to the dtype of the data.
 """
 
@@ -147,19 +147,18 @@ def _fit(
             cxy = _dot(dx, dy, n) + e1 * cx * cy
             if not cxx > TINY:
                 continue
-            r = cxy / cxx
+            r = cxy / cxx  # (linearized.3)
+            z = cy - r * cx
             for k in range(n):
-                dy[k] -= r * dx[k]  # (linearized.3)
-            residue = cy - r * cx
-            d = _dot(dy, dy, n) + (e1 * residue * residue + r * r * ex + ey)  # (linearized.4)
+                dy[k] -= r * dx[k]
+            d = _dot(dy, dy, n) + (e1 * z * z + r * r * ex + ey)  # (linearized.4)
             if not d > max(TINY, DEPENDENT * cyy):
                 continue
             for k in range(n):
-                wy = dy[k] / d  # (linearized.5)
-                wx = dx[k] / cxx - r * wy
-                weights[b, i, j, 0, index[k]] = wx * half_x
+                wx, wy = dx[k] / cxx, dy[k] / d
+                weights[b, i, j, 0, index[k]] = (wx - r * wy) * half_x  # (linearized.5)
                 weights[b, i, j, 1, index[k]] = wy * half_y
-                weights[b, i, j, 2, index[k]] = 1.0 / m - cx * wx - cy * wy  # (linearized.6)
+                weights[b, i, j, 2, index[k]] = 1.0 / m - cx * wx - z * wy  # (linearized.6)
 
 
 def _mask(rule: Any, grid: Any, auxiliary: Any) -> Any:
@@ -200,7 +199,7 @@ class Linearization(Function):
 
     @staticmethod
     def backward(ctx: Context, gout: Tensor) -> tuple[Tensor | None, ...]:
-        """Compute (linearized.7), and the slopes' gradients: zero, but with a derivative with respect to the grid."""
+        """Compute (linearized.9), and the slopes' gradients: zero, but with a derivative with respect to the grid."""
         slopes, grid = ctx.inputs[1:3], ctx.inputs[3]
         ggrid = stack([(gout * slope).sum(1) for slope in slopes], -1) if ctx.needs[3] else None
         gslopes: list[Tensor | None] = [None, None]

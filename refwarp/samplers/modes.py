@@ -12,13 +12,12 @@ from refwarp.conventions import (
     KINKS,
     PADDINGS,
     apply_as_given,
-    check_array,
+    check_maps_and_grid,
     check_option,
-    check_same_dtype,
 )
 from refwarp.samplers.bicubic import Bicubic
 from refwarp.samplers.bilinear import Bilinear
-from refwarp.samplers.nearest import Nearest
+from refwarp.samplers.nearest import EVEN, Nearest
 
 
 def grid_sample(
@@ -71,13 +70,7 @@ def grid_sample(
     >>> grid_sample(row, np.array([[[[-0.25, 0.0], [0.0, 0.0]]]])).tolist()
     [[[[5.0, 3.5]]]]
     """
-    check_array("input", input, "(N, C, H, W)", (None, None, None, None))
-    check_array("grid", grid, "(N, H_out, W_out, 2)", (None, None, None, 2))
-    check_same_dtype("grid", grid, "input", input)
-    if grid.shape[0] != input.shape[0]:
-        raise ValueError(f"grid: given N = {grid.shape[0]} while input has N = {input.shape[0]}, expected the same")
-    if 0 in input.shape[2:]:
-        raise ValueError(f"input: given shape {tuple(input.shape)}, expected H and W of at least 1")
+    check_maps_and_grid(input, grid)
     check_option("mode", mode, ("bilinear", "nearest", "bicubic"))
     check_option("padding_mode", padding_mode, PADDINGS)
     check_option("align_corners", align_corners, (False, True))
@@ -87,6 +80,8 @@ def grid_sample(
     def sample(input: Tensor, grid: Tensor) -> Tensor:
         if mode == "bilinear":
             return Bilinear.apply(input, grid, kink=KINKS.index(kink), **options)
-        return (Nearest if mode == "nearest" else Bicubic).apply(input, grid, **options)
+        if mode == "nearest":
+            return Nearest.apply(input, grid, ties=EVEN, **options)
+        return Bicubic.apply(input, grid, **options)
 
     return apply_as_given(sample, input, grid)

@@ -1,13 +1,12 @@
-"""Nearest-pixel sampling, as PyTorch does it.
+"""Nearest-pixel sampling, as PyTorch and as STN's Eq. (4) have it.
 
-    V_c(i) = U_c(round y_i, round x_i),   ties to the even pixel                              (nearest.1)
+    V_c(i) = U_c(round y_i, round x_i)                                                        (nearest.1)
     gU_c(n, m) = sum over the samples i with (round y_i, round x_i) = (n, m) of gV_c(i)       (nearest.2)
 
-The coordinate is padded first, then rounded. Whether x_i is a tie is decided exactly, from the given floats. The
+Ties go to the even pixel (PyTorch: `grid_sample`) or up (STN's integer kernel: `separable_sample`). The
+coordinate is padded first, then rounded. Whether x_i is a tie is decided exactly, from the given floats. The
 gradient with respect to the grid is 0 (NaN where a coordinate is): between its jumps the value is constant. Each of
 the two is the transpose of the other, so second derivatives need nothing more.
-
-STN's integer kernel, Eq. (4), rounds ties up instead: see `separable_sample`.
 """
 
 from __future__ import annotations
@@ -30,11 +29,14 @@ from refwarp.conventions import (
     place,
 )
 
+TIES = ("even", "up")
+EVEN, UP = range(2)
+
 
 @scalar
-def nearest_pixel(g: float, size: int, align_corners: bool, padding: int) -> int:
-    """Return the pixel nearest to a defined coordinate, a tie to the even one; OUTSIDE if it is not in the map."""
-    n, h, f, _ = place(g, size, align_corners, padding)
+def nearest_pixel(g: float, size: int, align_corners: bool, padding: int, ties: int) -> int:
+    """Return the pixel nearest to a defined coordinate; OUTSIDE if it is not in the map."""
+    n, h, f, sign = place(g, size, align_corners, padding)
     if n == OUTSIDE:
         return OUTSIDE
     if f > h:
@@ -44,13 +46,17 @@ def nearest_pixel(g: float, size: int, align_corners: bool, padding: int) -> int
             g, _ = fold(g)
         t, remainder = two_product(g, coordinate_scale(size, align_corners))
         excess = half_difference(t, remainder, 2.0 * n - (size - 1) + 1.0)
-        if excess > 0.0 or (excess == 0.0 and n % 2 != 0):
+        # Up is meant in the given coordinate: in the mirror it is down.
+        tie_goes_up = sign > 0.0 if ties == UP else n % 2 != 0
+        if excess > 0.0 or (excess == 0.0 and tie_goes_up):
             n += 1
     return n if 0 <= n < size else OUTSIDE
 
 
 @kernel
-def _forward(start: int, stop: int, input: Any, grid: Any, align_corners: bool, padding: int, out: Any) -> None:
+def _forward(
+    start: int, stop: int, input: Any, grid: Any, align_corners: bool, padding: int, ties: int, out: Any
+) -> None:
     """Compute (nearest.1) for the rows start to stop of the outputs of all images."""
     _, channels, height, width = input.shape
     _, rows, columns, _ = grid.shape
@@ -61,14 +67,16 @@ def _forward(start: int, stop: int, input: Any, grid: Any, align_corners: bool, 
             if is_undefined(gx, gy, padding):
                 out[b, :, i, j] = np.nan
                 continue
-            m = nearest_pixel(gx, width, align_corners, padding)
-            n = nearest_pixel(gy, height, align_corners, padding)
+            m = nearest_pixel(gx, width, align_corners, padding, ties)
+            n = nearest_pixel(gy, height, align_corners, padding, ties)
             for c in range(channels):
                 out[b, c, i, j] = 0.0 if m == OUTSIDE or n == OUTSIDE else input[b, c, n, m]
 
 
 @kernel
-def _backward(start: int, stop: int, gout: Any, grid: Any, align_corners: bool, padding: int, ginput: Any) -> None:
+def _backward(
+    start: int, stop: int, gout: Any, grid: Any, align_corners: bool, padding: int, ties: int, ginput: Any
+) -> None:
     """Compute (nearest.2) for the planes start to stop."""
     _, channels, height, width = ginput.shape
     _, rows, columns, _ = grid.shape
@@ -81,8 +89,8 @@ def _backward(start: int, stop: int, gout: Any, grid: Any, align_corners: bool, 
                 gx, gy = np.float64(grid[b, i, j, 0]), np.float64(grid[b, i, j, 1])
                 if is_undefined(gx, gy, padding):
                     continue
-                m = nearest_pixel(gx, width, align_corners, padding)
-                n = nearest_pixel(gy, height, align_corners, padding)
+                m = nearest_pixel(gx, width, align_corners, padding, ties)
+                n = nearest_pixel(gy, height, align_corners, padding, ties)
                 if m != OUTSIDE and n != OUTSIDE:
                     plane[n, m], remainder = two_sum(plane[n, m], np.float64(gout[b, c, i, j]))
                     lost[n, m] += remainder
@@ -102,12 +110,12 @@ class Nearest(Function):
     """(input (N, C, H, W), grid (N, H_out, W_out, 2)) -> output (N, C, H_out, W_out)."""
 
     @staticmethod
-    def forward(ctx: Context, input: Any, grid: Any, *, align_corners: bool, padding: int) -> Any:
+    def forward(ctx: Context, input: Any, grid: Any, *, align_corners: bool, padding: int, ties: int) -> Any:
         """Compute (nearest.1)."""
         batch, channels = input.shape[:2]
         _, rows, columns, _ = grid.shape
         out = np.empty((batch, channels, rows, columns), input.dtype)
-        run(_forward, batch * rows, out.size, argument(input), argument(grid), align_corners, padding, out)
+        run(_forward, batch * rows, out.size, argument(input), argument(grid), align_corners, padding, ties, out)
         return out
 
     @staticmethod
@@ -122,15 +130,18 @@ class NearestGradient(Function):
     """(gout (N, C, H_out, W_out), grid) -> ginput (N, C, H, W)."""
 
     @staticmethod
-    def forward(ctx: Context, gout: Any, grid: Any, *, size: tuple[int, int], align_corners: bool, padding: int) -> Any:
+    def forward(
+        ctx: Context, gout: Any, grid: Any, *, size: tuple[int, int], align_corners: bool, padding: int, ties: int
+    ) -> Any:
         """Compute (nearest.2)."""
         batch, channels = gout.shape[:2]
         ginput = np.empty((batch, channels, *size), gout.dtype)
-        run(_backward, batch * channels, gout.size, argument(gout), argument(grid), align_corners, padding, ginput)
+        options = align_corners, padding, ties
+        run(_backward, batch * channels, gout.size, argument(gout), argument(grid), *options, ginput)
         return ginput
 
     @staticmethod
     def backward(ctx: Context, cotangent_input: Tensor) -> tuple[Tensor | None, ...]:
         """Compute (nearest.1): the transpose of the transpose."""
-        options = {name: ctx.parameters[name] for name in ("align_corners", "padding")}
+        options = {name: ctx.parameters[name] for name in ("align_corners", "padding", "ties")}
         return Nearest.apply(cotangent_input, ctx.inputs[1], **options), None

@@ -11,7 +11,7 @@ from refwarp.tour.results import Array, Gallery, Poses
 from refwarp.tour.style import BLUE, FAINT, INK, MUTED, ORANGE
 
 # How far around the canvas a picture with a grid reaches, as a share of the canvas: grids may leave it.
-_MARGIN = 0.14
+_MARGIN = 0.3
 # How many lines of a sampling grid are drawn each way.
 _LINES = 6
 
@@ -35,15 +35,16 @@ class Sheet:
         axes.set_ylim(height - 0.5 + margin * height, -0.5 - margin * height)
         return axes
 
-    def text(self, x: float, y: float, text: str, colour: str = INK, bold: bool = False, size: float = 9.5,
+    def text(self, x: float, y: float, text: str, colour: str = INK, bold: bool = False, size: float = 11.5,
              align: str = "center") -> None:  # fmt: skip
         """Write text around a point: centred in height, and aligned in width."""
         self.figure.text(x / self.width, 1 - y / self.height, text, color=colour, fontsize=size, va="center",
                          ha=align, fontweight="bold" if bold else "normal", linespacing=1.35)  # fmt: skip
 
 
-def draw_grid(axes: Axes, grid: Array, height: int, width: int, colour: str, alpha: float) -> None:
-    """Draw a sampling grid (h, w, 2) over a picture of this size; its first row heavy, its first point a dot."""
+def draw_grid(axes: Axes, grid: Array, shape: tuple[int, ...], colour: str, alpha: float) -> None:
+    """Draw a sampling grid (h, w, 2) over a picture of this shape; its first row heavy, its first point a dot."""
+    height, width = shape
     points = (grid * (width, height) + (width - 1, height - 1)) / 2  # in pixels, align_corners=False
     rows, columns = (np.unique(np.linspace(0, n - 1, _LINES).round().astype(int)) for n in points.shape[:2])
     for line in [*points[rows[1:]], *points[:, columns].swapaxes(0, 1)]:
@@ -54,33 +55,28 @@ def draw_grid(axes: Axes, grid: Array, height: int, width: int, colour: str, alp
 
 def draw_gallery(gallery: Gallery) -> Figure:
     """Draw test digits: input and grid, then output, before and after training."""
-    count = len(gallery.images)
-    side, label, top = 1.12, 1.05, 0.3
-    outer = side * (1 + 2 * _MARGIN) / (1 + _MARGIN)  # the canvas in a picture with margin is a little smaller
-    inner = outer / (1 + 2 * _MARGIN)
-    block = outer + inner + 0.42
-    sheet = Sheet(label + count * outer + 0.05, top + 2 * block)
+    outer, inner, label, top = 1.45, 1.12, 1.3, 0.34
+    block = outer + inner + 0.48
+    sheet = Sheet(label + len(gallery.images) * outer + 0.05, top + 2 * block - 0.12)
     for column, name in enumerate(gallery.labels):
-        sheet.text(label + (column + 0.5) * outer, 0.15, f"{name}", bold=True, size=12)
-    for row, (state, view, colour) in enumerate(
-        (("untrained", gallery.before, MUTED), ("trained", gallery.after, BLUE))
-    ):
+        sheet.text(label + (column + 0.5) * outer, 0.17, f"{name}", bold=True, size=14)
+    states = (("untrained", gallery.before, MUTED, 0.45), ("trained", gallery.after, BLUE, 0.85))
+    for row, (state, view, colour, alpha) in enumerate(states):
         y = top + row * block
         sheet.text(0.08, y + outer / 2, f"{state}:\ninput and\nsampling grid", align="left", colour=colour)
         sheet.text(0.08, y + outer + inner / 2, f"{state}:\noutput", align="left", colour=colour)
         for column, image in enumerate(gallery.images):
             x = label + column * outer
-            axes = sheet.picture(x, y, outer, image, _MARGIN)
-            draw_grid(axes, view.grid[column], *image.shape, colour, alpha=0.85 if colour == BLUE else 0.45)
+            draw_grid(sheet.picture(x, y, outer, image, _MARGIN), view.grid[column], image.shape, colour, alpha)
             sheet.picture(x + (outer - inner) / 2, y + outer, inner, view.output[column])
-            wrong = view.predicted[column] != gallery.labels[column]
+            wrong = bool(view.predicted[column] != gallery.labels[column])
             sheet.text(
                 x + outer / 2,
-                y + outer + inner + 0.13,
+                y + outer + inner + 0.16,
                 f"read as {view.predicted[column]}",
                 colour=ORANGE if wrong else MUTED,
-                bold=bool(wrong),
-                size=8.5,
+                bold=wrong,
+                size=10.5,
             )
     return sheet.figure
 
@@ -88,13 +84,13 @@ def draw_gallery(gallery: Gallery) -> Figure:
 def draw_poses(poses: Poses) -> Figure:
     """Draw each digit's poses above what the transformer makes of them; at the right the mean over the poses."""
     digits, count = poses.images.shape[:2]
-    side, gap, label, top = 1.0, 0.08, 0.72, 0.32
+    side, gap, label, top = 1.0, 0.08, 0.8, 0.36
     step = side + gap
     block = 2 * step + 0.12
     sheet = Sheet(label + (count + 1) * step + 0.17, top + digits * block)
     mean_x = label + count * step + 0.12
-    sheet.text(label, 0.16, f"{count} poses of each digit", bold=True, align="left", size=10.5)
-    sheet.text(mean_x, 0.16, "their mean", bold=True, align="left", size=10.5)
+    sheet.text(label, 0.16, f"{count} poses of each digit", bold=True, align="left", size=12)
+    sheet.text(mean_x, 0.16, "their mean", bold=True, align="left", size=12)
     for digit in range(digits):
         for part, (name, pictures) in enumerate((("input", poses.images[digit]), ("output", poses.outputs[digit]))):
             y = top + digit * block + part * step

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, MultipleLocator, NullLocator
+from matplotlib.ticker import FixedLocator, MaxNLocator, MultipleLocator, NullLocator
 
 from refwarp.tour.kink import CENTRE, ROW, KinkStudy
 from refwarp.tour.results import MODELS, Results, mean_test_error
@@ -29,8 +30,8 @@ DISTORTION_NAMES = {"R": "rotation", "RTS": "rotation, translation and scale"}
 def draw_curves(results: Results) -> Figure:
     """Draw training loss and validation error by epoch: each seed thin, the mean of the seeds heavy."""
     distortions = results.distortions
-    figure = Figure(figsize=(9.6, 3.4 * len(distortions) + 0.2), layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.12, h_pad=0.1, wspace=0.04)  # type: ignore[union-attr]  # it is set above
+    layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1, wspace=0.04)
+    figure = Figure(figsize=(9.6, 3.4 * len(distortions) + 0.2), layout=layout)
     axes = figure.subplots(len(distortions), 2, squeeze=False)
     for row, distortion in zip(axes, distortions, strict=True):
         for ax, values in zip(row, ("training_loss", "validation_error"), strict=True):
@@ -50,7 +51,7 @@ def draw_curves(results: Results) -> Figure:
 def _draw_curve(ax: Axes, results: Results, distortion: str, values: str) -> None:
     ax.grid(axis="y")
     for model in MODELS:
-        curves = np.array([getattr(run, values) for run in results.of(distortion, model)], float)
+        curves = np.array([getattr(trial, values) for trial in results.of(distortion, model)], float)
         curves = 100 * curves if values == "validation_error" else curves
         epochs = np.arange(1, curves.shape[1] + 1)
         for curve in curves:
@@ -58,6 +59,7 @@ def _draw_curve(ax: Axes, results: Results, distortion: str, values: str) -> Non
         ax.plot(epochs, curves.mean(axis=0), color=MODEL_COLOURS[model], linewidth=2.4)
     ax.set_xlabel("epoch")
     ax.set_xlim(0.5, epochs[-1] + 0.5)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def draw_errors(results: Results) -> Figure:
@@ -68,18 +70,18 @@ def draw_errors(results: Results) -> Figure:
     ax.grid(axis="x")
     ax.set_axisbelow(True)
     for place, (distortion, model) in enumerate(rows):
-        runs, colour = results.of(distortion, model), MODEL_COLOURS[model]
-        errors, mean = [100 * run.test_error for run in runs], 100 * mean_test_error(runs)
+        trials, colour = results.of(distortion, model), MODEL_COLOURS[model]
+        errors, mean = [100 * trial.test_error for trial in trials], 100 * mean_test_error(trials)
         ax.barh(place, mean, height=0.56, color=MODEL_TINTS[model])
         ax.plot([mean, mean], [place - 0.28, place + 0.28], color=colour, linewidth=2.4, solid_capstyle="butt")
         ax.plot(
             errors, [place] * len(errors), MODEL_MARKERS[model], color=colour, markeredgecolor=PAPER, markersize=7.5
         )
-        ax.text(max(*errors, mean) + 0.6, place, f"{mean:.1f} %", va="center", fontweight="bold", color=INK)
+        ax.text(max(*errors, mean) + 0.6, place, f"{mean:.1f}%", va="center", fontweight="bold", color=INK)
     ax.set_yticks(range(len(rows)), [f"{model}, {distortion}" for distortion, model in rows], color=INK, fontsize=10)
     ax.tick_params(axis="y", length=0)
     ax.invert_yaxis()
-    largest = max(100 * run.test_error for run in results.runs)
+    largest = max(100 * trial.test_error for trial in results.trials)
     ax.set_xlim(0, 1.12 * largest + 1.5)
     ax.set_xlabel("wrong test digits (%): a point for each seed, a line and a number for their mean")
     return figure
@@ -87,8 +89,7 @@ def draw_errors(results: Results) -> Figure:
 
 def draw_kink(study: KinkStudy) -> Figure:
     """Draw value and derivative of one sample across the lattice, and difference quotients at a kink."""
-    figure = Figure(figsize=(9.6, 8.6), layout="constrained")
-    figure.get_layout_engine().set(h_pad=0.12, hspace=0.04)  # type: ignore[union-attr]  # it is set above
+    figure = Figure(figsize=(9.6, 8.6), layout=ConstrainedLayoutEngine(h_pad=0.12, hspace=0.04))
     value, derivative, quotients = figure.subplots(3, 1, height_ratios=[0.85, 1.25, 1.1])
     derivative.sharex(value)
     _draw_value(value, study)
@@ -169,7 +170,9 @@ def _draw_quotients(ax: Axes, study: KinkStudy) -> None:
     texts = {"left": "to the left: 4", "central": "symmetric: 1/2", "right": "to the right: \N{MINUS SIGN}3",
              "literal": "literal 5: what no difference quotient tends to"}  # fmt: skip
     for name, text in texts.items():
-        ax.text(0.9, limits[name] + 0.3, text, color=RULE_COLOURS[name], fontsize=9, va="bottom")
+        below = name == "left"
+        ax.annotate(text, (0.9, limits[name]), (0, -7 if below else 6), textcoords="offset points",
+                    va="top" if below else "bottom", color=RULE_COLOURS[name], fontsize=9)  # fmt: skip
     ax.set_xscale("log")
     ax.set_xlim(1.6, 4e-18)
     ax.xaxis.set_major_locator(FixedLocator([10.0**-k for k in range(0, 18, 2)]))

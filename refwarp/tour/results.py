@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from refwarp.golden.report import lines, summary
+from refwarp.golden.verify import Verification
 from refwarp.tour.kink import KinkStudy
 
 CNN, ST_CNN = "CNN", "ST-CNN"
@@ -18,7 +21,7 @@ Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
-class Run:
+class Trial:
     """One training run, and its error on the test digits.
 
     Attributes
@@ -43,25 +46,6 @@ class Run:
     training_loss: tuple[float, ...]
     validation_error: tuple[float, ...]
     seconds: float
-
-
-@dataclass(frozen=True)
-class Check:
-    """What the golden file says of one operation.
-
-    Attributes
-    ----------
-    operation : str
-    cases : int
-    worst : float
-        The largest error, as a share of its budget.
-    passed : bool
-    """
-
-    operation: str
-    cases: int
-    worst: float
-    passed: bool
 
 
 @dataclass(frozen=True)
@@ -124,9 +108,9 @@ class Results:
     ----------
     versions, settings, timings : dict
         Of the software; of the training, each with its unit in words; seconds of each stage.
-    checks : tuple of Check
-        The verdict of the golden file, one for each operation.
-    runs : tuple of Run
+    verification : Verification
+        The kernels' verdict by the golden file.
+    trials : tuple of Trial
     gallery, poses
         Of the first ST-CNN run on rotation, translation and scale.
     kink : KinkStudy
@@ -135,56 +119,58 @@ class Results:
     versions: dict[str, str]
     settings: dict[str, Any]
     timings: dict[str, float]
-    checks: tuple[Check, ...]
-    runs: tuple[Run, ...]
+    verification: Verification
+    trials: tuple[Trial, ...]
     gallery: Gallery
     poses: Poses
     kink: KinkStudy
 
     @property
-    def verified(self) -> bool:
-        """Whether every check passed, and there was one."""
-        return bool(self.checks) and all(check.passed for check in self.checks)
-
-    @property
     def distortions(self) -> tuple[str, ...]:
         """The distortions that were trained on, in the order of the runs."""
-        return tuple(dict.fromkeys(run.distortion for run in self.runs))
+        return tuple(dict.fromkeys(run.distortion for run in self.trials))
 
-    def of(self, distortion: str, model: str) -> list[Run]:
+    def of(self, distortion: str, model: str) -> list[Trial]:
         """Return the runs of one model on one distortion, one for each seed."""
-        return [run for run in self.runs if (run.distortion, run.model) == (distortion, model)]
+        return [run for run in self.trials if (run.distortion, run.model) == (distortion, model)]
 
 
-def mean_test_error(runs: Iterable[Run]) -> float:
-    """Return the mean of the runs' test errors."""
-    return float(np.mean([run.test_error for run in runs]))
+def mean_test_error(trials: Iterable[Trial]) -> float:
+    """Return the mean of the trials' test errors."""
+    return float(np.mean([trial.test_error for trial in trials]))
 
 
-def verdict(cnn: Sequence[Run], st_cnn: Sequence[Run]) -> str:
-    """Say in one sentence which of the two ends with the lower test error, by how much, and on which seeds.
+def verdict(cnn: Sequence[Trial], st_cnn: Sequence[Trial]) -> str:
+    """Say which of the two ends with the lower test error, by how much, on how many seeds, and how sure that is.
 
     Examples
     --------
-    >>> def run(model, seed, error):
-    ...     return Run("RTS", model, seed, 1, error, (), (), 0.0)
-    >>> verdict([run(CNN, 0, 0.2), run(CNN, 1, 0.1)], [run(ST_CNN, 0, 0.1), run(ST_CNN, 1, 0.1)])
-    'ST-CNN ends with the lower test error: 10.0 % against 15.0 % for CNN (mean of 2 seeds), 5.0 points lower; it is
-    lower on 1 of 2 seeds.'
+    >>> def trial(model, seed, error):
+    ...     return Trial("RTS", model, seed, 1, error, (), (), 0.0)
+    >>> verdict([trial(CNN, 0, 0.2), trial(CNN, 1, 0.1)], [trial(ST_CNN, 0, 0.1), trial(ST_CNN, 1, 0.1)])
+    'ST-CNN ends with a lower test error than CNN: 10.0% against 15.0%, mean of 2 seeds, lower on 1 of 2. With so
+    few seeds that may be luck.'
     """
     mean_cnn, mean_st = mean_test_error(cnn), mean_test_error(st_cnn)
-    by_seed = {run.seed: run.test_error for run in cnn}
-    lower = sum(run.test_error < by_seed[run.seed] for run in st_cnn)
-    seeds = f"{len(st_cnn)} seeds" if len(st_cnn) > 1 else "one seed"
-    of_seeds = f"{'each' if lower == len(st_cnn) else lower} of {seeds}" if len(st_cnn) > 1 else ""
-    numbers = f"{mean_st:.1%} against {mean_cnn:.1%} for {CNN} (mean of {seeds})".replace("%", " %")
-    points = f"{100 * abs(mean_cnn - mean_st):.1f} points"
-    tail = f"; it is lower on {of_seeds}." if of_seeds else "."
-    if mean_st < mean_cnn:
-        return f"{ST_CNN} ends with the lower test error: {numbers}, {points} lower{tail}"
-    if mean_st > mean_cnn:
-        return f"{ST_CNN} does not end with the lower test error: {numbers}, {points} higher{tail}"
-    return f"{ST_CNN} and {CNN} end with the same test error: {numbers}{tail}"
+    order = "a lower" if mean_st < mean_cnn else "no lower"
+    means = f"{ST_CNN} ends with {order} test error than {CNN}: {mean_st:.1%} against {mean_cnn:.1%}"
+    if len(st_cnn) == 1:
+        return f"{means}, one seed."
+    by_seed = {trial.seed: trial.test_error for trial in cnn}
+    wins = sum(trial.test_error < by_seed[trial.seed] for trial in st_cnn)
+    low, high = sorted(([trial.test_error for trial in trials] for trials in (cnn, st_cnn)), key=np.mean)
+    if len(st_cnn) < 3:
+        certainty = "With so few seeds that may be luck."
+    elif max(low) < min(high):
+        certainty = f"Each run of the {ST_CNN if mean_st < mean_cnn else CNN} is better than every run of the other."
+    else:
+        certainty = "The runs of the two overlap, so which is better may be luck."
+    return f"{means}, mean of {len(st_cnn)} seeds, lower on {wins} of {len(st_cnn)}. {certainty}"
+
+
+def collapsed(trials: Iterable[Trial]) -> list[Trial]:
+    """Return the trials that learned nothing: as good as guessing one of ten classes, or nearly."""
+    return [trial for trial in trials if trial.test_error > 0.8]
 
 
 def metrics(results: Results) -> dict[str, Any]:
@@ -193,8 +179,22 @@ def metrics(results: Results) -> dict[str, Any]:
         "versions": results.versions,
         "settings": results.settings,
         "timings_seconds": results.timings,
-        "verify": {"passed": results.verified, "operations": [asdict(check) for check in results.checks]},
-        "runs": [asdict(run) for run in results.runs],
+        "verify": {
+            "passed": results.verification.passed,
+            "summary": summary(results.verification),
+            "operations": [
+                {
+                    "operation": line.operation,
+                    "output": line.output,
+                    "dtype": line.dtype,
+                    "cases": line.cases,
+                    "worst_share_of_budget": line.worst if math.isfinite(line.worst) else None,
+                    "verdict": line.grade.word,
+                }
+                for line in lines(results.verification)
+            ],
+        },
+        "trials": [asdict(run) for run in results.trials],
         "mean_test_error": {
             distortion: {model: mean_test_error(results.of(distortion, model)) for model in MODELS}
             for distortion in results.distortions

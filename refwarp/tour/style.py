@@ -20,7 +20,7 @@ MODEL_MARKERS = {CNN: "o", ST_CNN: "D"}
 RULE_COLOURS = {"right": BLUE, "left": GREEN, "central": PURPLE, "literal": ORANGE}
 RULE_MARKERS = {"right": ">", "left": "<", "central": "D", "literal": "X"}
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 10,
     "text.color": INK,
@@ -51,5 +51,6 @@ def render(draw: Callable[..., Figure], *arguments: Any, dots_per_inch: int = 16
     with matplotlib.rc_context(_STYLE):
         figure = draw(*arguments)
         file = io.BytesIO()
-        figure.savefig(file, format="png", dpi=dots_per_inch, metadata={"Software": None})
+        options: dict[str, Any] = {"metadata": {"Software": None}, "pil_kwargs": {"optimize": True}}
+        figure.savefig(file, format="png", dpi=dots_per_inch, **options)
     return file.getvalue()

@@ -7,6 +7,7 @@ from refwarp.training.distorted_digits import (
     Outcome,
     digits_task,
     train_on_distorted_digits,
+    untrained,
 )
 from refwarp.training.loop import Run, train
 from refwarp.training.metrics import History, error_rate, predict
@@ -26,4 +27,5 @@ __all__ = [
     "train",
     "train_on_distorted_digits",
     "training_progress",
+    "untrained",
 ]

@@ -1,7 +1,8 @@
 """STN, Sect. 4.1, in small: CNN and ST-CNN learn distorted digits under the same budget.
 
-STN distorts MNIST (28x28, 60,000 digits) and trains for 150,000 iterations. Here it is scikit-learn's 8x8 digits,
-1,200 of them to learn from, each drawn with a new distortion every time, and a minute in place of hours.
+STN distorts MNIST: 60,000 digits of 28x28 pixels to learn from. Here it is scikit-learn's 8x8 digits, 1,157 of them,
+each with a new distortion every time, and seconds in place of hours. The budget is small enough to tell the networks
+apart; with three times the epochs both get better, and nearer to each other.
 """
 
 from __future__ import annotations
@@ -43,18 +44,26 @@ class Budget:
     localisation_rate : float
         The localisation's learning rate, as a share of `learning_rate`: theta steers every pixel, so it takes
         smaller steps.
-    stages : int
-        Into how many equal parts the schedule divides the epochs.
+    full_rate : float
+        For which share of the epochs, at least half, the learning rate stays as it is; then comes `factor`.
     factor : float
-        What the learning rate is multiplied by from one stage to the next.
+        What the learning rate is multiplied by after that.
     """
 
-    epochs: int = 42
-    batch_size: int = 64
+    epochs: int = 22
+    batch_size: int = 32
     learning_rate: float = 4e-3
     localisation_rate: float = 0.3
-    stages: int = 3
-    factor: float = 0.3
+    full_rate: float = 0.6
+    factor: float = 0.1
+
+    def __post_init__(self) -> None:
+        """Refuse counts below one, and a share that is none."""
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}: given {getattr(self, name)}, expected a positive integer")
+        if not 0.5 <= self.full_rate <= 1:
+            raise ValueError(f"full_rate: given {self.full_rate}, expected a share from 0.5 to 1")
 
 
 @dataclass(frozen=True)
@@ -87,8 +96,8 @@ def digits_task(distortion: str = "RTS") -> Digits:
     Returns
     -------
     Digits
-        1,200 training digits (N, 1, 8, 8), to be distorted afresh in each epoch; of the 200 validation digits two,
-        and of the 397 test digits four pictures each, (N, 1, 40, 40). The same in every call.
+        The training digits (N, 1, 8, 8), to be distorted afresh in each epoch; of each validation digit two, and
+        of each test digit four pictures (N, 1, 40, 40). The same in every call.
 
     Raises
     ------
@@ -110,6 +119,19 @@ def digits_task(distortion: str = "RTS") -> Digits:
         fixed(digits.validation, VALIDATION_REPEATS, VALIDATION_SEED),
         fixed(digits.test, TEST_REPEATS, TEST_SEED),
     )
+
+
+def _generators(seed: int) -> tuple[np.random.Generator, np.random.Generator]:
+    """Return one Generator for the weights, and one for all that training draws."""
+    weights, draws = np.random.SeedSequence(seed).spawn(2)
+    return np.random.default_rng(weights), np.random.default_rng(draws)
+
+
+def untrained(model: str, seed: int) -> Module:
+    """Return the classifier that a run with this seed starts from; ValueError if there is no such model."""
+    check_option("model", model, tuple(MODELS))
+    weights, _ = _generators(seed)
+    return MODELS[model](rng=weights)
 
 
 def train_on_distorted_digits(
@@ -136,7 +158,7 @@ def train_on_distorted_digits(
     budget : Budget, optional
         How to train; `Budget()` by default.
     checkpoint : path, optional
-        Where the run is saved after each epoch.
+        Where the run is saved after each epoch; an older file there is replaced.
     resume : bool
         Go on from the checkpoint, to the same bits as without interruption.
     progress : rich.progress.Progress, optional
@@ -156,11 +178,10 @@ def train_on_distorted_digits(
     FileNotFoundError
         If there is no checkpoint to resume.
     """
-    check_option("model", model, tuple(MODELS))
     budget = budget or Budget()
     digits = digits_task(distortion)
-    weights, draws = (np.random.default_rng(branch) for branch in np.random.SeedSequence(seed).spawn(2))
-    classifier = MODELS[model](rng=weights)
+    classifier = untrained(model, seed)
+    _, draws = _generators(seed)
 
     localisation = classifier.transformer.localisation.parameters() if isinstance(classifier, STCNN) else []
     slow = {id(parameter) for parameter in localisation}
@@ -168,8 +189,8 @@ def train_on_distorted_digits(
     optimizers = [Adam(others, budget.learning_rate)]
     if localisation:
         optimizers.append(Adam(localisation, budget.learning_rate * budget.localisation_rate))
-    stage = -(-budget.epochs // budget.stages)
-    schedules = [StepSchedule(optimizer, stage, budget.factor) for optimizer in optimizers]
+    full_rate = max(1, round(budget.full_rate * budget.epochs))
+    schedules = [StepSchedule(optimizer, full_rate, budget.factor) for optimizer in optimizers]
 
     settings = {"model": model, "distortion": repr(DISTORTIONS[distortion]), "seed": seed, **asdict(budget)}
     history = train(

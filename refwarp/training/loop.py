@@ -96,7 +96,9 @@ class Run:
                 raise ValueError(f"its {name} is {saved!r}, and that of this run {own!r}")
         for part in ("optimizers", "schedules", "generators"):
             if state[part].keys() != expected[part].keys():
-                raise ValueError(f"it holds the {part} {sorted(state[part])}, and this run has {sorted(expected[part])}")
+                raise ValueError(
+                    f"it holds the {part} {sorted(state[part])}, and this run has {sorted(expected[part])}"
+                )
         self.model.load_state_dict(state["model"])
         for k, optimizer in enumerate(self.optimizers):
             optimizer.load_state_dict(state["optimizers"][str(k)])
@@ -124,7 +126,9 @@ class Run:
         try:
             self.load_state_dict(state)
         except ValueError as error:
-            raise ValueError(f"{path} is the checkpoint of another run, which cannot be resumed here: {error}") from error
+            raise ValueError(
+                f"{path} is the checkpoint of another run, which cannot be resumed here: {error}"
+            ) from error
 
 
 def train_step(run: Run, images: np.ndarray[Any, Any], labels: np.ndarray[Any, Any]) -> float:
@@ -168,7 +172,7 @@ def train(
     distortion : Distortion, optional
         Distorts each minibatch afresh. Without it the examples are taken as they are.
     checkpoint : path, optional
-        Where the run is saved, atomically, before the first epoch and after each one.
+        Where the run is saved, atomically, before the first epoch and after each one; an older file is replaced.
     resume : bool
         Go on from the checkpoint.
     progress : rich.progress.Progress, optional

@@ -23,7 +23,8 @@ def lists(element, *lengths):
 @st.composite
 def between_pixels(draw, low=-1, high=3):
     """Draw a pixel coordinate that is no integer."""
-    return draw(st.integers(low, high)) + draw(st.fractions(min_value=F(1, 31), max_value=F(30, 31), max_denominator=31))
+    inside = st.fractions(min_value=F(1, 31), max_value=F(30, 31), max_denominator=31)
+    return draw(st.integers(low, high)) + draw(inside)
 
 
 def points(count):
@@ -150,15 +151,16 @@ def test_right_and_left_are_the_one_sided_derivatives_where_nothing_jumps(align_
 
 
 def test_a_pixel_that_becomes_covered_jumps():
-    """A source with value 5 leaves pixel 0 to the right: pixel 1 jumps from the filling to 5, however small the step."""
+    """A source of value 5 leaves pixel 0 to the right: pixel 1 jumps from the filling to 5, however small the step."""
     values, previous = [[[F(5)]]], [[[F(1), F(2)]]]
     for x, expected in [(F(0), 2), (F(1, 10**50), 5), (F(1, 2), 5), (F(1) - F(1, 10**50), 5), (F(1), 5)]:
         decoded = decoder.decode(values, [[to_g((x, F(0)), False, 1, 2)]], 1, 2, False)
         assert decoder.filled(decoded, previous, "previous")[0][0][1].value == expected
     # ... and pixel 0 falls back to it at the end. Neither is seen by the gradient, of whatever rule.
     assert decoder.filled(decoded, previous, "previous")[0][0][0].value == 1
+    grid = [[to_g((F(0), F(0)), False, 1, 2)]]
     for kink in ("right", "left", "central", "literal"):
-        ggrid = decoder.decode_gradient([[[F(3), F(7)]]], values, [[to_g((F(0), F(0)), False, 1, 2)]], False, kink).ggrid
+        ggrid = decoder.decode_gradient([[[F(3), F(7)]]], values, grid, False, kink).ggrid
         assert [part.value for part in ggrid[0][0]] == [0, 0]
 
 

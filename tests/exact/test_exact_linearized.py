@@ -9,6 +9,7 @@ from nested import at, derivative, places
 
 from refwarp.exact import bilinear
 from refwarp.exact import linearized as exact
+from refwarp.exact.auxiliary import auxiliary_point
 from refwarp.exact.numbers import Dual
 from refwarp.exact.running_error import Bounded
 
@@ -81,7 +82,7 @@ def test_samples_are_displaced_before_the_transformation_and_kept_apart_after_it
         return 3 * x + 1, y / 5
 
     place, noise, sigma = (F(1), F(2)), (F(1, 2), F(-1)), (F(2), F(4))
-    u, v = exact.auxiliary_point(zoom, place, noise, sigma, (F(0), F(0)), (F(1), F(1)))
+    u, v = auxiliary_point(zoom, place, noise, sigma, (F(0), F(0)), (F(1), F(1)))
     assert (u - zoom(*place)[0], v - zoom(*place)[1]) == (3 * 1, F(-4, 5))
     # The same noise added after the transformation, as the released program adds it, is another place.
     assert (u - zoom(*place)[0], v - zoom(*place)[1]) != (1, -4)
@@ -92,7 +93,7 @@ def test_the_collapse_noise_is_a_deviation_and_not_a_variance(delta, n):
     def collapse(x, y):
         return F(2), F(3)
 
-    u, v = exact.auxiliary_point(collapse, (F(0), F(0)), (F(1), F(1)), (F(1), F(1)), (n, -n), (delta, 2 * delta))
+    u, v = auxiliary_point(collapse, (F(0), F(0)), (F(1), F(1)), (F(1), F(1)), (n, -n), (delta, 2 * delta))
     assert (u, v) == (2 + delta * n, 3 - 2 * delta * n)
 
 

@@ -80,8 +80,12 @@ def test_the_gradients_are_the_derivatives_of_the_printed_forward(balls, size, a
         assert agree(at(gradients.gcontrol, place), derivative(lambda z: loss(points, z), control, place))
 
 
-def test_second_derivatives_of_the_radial_function(balls):
+def test_derivatives_of_the_radial_function(balls):
+    """Each by itself: a multiple of r^2 in f would leave no trace in the spline, nor one of v in its gradient."""
     p, c, d = balls([F(1, 3), F(-2, 5)]), balls([F(3, 4), F(1, 8)]), balls([F(2), F(-1, 7)])
+    for r in range(2):
+        moved = spline.squared_distance([Dual(x, int(axis == r)) for axis, x in enumerate(p)], c)
+        assert agree(spline.slope(p, c)[r], spline.radial(moved).derivative)
     moved = spline.slope([Dual(a, b) for a, b in zip(p, d, strict=True)], c)
     for a, b in zip(spline.curvature(p, c, d), moved, strict=True):
         assert agree(a, b.derivative)

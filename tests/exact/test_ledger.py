@@ -11,12 +11,12 @@ from refwarp.exact import ledger
 
 ROOT = Path(__file__).parents[2]
 TAG = re.compile(r"\((?:[A-Z]+ \d+|[a-z_]+\.\d+)\)")
-OPERATIONS = sorted(
+OPERATIONS = [
     path
-    for folder in ("exact", "grids", "samplers")
-    for path in (ROOT / "refwarp" / folder).glob("*.py")
+    for folder in ("exact", "grids", "samplers", ".")
+    for path in sorted((ROOT / "refwarp" / folder).glob("*.py"))
     if path.name != "__init__.py"
-)
+]
 
 
 def test_the_page_is_what_the_code_says():

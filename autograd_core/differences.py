@@ -1,0 +1,107 @@
+"""Numerical derivatives with an estimate of their error: extrapolated differences and the complex step.
+
+Both take a function F from R to R^K, the restriction of something larger to a line, and differentiate it at 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+Vector = np.ndarray[Any, Any]
+EPS = float(np.finfo(np.float64).eps)
+
+# Steps 1, 1/2, ..., 2^-19 times the first: a kink or a curve at a millionth of the first step is still seen.
+LEVELS = 20
+# Each extrapolation removes one more term of the error, and amplifies the noise; six have proved enough.
+COLUMNS = 6
+
+
+@dataclass(frozen=True)
+class Derivative:
+    """A derivative, and an estimate of the absolute error of each of its elements."""
+
+    value: Vector
+    error: Vector
+
+
+@dataclass(frozen=True)
+class Differences:
+    """The derivatives from the right, from the left, and their mean, the central one."""
+
+    right: Derivative
+    left: Derivative
+    central: Derivative
+    # Where the function, not its derivative, has a jump at 0.
+    jump: Vector
+
+
+def _extrapolate(quotients: Vector, noise: Vector, power: int) -> Derivative:
+    """Take difference quotients (LEVELS, K) for halved steps to the limit (Richardson, Ridders).
+
+    Their error is a series in h^power, of which each column of the table removes a term. An entry's error is
+    taken to be its distance from the two entries it was made from and from the one above it, which are worse, and
+    the noise of evaluating F on top; of all entries the one with the smallest estimate is chosen, separately for
+    each of the K elements. (W. Press et al., "Numerical recipes", section 5.7, compares with the first two only,
+    and adds no noise: an entry then looks right by luck too often.)
+    """
+    value, error = quotients[-1], np.full(quotients.shape[1], np.inf)
+    table = quotients
+    for column in range(1, COLUMNS + 1):
+        factor = 2.0 ** (power * column)
+        new = (factor * table[1:] - table[:-1]) / (factor - 1)
+        noise = noise[1:] * ((factor + 1) / (factor - 1))
+        estimates = np.maximum(abs(new - table[1:]), abs(new - table[:-1])) + noise
+        estimates[1:] = np.maximum(estimates[1:], abs(new[1:] - new[:-1]))
+        estimates[~np.isfinite(estimates)] = np.inf  # F is not defined that far out
+        best = estimates.argmin(axis=0)[None]
+        smallest = np.take_along_axis(estimates, best, 0)[0]
+        value = np.where(smallest < error, np.take_along_axis(new, best, 0)[0], value)
+        error = np.minimum(error, smallest)
+        table = new
+    return Derivative(value, error)
+
+
+def differences(function: Callable[[float], Vector], first_step: float) -> Differences:
+    """Differentiate `function` at 0 from evaluations at 0 and at +-first_step 2^-k, k = 0 ... LEVELS - 1."""
+    steps = first_step * 0.5 ** np.arange(LEVELS)
+    with np.errstate(all="ignore"):
+        here = function(0.0)
+        right = np.stack([function(step) for step in steps])
+        left = np.stack([function(-step) for step in steps])
+        h = steps[:, None]
+        size = np.maximum(abs(right), abs(left)) + abs(here)
+        # An element whose bits never change has hidden its slope in rounding, but over the largest step already.
+        constant = (right == here).all(axis=0) & (left == here).all(axis=0)
+        noise = EPS * size / np.where(constant, first_step, h)
+        return Differences(
+            _extrapolate((right - here) / h, noise, power=1),
+            _extrapolate((here - left) / h, noise, power=1),
+            _extrapolate((right - left) / (2 * h), noise / 2, power=2),
+            _jumps(right - here, size) | _jumps(left - here, size),
+        )
+
+
+def _jumps(changes: Vector, size: Vector) -> Vector:
+    """Tell which elements change by about the same at the last five steps, and by more than rounding does.
+
+    Where F is continuous, however steep, the change shrinks with the step.
+    """
+    last = abs(changes[-5:])
+    least: Vector = last.min(axis=0)
+    jumps: Vector = (least > 0.7 * last.max(axis=0)) & (least > 8 * EPS * size[-1])
+    return jumps
+
+
+def complex_step(function: Callable[[complex], Vector]) -> Vector:
+    """Return the derivative at 0 of a function that continues analytically to complex numbers.
+
+    Im F(ih) / h has the error of a difference quotient, O(h^2), but no difference that could cancel: h is as
+    small as one likes, and the result as accurate as the evaluation of F.
+    """
+    step = 2.0**-100
+    derivative: Vector = function(1j * step).imag / step
+    return derivative

@@ -1,0 +1,185 @@
+"""The command line. Each command imports its room when it runs, so that `refwarp --help` answers at once.
+
+Exit codes: 0; 1 when something was verified and found wrong, or nothing was there to verify; 2 when the command
+could not run as asked, with one sentence on stderr that says why and what to do; 130 when it was interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    help="Differentiable image warps with hand-derived gradients, proven in exact arithmetic.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+golden_app = typer.Typer(help="Build, check and look into golden files.")
+app.add_typer(golden_app, name="golden")
+
+# What typer raises for a wrong command line; `typer.BadParameter` is one of them.
+_UsageError: type[Exception] = typer.BadParameter.__bases__[0]
+# What the rooms raise for bad input, each with a sentence for people.
+_BAD_INPUT = (ValueError, OSError, ImportError)
+_INTERRUPTED = 130
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from refwarp import __version__
+
+        print(f"refwarp {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Take the options that stand before any command."""
+
+
+@app.command()
+def verify(
+    golden: Annotated[Path | None, typer.Option(help="A golden file. [default: the one that refwarp brings]")] = None,
+    dtype: Annotated[list[str] | None, typer.Option(help="float32 or float64, repeatable. [default: both]")] = None,
+    operation: Annotated[list[str] | None, typer.Option(help="grid_sample, ..., repeatable. [default: all]")] = None,
+) -> None:
+    """Check refwarp's own kernels against exact values, element by element."""
+    from rich.console import Console
+
+    from refwarp.golden import SUITE, report
+    from refwarp.golden.format import read
+    from refwarp.golden.operations import OPERATIONS
+    from refwarp.golden.targets import refwarp as target
+    from refwarp.golden.verify import DTYPES, verify
+
+    cases = read(golden or SUITE).cases
+    found = verify(cases, target, dtypes=dtype or DTYPES, operations=operation or tuple(OPERATIONS))
+    report.show(found, Console())
+    raise typer.Exit(0 if found.passed else 1)
+
+
+@app.command()
+def tour(
+    out: Annotated[Path, typer.Option(help="The folder to write into.")],
+    seed: Annotated[int, typer.Option(min=0, help="The first seed of the training runs.")] = 0,
+) -> None:
+    """Check the kernels, let networks learn distorted digits, and write a report of both."""
+    from rich.console import Console
+
+    from refwarp.tour import summary
+    from refwarp.tour.run import run_tour
+
+    results = run_tour(out, seed)
+    summary.show(results, out, Console())
+    raise typer.Exit(0 if results.verification.passed else 1)
+
+
+@app.command()
+def train(
+    model: Annotated[str, typer.Option(help="CNN or ST-CNN.")] = "ST-CNN",
+    distortion: Annotated[str, typer.Option(help="R (rotation) or RTS (rotation, translation, scale).")] = "RTS",
+    seed: Annotated[int, typer.Option(min=0, help="Of the weights, and of all that training draws.")] = 0,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the digits. [default: the tour's]")] = None,
+    checkpoint: Annotated[Path | None, typer.Option(help="The file to save the run in, after each epoch.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint.")] = False,
+) -> None:
+    """Let a network learn distorted digits, and test it."""
+    from refwarp.files import make_output_folder
+    from refwarp.networks import count_parameters
+    from refwarp.training import Budget, train_on_distorted_digits, training_progress
+
+    budget = Budget() if epochs is None else Budget(epochs=epochs)
+    if checkpoint is not None and not resume:
+        make_output_folder(checkpoint.parent, "checkpoint")
+        if checkpoint.exists():
+            raise ValueError(f"checkpoint: {checkpoint} is there already; add --resume to go on from it, or remove it")
+    with training_progress() as progress:
+        outcome = train_on_distorted_digits(
+            model, distortion, seed, budget=budget, checkpoint=checkpoint, resume=resume, progress=progress
+        )
+    print(
+        f"{model} on {distortion}, seed {seed}: {outcome.test_error:.1%} of the test pictures wrong "
+        f"({count_parameters(outcome.model):,} parameters, {sum(outcome.history.seconds):.0f} s of training)"
+    )
+
+
+@golden_app.command()
+def build(
+    out: Annotated[Path, typer.Option(help="The file to write.")],
+) -> None:
+    """Compute the truth about every case, and write a golden file."""
+    from rich.progress import Progress
+
+    from refwarp.files import make_output_folder
+    from refwarp.golden.build import GENERATOR_VERSION, build
+    from refwarp.golden.format import read, write
+
+    if out.is_dir():
+        raise ValueError(f"out: given {str(out)!r}, which is a folder; expected the name of a file")
+    make_output_folder(out.parent)
+    with Progress(transient=True) as bar:
+        task = bar.add_task("Building the golden suite")
+        cases = build(progress=lambda done, total: bar.update(task, completed=done, total=total))
+    write(out, cases, GENERATOR_VERSION)
+    print(f"{out}: {len(cases)} cases, {read(out).digest}")
+
+
+@golden_app.command()
+def check(file: Annotated[Path, typer.Argument(help="A golden file.")]) -> None:
+    """Check that a golden file is whole and undamaged."""
+    from refwarp.golden.format import read
+
+    found = read(file)
+    print(f"{file}: {len(found.cases)} cases by generator {found.generator}, undamaged, {found.digest}")
+
+
+@golden_app.command()
+def show(
+    case: Annotated[str, typer.Argument(help="A case's name, as operation/what_it_is.")],
+    golden: Annotated[Path | None, typer.Option(help="A golden file. [default: the one that refwarp brings]")] = None,
+) -> None:
+    """Print one case: what it is for, its inputs, and the truth about its outputs."""
+    from difflib import get_close_matches
+
+    from rich.console import Console
+
+    from refwarp.golden import SUITE, report
+    from refwarp.golden.format import read
+
+    cases = {found.name: found for found in read(golden or SUITE).cases}
+    if case not in cases:
+        nearest = get_close_matches(case, cases, n=3, cutoff=0.0)
+        raise ValueError(f"case: given {case!r}, which there is not; the nearest are {', '.join(nearest)}")
+    report.show_case(cases[case], Console())
+
+
+def main() -> None:
+    """Run the command line, and end with its exit code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run a command line and return its exit code; what went wrong is one sentence on stderr."""
+    try:
+        code = app(arguments, prog_name="refwarp", standalone_mode=False) or 0
+    except _UsageError as error:
+        return _refuse(f"{error.format_message()} See `refwarp --help`.")  # type: ignore[attr-defined]  # untyped base
+    except _BAD_INPUT as error:
+        return _refuse(str(error))
+    except (KeyboardInterrupt, typer.Abort):
+        code = _INTERRUPTED
+    if code == _INTERRUPTED:
+        print("refwarp: interrupted", file=sys.stderr)
+    return int(code)
+
+
+def _refuse(reason: str) -> int:
+    print(f"refwarp: {' '.join(reason.split())}", file=sys.stderr)
+    return 2

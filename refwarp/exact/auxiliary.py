@@ -1,0 +1,66 @@
+"""The places of auxiliary samples once more, literally: LMS Eqs. (3), (8), (9).
+
+    x_i^k ~ N(x_i, sigma), k = 1 ... K                                                      (LMS 3)
+    u^k <- u^k + N(0, delta_u)                                                              (LMS 8)
+    v^k <- v^k + N(0, delta_v)                                                              (LMS 9)
+
+where (u^k, v^k) = T(x_i^k). sigma is called a standard deviation, delta is not called anything; the text after (9)
+makes it the width and height of a pixel, so a deviation too. For given standard normal numbers all is arithmetic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from refwarp.exact.ledger import Equation
+from refwarp.exact.numbers import Number
+
+Point = Sequence[Number]
+Transform = Callable[[Number, Number], Point]
+
+
+def auxiliary_point(
+    transform: Transform, place: Point, noise: Point, deviation: Point, collapse_noise: Point, collapse_deviation: Point
+) -> Point:
+    """Return the place of one auxiliary sample in the map, for given standard normal numbers."""
+    displaced = [x + sigma * n for x, sigma, n in zip(place, deviation, noise, strict=True)]  # (LMS 3)
+    u, v = transform(*displaced)
+    return (
+        u + collapse_deviation[0] * collapse_noise[0],  # (LMS 8)
+        v + collapse_deviation[1] * collapse_noise[1],  # (LMS 9)
+    )
+
+
+_TESTS = "tests/exact/test_exact_linearized.py::"
+_POSITIONS = "tests/warps/test_linearized_auxiliary.py::"
+_HOMES = ("refwarp.exact.auxiliary.auxiliary_point", "refwarp.samplers.auxiliary.auxiliary_grid")
+
+LEDGER = (
+    Equation(
+        "LMS",
+        "3",
+        "auxiliary samples",
+        "holds",
+        "in the target image, one output pixel wide; the released program displaces them after the transformation: "
+        "`displaced_in`",
+        _HOMES,
+        (
+            _TESTS + "test_samples_are_displaced_before_the_transformation_and_kept_apart_after_it",
+            _POSITIONS + "test_positions_are_those_of_the_equations",
+            _POSITIONS + "test_the_samples_spread_as_the_transformation_spreads_pixels",
+        ),
+    ),
+    Equation(
+        "LMS",
+        "8, 9",
+        "noise against collapse",
+        "ambiguous",
+        "delta is taken as a deviation, of one pixel of the map, as the text after (9) has it, and not as a variance; "
+        "masks act on the final places, and `mask` takes any other choice",
+        _HOMES,
+        (
+            _TESTS + "test_the_collapse_noise_is_a_deviation_and_not_a_variance",
+            _POSITIONS + "test_the_second_noise_keeps_samples_apart_where_a_transformation_collapses_them",
+        ),
+    ),
+)

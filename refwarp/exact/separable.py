@@ -1,0 +1,213 @@
+"""Sampling with any separable kernel once more, literally: STN Eq. (3).
+
+    V_c(i) = sum over n, m of U_c(n, m) k(x_i - m; Phi_x) k(y_i - n; Phi_y)                  (STN 3)
+
+A kernel is a function d -> (k, k', k'') and their magnitudes, number-generic; the ready ones are
+
+    tent             max(0, 1 - |d|)                                                         (STN 5)
+    Keys' cubic      its textbook polynomials, see `exact.bicubic`                           (kernels.1)
+    cubic B-spline   (4 - 6 r^2 + 3 r^3)/6 for r = |d| <= 1, (2 - r)^3/6 up to 2             (kernels.2)
+    Lanczos          sinc(d) sinc(d/a) for r < a, sinc(d) = sin(pi d)/(pi d)                 (kernels.3)
+    Gaussian         exp(-d^2/(2 s^2))/(s sqrt(2 pi)) for r < 4 s                            (kernels.4)
+
+The last two run on python-flint's balls, `arb`. A magnitude bounds what rounding acts on: the absolute values of a
+formula's monomials, and |d| times the slope's, since d itself is rounded.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from typing import Any
+
+from refwarp.exact.bicubic import keys, keys_curvature, keys_slope, padded_index
+from refwarp.exact.bilinear import coordinate_scale, pixel_coordinate, tent, tent_derivative
+from refwarp.exact.ledger import Equation
+from refwarp.exact.numbers import Number, Sum
+from refwarp.exact.sampling import (
+    Gradients,
+    Plane,
+    Samples,
+    SecondGradients,
+    Tap,
+    sample,
+    sample_gradient,
+    sample_second_gradient,
+)
+
+# k, k', k'' at a distance d, and their magnitudes.
+Profile = tuple[Number, Number, Number, Number, Number, Number]
+Kernel = Callable[[Number], Profile]
+
+
+def tent_kernel(d: Number) -> Profile:
+    """Return the tent (STN 5), corners from the right."""
+    inside = 1 if abs(d) <= 1 else 0
+    return tent(d), tent_derivative(d, "right"), 0, inside * (1 + abs(d)), inside, 0
+
+
+def keys_kernel(a: Number) -> Kernel:
+    """Return Keys' cubic (kernels.1)."""
+
+    def profile(d: Number) -> Profile:
+        r = abs(d)
+        if r <= 1:
+            curvature = 6 * (a + 2) * r + 2 * (a + 3)
+            slope = r * (3 * (a + 2) * r + 2 * (a + 3))
+            size = (1 - r) * (1 + r + (a + 2) * r * r) + r * slope
+        elif r <= 2:
+            curvature = abs(a) * (6 * r + 10)
+            slope = abs(a) * ((2 - r) * (4 + 3 * r) + r * (2 - r))
+            size = abs(a) * (r - 1) * (2 - r) * (2 - r) + r * slope
+        else:
+            return 0, 0, 0, 0, 0, 0
+        values = keys(d, a), keys_slope(d, a), keys_curvature(d, a)
+        return (*values, size, slope + r * curvature, curvature + 6 * r * (abs(a) + 2))
+
+    return profile
+
+
+def b_spline_kernel(d: Number) -> Profile:
+    """Return the cubic B-spline (kernels.2)."""
+    r, sign = abs(d), -1 if d < 0 else 1
+    half, sixth = Fraction(1, 2), Fraction(1, 6)
+    if r <= 1:
+        slope = 3 * half * r * r + 2 * r
+        return (
+            (4 - 6 * r * r + 3 * r * r * r) * sixth,
+            sign * (3 * half * r * r - 2 * r),
+            3 * r - 2,
+            (4 + 6 * r * r + 3 * r * r * r) * sixth + r * slope,
+            slope + r * (3 * r + 2),
+            6 * r + 2,
+        )
+    if r < 2:
+        s = 2 - r
+        return (
+            s * s * s * sixth,
+            -sign * s * s * half,
+            s,
+            s * s * s * sixth + r * s * s * half,
+            s * s * half + r * s,
+            s + r,
+        )
+    return 0, 0, 0, 0, 0, 0
+
+
+def _sinc(d: Any, order: int) -> Any:
+    """Return sinc or a derivative of it at an `arb` (0 only if it is exactly 0)."""
+    pi = d.pi()
+    z = pi * d
+    if d == 0:
+        return (d + 1, d, -(pi * pi) / 3)[order]
+    sine, cosine = z.sin() / z, z.cos()
+    value = (sine, (cosine - sine) / z, -sine - 2 * (cosine - sine) / (z * z))[order]
+    return value * pi**order
+
+
+def lanczos_kernel(lobes: int) -> Kernel:
+    """Return the Lanczos kernel for distances that are `arb` (kernels.3)."""
+
+    def profile(d: Any) -> Profile:
+        r = abs(d)
+        if not r < lobes:
+            return 0, 0, 0, 0, 0, 0
+        values = [
+            sum(math.comb(order, j) * _sinc(d, order - j) * _sinc(d / lobes, j) / lobes**j for j in range(order + 1))
+            for order in range(3)
+        ]
+        pi = d.pi()
+        sizes = [(2 * pi) ** order * (2 + pi * r) for order in range(3)]  # |sinc| <= 1, |sinc'| <= pi, sin rounds pi d
+        return (*values, *sizes)
+
+    return profile
+
+
+def gaussian_kernel(deviation: Fraction) -> Kernel:
+    """Return the Gaussian for distances that are `arb` (kernels.4)."""
+
+    def profile(d: Any) -> Profile:
+        s = (0 * d + deviation.numerator) / deviation.denominator
+        if not abs(d) < 4 * s:
+            return 0, 0, 0, 0, 0, 0
+        z = d / s
+        value = (-z * z / 2).exp() / (s * (2 * d.pi()).sqrt())
+        size = value * (1 + z * z)
+        slope, curvature = -z / s * value, (z * z - 1) / (s * s) * value
+        return value, slope, curvature, size, abs(z) / s * size + value / s, (z * z + 1) / (s * s) * size
+
+    return profile
+
+
+def taps(x: Number, size: int, align_corners: bool, kernel: Kernel, support: int, padding: str) -> list[Tap]:
+    """Return what each pixel of the window contributes to a sample at the pixel coordinate x."""
+    found = []
+    for n in range(math.floor(x) - support + 1, math.floor(x) + support + 1):
+        m = padded_index(n, size, align_corners, padding)
+        if m is not None:
+            found.append(Tap(m, *kernel(x - n)))
+    return found
+
+
+def _samples(
+    grid: Sequence[Plane], size: tuple[int, int], align_corners: bool, kernel: Kernel, support: int, padding: str
+) -> Samples:
+    def axis(g: Number, length: int) -> list[Tap]:
+        return taps(pixel_coordinate(g, length, align_corners), length, align_corners, kernel, support, padding)
+
+    def infinite(sign: int, length: int) -> list[Tap]:
+        if padding == "zeros":
+            return []
+        edge = 0 if sign < 0 else length - 1
+        return [Tap(edge, *kernel(Fraction(-offset))) for offset in range(1 - support, support + 1)]
+
+    return Samples(grid, *size, axis, infinite, padding)
+
+
+def separable_sample(
+    input: Sequence[Plane],
+    grid: Sequence[Plane],
+    kernel: Kernel,
+    support: int,
+    align_corners: bool = False,
+    padding: str = "zeros",
+) -> list[list[list[Sum]]]:
+    """Return the warped map of one image, (C, H_out, W_out) (STN 3)."""
+    size = len(input[0]), len(input[0][0])
+    return sample(input, _samples(grid, size, align_corners, kernel, support, padding))
+
+
+def separable_sample_gradients(
+    cotangent_input: Sequence[Plane],
+    cotangent_grid: Sequence[Plane],
+    gout: Sequence[Plane],
+    input: Sequence[Plane],
+    grid: Sequence[Plane],
+    kernel: Kernel,
+    support: int,
+    align_corners: bool = False,
+    padding: str = "zeros",
+) -> tuple[Gradients, SecondGradients]:
+    """Return the gradients for the cotangent gout, and theirs for the cotangents of ginput and ggrid."""
+    size = len(input[0]), len(input[0][0])
+    zero = 0 * gout[0][0][0]  # of the caller's number type
+    scales = tuple((zero + coordinate_scale(length, align_corners)) / 2 for length in reversed(size))
+    samples = _samples(grid, size, align_corners, kernel, support, padding)
+    first = sample_gradient(gout, input, samples, scales)
+    return first, sample_second_gradient(cotangent_input, cotangent_grid, gout, input, samples, scales)
+
+
+_TESTS = "tests/warps/test_separable.py::"
+
+LEDGER = (
+    Equation(
+        "STN",
+        "3",
+        "sampling with any separable kernel",
+        "holds",
+        "needs (sub)gradients of k, which the caller gives; nothing is normalised",
+        ("refwarp.exact.separable.separable_sample", "refwarp.samplers.separable.separable_sample"),
+        (_TESTS + "test_every_element_is_within_its_budget", _TESTS + "test_a_kernel_of_ones_own"),
+    ),
+)

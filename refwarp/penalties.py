@@ -1,0 +1,221 @@
+"""Penalties on motion fields: bending energy and smoothness, HSTN Eq. (7).
+
+    l = alpha |Laplacian w| + beta |grad w|                                                  (HSTN 7)
+
+for a field w of D components on pixels one unit apart. The paper says neither which norm, nor what happens at the
+boundary, nor how pixels are reduced to one number; all three are arguments. Derivatives of each component:
+
+    w_x = w(i, j+1) - w(i, j),   w_y = w(i+1, j) - w(i, j)                                   (penalties.1)
+    w_xx = w(i, j-1) - 2 w(i, j) + w(i, j+1),   w_yy alike                                   (penalties.2)
+    w_xy = (w(i+1, j+1) - w(i+1, j-1) - w(i-1, j+1) + w(i-1, j-1)) / 4                       (penalties.3)
+
+At each pixel the entries of all components, (w_x, w_y), or w_xx + w_yy, or (w_xx, w_xy, w_xy, w_yy), form one vector v:
+
+    norm "1"         sum of |v_k|           gradient sign(v_k), 0 at v_k = 0
+    norm "2"         sqrt(sum of v_k^2)     gradient v_k / |v|, 0 at v = 0
+    norm "squared"   sum of v_k^2           gradient 2 v_k                                   (penalties.4)
+
+A motion field that starts at zero starts at the kink of the first two: 0 is the subgradient taken there.
+
+The Laplacian is not the bending energy: of w = x y it is 0, while the squared Hessian is 2.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from autograd_core import Function, Tensor
+from autograd_core.function import Context
+from autograd_core.functions import (
+    absolute,
+    astype,
+    concatenate,
+    divide,
+    expand_dims,
+    getitem,
+    mean,
+    multiply,
+    square,
+    sum,
+    where,
+)
+from refwarp.conventions import apply_as_given, check_array, check_option
+
+NORMS = ("1", "2", "squared")
+BOUNDARIES = ("valid", "replicate")
+REDUCTIONS = ("mean", "sum")
+
+
+class Length(Function):
+    """Vectors along axis 1 -> their Euclidean lengths, with the gradient 0 at the vector 0 (penalties.4)."""
+
+    keeps_outputs = True
+
+    @staticmethod
+    def forward(ctx: Context, vectors: Any) -> Any:
+        """Return sqrt(sum of v_k^2)."""
+        return np.sqrt(np.sum(vectors * vectors, axis=1))
+
+    @staticmethod
+    def backward(ctx: Context, gout: Tensor) -> Tensor:
+        """Return gout v / |v|, 0 where v = 0."""
+        (vectors,), (length,) = ctx.inputs, ctx.outputs
+        is_zero = length.data == 0
+        share = divide(gout, where(is_zero, np.ones_like(length.data), length))
+        return multiply(vectors, expand_dims(where(is_zero, np.zeros_like(length.data), share), 1))
+
+
+def _replicated(field: Tensor, before: int) -> Tensor:
+    """Return the field with its outermost pixels repeated: `before` times in front of each axis, once after it."""
+    for axis in (2, 3):
+        rest = (slice(None),) * axis
+        first, last = getitem(field, (*rest, slice(0, before))), getitem(field, (*rest, slice(-1, None)))
+        field = concatenate([first, field, last], axis=axis)
+    return field
+
+
+def _part(field: Tensor, rows: tuple[int, int], columns: tuple[int, int]) -> Tensor:
+    """Return the field without so many rows and columns at its beginning and end."""
+    height, width = field.shape[2:]
+    index = slice(rows[0], height - rows[1]), slice(columns[0], width - columns[1])
+    return getitem(field, (slice(None), slice(None), *index))
+
+
+def _penalty(entries: list[Tensor], norm: str, reduction: str) -> Tensor:
+    """Return the norm of the vectors that the entries (N, D, H, W) make at each pixel, reduced (penalties.4)."""
+    vectors = concatenate(entries, axis=1)
+    if norm == "2":
+        penalty = Length.apply(vectors)
+    else:
+        penalty = sum(absolute(vectors) if norm == "1" else square(vectors), axis=1)
+    return mean(penalty) if reduction == "mean" else sum(penalty)
+
+
+def _check(name: str, field: Any, norm: str, boundary: str, reduction: str, smallest: int) -> None:
+    check_array(name, field, "(N, D, H, W)", (None, None, None, None))
+    check_option("norm", norm, NORMS)
+    check_option("boundary", boundary, BOUNDARIES)
+    check_option("reduction", reduction, REDUCTIONS)
+    smallest = 1 if boundary == "replicate" else smallest
+    if min(field.shape[2:]) < smallest:
+        raise ValueError(
+            f"{name}: given shape {tuple(field.shape)}, expected H and W of at least {smallest} "
+            f'with boundary="{boundary}"'
+        )
+    if reduction == "mean" and 0 in field.shape[:1]:
+        raise ValueError(f"{name}: given shape {tuple(field.shape)}, which has no mean; expected N of at least 1")
+
+
+def _in_double(penalty: Any, field: Any) -> Any:
+    """Compute in float64 and round once to the dtype of the field."""
+
+    def operation(field: Tensor) -> Tensor:
+        return astype(penalty(astype(field, np.float64)), field.dtype)
+
+    return apply_as_given(operation, field)
+
+
+def smoothness(field: Any, norm: str = "1", boundary: str = "valid", reduction: str = "mean") -> Any:
+    """Return how much a motion field changes from pixel to pixel, |grad w|.
+
+    Parameters
+    ----------
+    field : ndarray or Tensor, shape (N, D, H, W)
+        Motion fields of D components, in any unit per pixel; float16, float32 or float64.
+    norm : {"1", "2", "squared"}
+        How the D components' two differences at a pixel become one number.
+    boundary : {"valid", "replicate"}
+        Only pixels that have a neighbour on the right and below ((H - 1)(W - 1) of them); or all, with the
+        outermost pixels repeated, so that differences across the border are 0.
+    reduction : {"mean", "sum"}
+        Over the images and the pixels that `boundary` leaves.
+
+    Returns
+    -------
+    ndarray or Tensor, shape ()
+        Of the dtype of `field`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument has the wrong type, dtype, shape or value; the message says which, and what is expected.
+
+    Notes
+    -----
+    HSTN Eq. (7), second term. docs/penalties.md gives the error budget. At a difference of 0 the gradient is 0.
+
+    Examples
+    --------
+    >>> ramp = np.array([[[[0.0, 3.0], [4.0, 7.0]]]])
+    >>> [float(smoothness(ramp, norm)) for norm in ("1", "2", "squared")]
+    [7.0, 5.0, 25.0]
+    """
+    _check("field", field, norm, boundary, reduction, smallest=2)
+
+    def penalty(w: Tensor) -> Tensor:
+        w = _replicated(w, before=0) if boundary == "replicate" else w
+        here = _part(w, (0, 1), (0, 1))
+        entries = [_part(w, (0, 1), (1, 0)) - here, _part(w, (1, 0), (0, 1)) - here]  # (penalties.1)
+        return _penalty(entries, norm, reduction)
+
+    return _in_double(penalty, field)
+
+
+def bending_energy(
+    field: Any, form: str = "laplacian", norm: str = "1", boundary: str = "valid", reduction: str = "mean"
+) -> Any:
+    """Return how much a motion field bends; 0 for every field that is linear in the pixel's coordinates.
+
+    Parameters
+    ----------
+    field : ndarray or Tensor, shape (N, D, H, W)
+        Motion fields of D components, in any unit per pixel; float16, float32 or float64.
+    form : {"laplacian", "hessian"}
+        w_xx + w_yy as HSTN prints it, which is 0 for w = x y as well; or w_xx, w_xy, w_xy, w_yy, whose square is what
+        a thin plate spline makes smallest.
+    norm : {"1", "2", "squared"}
+        How the entries of the D components at a pixel become one number.
+    boundary : {"valid", "replicate"}
+        Only pixels with neighbours on all sides ((H - 2)(W - 2) of them); or all, with the outermost ones repeated.
+    reduction : {"mean", "sum"}
+        Over the images and the pixels that `boundary` leaves.
+
+    Returns
+    -------
+    ndarray or Tensor, shape ()
+        Of the dtype of `field`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument has the wrong type, dtype, shape or value; the message says which, and what is expected.
+
+    Notes
+    -----
+    HSTN Eq. (7), first term. docs/penalties.md gives the error budget. At a vector of 0 the gradient is 0.
+
+    Examples
+    --------
+    >>> x, y = np.meshgrid(np.arange(4.0), np.arange(4.0))
+    >>> product = (x * y)[None, None]
+    >>> [float(bending_energy(product, form, norm="squared")) for form in ("laplacian", "hessian")]
+    [0.0, 2.0]
+    """
+    check_option("form", form, ("laplacian", "hessian"))
+    _check("field", field, norm, boundary, reduction, smallest=3)
+
+    def penalty(w: Tensor) -> Tensor:
+        w = _replicated(w, before=1) if boundary == "replicate" else w
+        centre = _part(w, (1, 1), (1, 1))
+        w_xx = (_part(w, (1, 1), (0, 2)) - centre) + (_part(w, (1, 1), (2, 0)) - centre)  # (penalties.2)
+        w_yy = (_part(w, (0, 2), (1, 1)) - centre) + (_part(w, (2, 0), (1, 1)) - centre)
+        if form == "laplacian":
+            return _penalty([w_xx + w_yy], norm, reduction)
+        falling = _part(w, (2, 0), (2, 0)) + _part(w, (0, 2), (0, 2))
+        rising = _part(w, (2, 0), (0, 2)) + _part(w, (0, 2), (2, 0))
+        w_xy = 0.25 * (falling - rising)  # (penalties.3)
+        return _penalty([w_xx, w_xy, w_xy, w_yy], norm, reduction)
+
+    return _in_double(penalty, field)

@@ -1,0 +1,173 @@
+"""Kernels k(d) for separable sampling: their support, and their derivatives.
+
+    tent             max(0, 1 - |d|)                                                         (STN 5)
+    integer          1 for -1/2 <= d < 1/2: the nearest pixel, ties up                       (STN 4)
+    Keys' cubic      (1 - r)(1 + r - (a + 2) r^2) for r = |d| <= 1, a (r - 1)(2 - r)^2 up to 2   (kernels.1)
+    cubic B-spline   (4 - 6 r^2 + 3 r^3)/6 for r <= 1, (2 - r)^3/6 up to 2                   (kernels.2)
+    Lanczos          sinc(d) sinc(d/a) for r < a, sinc(d) = sin(pi d)/(pi d)                 (kernels.3)
+    Gaussian         exp(-d^2/(2 s^2))/(s sqrt(2 pi)) for r < 4 s                            (kernels.4)
+
+Keys' cubic is written in factors: its zeros at 1 and 2 then cost no digits. At corners (of the tent) derivatives are
+those from the right in d. The weights of the B-spline sum to 1 but do not interpolate; those of Lanczos and of the
+Gaussian sum to 1 only nearly.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Profile = Callable[[Floats], Any]
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A kernel for `separable_sample`.
+
+    Attributes
+    ----------
+    name : str
+        What it is called in messages.
+    support : float
+        r > 0 such that k(d) = 0 for |d| >= r.
+    profiles : tuple of callable
+        k, k', and as many further derivatives as there are: arrays of distances d = x - m in pixels in, arrays of the
+        same shape out; called with |d| <= ceil(support). One derivative is needed for gradients with respect to the
+        grid, two for gradients of those.
+
+    Examples
+    --------
+    >>> parabola = Kernel("parabola", 1.0, (lambda d: 1 - d * d, lambda d: -2 * d))
+    """
+
+    name: str
+    support: float
+    profiles: tuple[Profile, ...]
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.support, float | int) and 0 < self.support < 1024):
+            raise ValueError(f"support: given {self.support!r}, expected a number of pixels above 0 and below 1024")
+        if not self.profiles or not all(callable(profile) for profile in self.profiles):
+            raise TypeError("profiles: expected a tuple of functions (k, k', ...), at least one")
+
+    def derivative(self, order: int) -> Profile:
+        """Return the derivative of that order.
+
+        Raises
+        ------
+        ValueError
+            If the kernel was given without it.
+        """
+        if order >= len(self.profiles):
+            raise ValueError(
+                f"kernel: {self.name} has {len(self.profiles) - 1} derivatives, but one of order {order} is needed"
+            )
+        return self.profiles[order]
+
+
+def _even(inner: Profile, outer: Profile, edge: float, support: float, sign: int = 1) -> Profile:
+    """Return the profile that is `inner` of |d| below `edge`, then `outer`; odd with sign -1, with sign(d)."""
+
+    def profile(d: Floats) -> Any:
+        r = np.abs(d)
+        value = np.where(r < edge, inner(r), np.where(r < support, outer(r), 0.0))
+        return value if sign > 0 else np.where(d < 0, -value, value)
+
+    return profile
+
+
+TENT = Kernel(
+    "tent",
+    1.0,
+    (
+        lambda d: np.maximum(0.0, 1.0 - np.abs(d)),  # (STN 5)
+        lambda d: np.where((-1 <= d) & (d < 0), 1.0, np.where((0 <= d) & (d < 1), -1.0, 0.0)),
+        np.zeros_like,
+    ),
+)
+
+INTEGER = Kernel("integer", 0.5, (lambda d: np.where((-0.5 <= d) & (d < 0.5), 1.0, 0.0), np.zeros_like))  # (STN 4)
+
+
+def keys(a: float = -0.5) -> Kernel:
+    """Return Keys' cubic with the parameter a (kernels.1); -1/2 reproduces parabolas, PyTorch uses -3/4."""
+    if not (isinstance(a, float | int) and math.isfinite(a)):
+        raise ValueError(f"a: given {a!r}, expected a finite number")
+    # (kernels.1)
+    value = _even(lambda r: (1 - r) * (1 + r - (a + 2) * r * r), lambda r: a * (r - 1) * (2 - r) ** 2, 1, 2)
+    slope = _even(
+        lambda r: r * (3 * (a + 2) * r - 2 * (a + 3)), lambda r: a * (2 - r) * (4 - 3 * r), 1, 2, sign=-1
+    )
+    curvature = _even(lambda r: 6 * (a + 2) * r - 2 * (a + 3), lambda r: a * (6 * r - 10), 1, 2)
+    return Kernel(f"Keys' cubic (a = {a})", 2.0, (value, slope, curvature))
+
+
+CUBIC_B_SPLINE = Kernel(
+    "cubic B-spline",
+    2.0,
+    (
+        _even(lambda r: (4 - 6 * r * r + 3 * r**3) / 6, lambda r: (2 - r) ** 3 / 6, 1, 2),  # (kernels.2)
+        _even(lambda r: r * (1.5 * r - 2), lambda r: -((2 - r) ** 2) / 2, 1, 2, sign=-1),
+        _even(lambda r: 3 * r - 2, lambda r: 2 - r, 1, 2),
+    ),
+)
+
+
+def _sinc(d: Floats, order: int) -> Floats:
+    """Return sin(pi d)/(pi d) or a derivative of it; near 0 by its series."""
+    z = np.pi * d
+    near = np.abs(z) < 0.5
+    safe = np.where(near, 1.0, z)
+    sine, cosine = np.sin(safe), np.cos(safe)
+    far = (
+        sine / safe,
+        (cosine - sine / safe) / safe,
+        -(sine + 2 * (cosine - sine / safe) / safe) / safe,
+    )[order]
+    # sum over j of (-1)^j z^(2j)/(2j + 1)!, differentiated `order` times
+    series = np.zeros_like(z)
+    for j in range(12, -1, -1):
+        power = 2 * j - order
+        if power >= 0:
+            coefficient = (-1) ** j * math.perm(2 * j, order) / math.factorial(2 * j + 1)
+            series = series + coefficient * np.where(near, z, 0.0) ** power
+    return np.where(near, series, far) * np.pi**order
+
+
+def lanczos(lobes: int = 3) -> Kernel:
+    """Return the Lanczos kernel with so many lobes on each side (kernels.3)."""
+    if not isinstance(lobes, int) or lobes < 1:
+        raise ValueError(f"lobes: given {lobes!r}, expected a positive integer")
+
+    def profile(order: int) -> Profile:
+        def value(d: Floats) -> Any:  # (kernels.3)
+            terms = (
+                math.comb(order, j) * _sinc(d, order - j) * _sinc(d / lobes, j) / lobes**j for j in range(order + 1)
+            )
+            return np.where(np.abs(d) < lobes, sum(terms), 0.0)
+
+        return value
+
+    return Kernel(f"Lanczos ({lobes} lobes)", float(lobes), (profile(0), profile(1), profile(2)))
+
+
+def gaussian(deviation: float) -> Kernel:
+    """Return the Gaussian with that deviation in pixels, cut off at four deviations (kernels.4)."""
+    if not (isinstance(deviation, float | int) and 0 < deviation < 256):
+        raise ValueError(f"deviation: given {deviation!r}, expected a number of pixels above 0 and below 256")
+    s = float(deviation)
+
+    def value(d: Floats) -> Any:  # (kernels.4)
+        return np.where(np.abs(d) < 4 * s, np.exp(-0.5 * (d / s) ** 2) / (s * math.sqrt(2 * math.pi)), 0.0)
+
+    return Kernel(
+        f"Gaussian (deviation {deviation})",
+        4 * s,
+        (value, lambda d: -(d / s) / s * value(d), lambda d: ((d / s) ** 2 - 1) / s**2 * value(d)),
+    )

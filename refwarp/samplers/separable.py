@@ -1,0 +1,278 @@
+"""Sampling with any separable kernel: STN Eq. (3).
+
+    V_c(i) = sum over n, m of U_c(n, m) k(x_i - m) k(y_i - n)                                (STN 3)
+
+Of the sum only pixels within the kernel's support r differ from zero: with x_i = m + f they are m - ceil(r) + 1 to
+m + ceil(r). Their distances f + 0, f + 1, ... and -(h + 0), -(h + 1), ... come from `conventions.cell`.
+
+Let S^pq be the sampling with the p-th derivative of k in x and the q-th in y, and T^pq its transpose,
+
+    S^pq U (i) = (s_x/2)^p (s_y/2)^q sum over n, m of U(n, m) k^(p)(x_i - m) k^(q)(y_i - n)   (separable.1)
+    T^pq g (n, m) = the sum over i of g(i) times the same weights                            (separable.2)
+
+Then V = S^00 U, and each gradient is again of this kind, so that derivatives of every order that k has come out:
+
+    of S^pq U:   gU = T^pq gV,   gg_x = sum over c of gV S^(p+1,q) U,   gg_y alike           (separable.3)
+    of T^pq g:   gg = S^pq A,    gg_x = sum over c of g S^(p+1,q) A,    gg_y alike           (separable.4)
+
+Padding acts on each pixel of the window, as in bicubic sampling. Everything is computed in float64 and rounded once.
+The kernels are in `sampling_kernels.py`. docs/separable.md.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from autograd_core import Function, Tensor
+from autograd_core.function import Context
+from autograd_core.functions import astype, multiply, stack, sum
+from refwarp.arithmetic import two_sum
+from refwarp.compilation import argument, kernel, run
+from refwarp.conventions import (
+    PADDINGS,
+    REFLECTION,
+    ZEROS,
+    apply_as_given,
+    cell,
+    check_maps_and_grid,
+    check_option,
+    coordinate_scale,
+    remainder_of_four,
+)
+from refwarp.samplers.bicubic import padded_index
+from refwarp.samplers.nearest import TIES, Nearest
+from refwarp.samplers.sampling_kernels import INTEGER, Kernel
+
+# Samples are worked on in blocks of at most so many, so that their tables stay small.
+_BLOCK = 1 << 15
+
+
+@kernel
+def _tabulate(
+    start: int, stop: int, points: Any, size: int, align_corners: bool, padding: int, index: Any, distance: Any
+) -> None:
+    """Fill for the coordinates start to stop the padded pixels of their windows (-1: none), and the distances x - m."""
+    taps = index.shape[1]
+    scale = coordinate_scale(size, align_corners)
+    for p in range(start, stop):
+        g = np.float64(points[p])
+        index[p, :], distance[p, :] = -1, 0.0
+        if math.isnan(g) or (padding == REFLECTION and math.isinf(g)):
+            continue
+        if padding == REFLECTION:
+            g = remainder_of_four(g)  # the mirrored map has the period 4
+        far = math.isinf(g) or abs(g * scale) > 2.0**50
+        if far and padding == ZEROS:
+            continue
+        n, h, f = (0, 1.0, 0.0) if far else cell(g, size, align_corners)
+        for k in range(taps):
+            offset = k - taps // 2 + 1
+            if far:
+                index[p, k] = size - 1 if g > 0.0 else 0
+            else:
+                index[p, k] = padded_index(n + offset, size, align_corners, padding)
+            distance[p, k] = f - offset if offset <= 0 else -(h + (offset - 1))
+
+
+@kernel
+def _gather(start: int, stop: int, planes: Any, xs: Any, wx: Any, ys: Any, wy: Any, out: Any) -> None:
+    """Compute (separable.1) for the samples start to stop of all planes."""
+    for p in range(start, stop):
+        for c in range(planes.shape[0]):
+            total, lost = 0.0, 0.0
+            for q in range(ys.shape[1]):
+                if ys[p, q] >= 0:
+                    for r in range(xs.shape[1]):
+                        if xs[p, r] >= 0:
+                            total, remainder = two_sum(total, planes[c, ys[p, q], xs[p, r]] * wx[p, r] * wy[p, q])
+                            lost += remainder
+            out[c, p] = total + lost
+
+
+@kernel
+def _scatter(
+    start: int, stop: int, gout: Any, xs: Any, wx: Any, ys: Any, wy: Any, defined: Any, planes: Any, lost: Any
+) -> None:
+    """Add (separable.2) of a block of samples to the planes start to stop, and to `lost` what roundings left out."""
+    for c in range(start, stop):
+        for p in range(gout.shape[1]):
+            if not defined[p]:
+                continue
+            for q in range(ys.shape[1]):
+                if ys[p, q] >= 0:
+                    for r in range(xs.shape[1]):
+                        if xs[p, r] >= 0:
+                            y, x = ys[p, q], xs[p, r]
+                            term = gout[c, p] * wx[p, r] * wy[p, q]
+                            planes[c, y, x], remainder = two_sum(planes[c, y, x], term)
+                            lost[c, y, x] += remainder
+
+
+class _Block:
+    """A block of the samples of one image: which pixels each reads in x and in y, and with what weights."""
+
+    def __init__(
+        self, points: Any, size: tuple[int, int], k: Kernel, orders: tuple[int, int], align_corners: bool, padding: int
+    ) -> None:
+        height, width = size
+        infinite = np.isinf(points) if padding == REFLECTION else False
+        self.defined = ~(np.isnan(points) | infinite).any(axis=1)
+        self.xs, self.wx = self._axis(points[:, 0], width, k, orders[0], align_corners, padding)
+        self.ys, self.wy = self._axis(points[:, 1], height, k, orders[1], align_corners, padding)
+
+    @staticmethod
+    def _axis(points: Any, size: int, k: Kernel, order: int, align_corners: bool, padding: int) -> tuple[Any, Any]:
+        taps = 2 * math.ceil(k.support)
+        index, distance = np.empty((len(points), taps), np.int64), np.empty((len(points), taps))
+        run(_tabulate, len(points), index.size, argument(points), size, align_corners, padding, index, distance)
+        weights = np.asarray(k.derivative(order)(distance), float)
+        if weights.shape != distance.shape:
+            raise ValueError(f"kernel: {k.name} returned shape {weights.shape} for {distance.shape}, expected the same")
+        scale = (0.5 * coordinate_scale(size, align_corners)) ** order
+        return argument(index), argument(weights * scale)
+
+
+def _blocks(grid: Any, image: int, *options: Any) -> Any:
+    """Yield slices of the samples of one image, and their blocks."""
+    points = grid[image].reshape(-1, 2)
+    for start in range(0, len(points), _BLOCK):
+        part = slice(start, start + _BLOCK)
+        yield part, _Block(points[part], *options)
+
+
+class Separable(Function):
+    """(map (N, C, H, W), grid (N, H_out, W_out, 2)) -> S^pq map (N, C, H_out, W_out), all float64."""
+
+    @staticmethod
+    def forward(
+        ctx: Context, map: Any, grid: Any, *, k: Kernel, orders: tuple[int, int], align_corners: bool, padding: int
+    ) -> Any:
+        """Compute (separable.1)."""
+        batch, channels, height, width = map.shape
+        out = np.empty((batch, channels, grid.shape[1] * grid.shape[2]))
+        for image in range(batch):
+            planes = argument(map[image])
+            for part, block in _blocks(grid, image, (height, width), k, orders, align_corners, padding):
+                result = np.empty((channels, len(block.defined)))
+                run(_gather, result.shape[1], result.size, planes, block.xs, block.wx, block.ys, block.wy, result)
+                result[:, ~block.defined] = np.nan
+                out[image, :, part] = result
+        return out.reshape(batch, channels, *grid.shape[1:3])
+
+    @staticmethod
+    def backward(ctx: Context, gout: Tensor) -> tuple[Tensor | None, ...]:
+        """Compute (separable.3)."""
+        map, grid = ctx.inputs
+        size = map.shape[2:]
+        gmap = SeparableTransposed.apply(gout, grid, size=size, **ctx.parameters) if ctx.needs[0] else None
+        return gmap, _grid_gradient(ctx, gout, map) if ctx.needs[1] else None
+
+
+class SeparableTransposed(Function):
+    """(gout (N, C, H_out, W_out), grid) -> T^pq gout (N, C, H, W), all float64."""
+
+    @staticmethod
+    def forward(
+        ctx: Context,
+        gout: Any,
+        grid: Any,
+        *,
+        size: tuple[int, int],
+        k: Kernel,
+        orders: tuple[int, int],
+        align_corners: bool,
+        padding: int,
+    ) -> Any:
+        """Compute (separable.2)."""
+        batch, channels = gout.shape[:2]
+        gmap = np.zeros((batch, channels, *size))
+        for image in range(batch):
+            lost = np.zeros((channels, *size))
+            samples = gout[image].reshape(channels, -1)
+            for part, block in _blocks(grid, image, size, k, orders, align_corners, padding):
+                g = argument(samples[:, part])
+                tables = block.xs, block.wx, block.ys, block.wy, argument(block.defined)
+                run(_scatter, channels, g.size, g, *tables, gmap[image], lost)
+            gmap[image] += lost
+        return gmap
+
+    @staticmethod
+    def backward(ctx: Context, cotangent_map: Tensor) -> tuple[Tensor | None, ...]:
+        """Compute (separable.4)."""
+        gout, grid = ctx.inputs
+        options = {name: value for name, value in ctx.parameters.items() if name != "size"}
+        ggout = Separable.apply(cotangent_map, grid, **options) if ctx.needs[0] else None
+        return ggout, _grid_gradient(ctx, gout, cotangent_map) if ctx.needs[1] else None
+
+
+def _grid_gradient(ctx: Context, cotangent: Tensor, map: Tensor) -> Tensor:
+    """Return the sums over channels in (separable.3) and (separable.4)."""
+    p, q = ctx.parameters["orders"]
+    options = {name: value for name, value in ctx.parameters.items() if name not in ("size", "orders")}
+    axes = [
+        sum(multiply(cotangent, Separable.apply(map, ctx.inputs[1], orders=orders, **options)), axis=1)
+        for orders in ((p + 1, q), (p, q + 1))
+    ]
+    return stack(axes, axis=3)
+
+
+def separable_sample(
+    input: Any, grid: Any, kernel: Kernel, padding_mode: str = "zeros", align_corners: bool = False
+) -> Any:
+    """Sample a map at the points of a grid with any separable kernel.
+
+    Parameters
+    ----------
+    input : ndarray or Tensor, shape (N, C, H, W)
+        The map; float16, float32 or float64.
+    grid : ndarray or Tensor, shape (N, H_out, W_out, 2)
+        For each output pixel the point (x, y) to sample at, in [-1, 1] from one end of the map to the other.
+    kernel : Kernel
+        The kernel k, its support and its derivatives: of `refwarp.sampling_kernels` TENT, INTEGER, CUBIC_B_SPLINE,
+        keys(a), lanczos(lobes) or gaussian(deviation), or a `refwarp.Kernel` of your own.
+    padding_mode : {"zeros", "border", "reflection"}
+        What stands at the pixels of a window that lie outside the map.
+    align_corners : bool
+        Whether -1 and 1 are the centres of the corner pixels (True) or the outer edges of the map (False).
+
+    Returns
+    -------
+    ndarray or Tensor, shape (N, C, H_out, W_out)
+        The samples, of the dtype of `input`; a Tensor if one of the arguments is.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument has the wrong type, dtype, shape or value; the message says which, and what is expected. A
+        derivative that the kernel does not have is refused when the gradient is asked for.
+
+    Notes
+    -----
+    STN Eq. (3): nothing is normalised, so a kernel whose weights do not sum to 1 (Lanczos, Gaussian) changes the
+    level. Where the kernel has a corner, the derivative is the one it was given. docs/separable.md.
+
+    Examples
+    --------
+    >>> from refwarp.samplers.sampling_kernels import keys
+    >>> row = np.array([[[[1.0, 5.0, 2.0, 9.0]]]])
+    >>> separable_sample(row, np.zeros((1, 1, 1, 2)), keys(-0.5)).tolist()
+    [[[[3.3125]]]]
+    """
+    check_maps_and_grid(input, grid)
+    if not isinstance(kernel, Kernel):
+        given = type(kernel).__name__
+        raise TypeError(f"kernel: given {given}, expected a refwarp.Kernel such as refwarp.sampling_kernels.TENT")
+    check_option("padding_mode", padding_mode, PADDINGS)
+    check_option("align_corners", align_corners, (False, True))
+    options = {"align_corners": align_corners, "padding": PADDINGS.index(padding_mode)}
+
+    def sample(input: Tensor, grid: Tensor) -> Tensor:
+        if kernel is INTEGER:
+            return Nearest.apply(input, grid, ties=TIES.index("up"), **options)
+        double = [astype(tensor, np.float64) for tensor in (input, grid)]
+        return astype(Separable.apply(*double, k=kernel, orders=(0, 0), **options), input.dtype)
+
+    return apply_as_given(sample, input, grid)

@@ -1,0 +1,44 @@
+"""What a tour says at its end, on one screen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from refwarp.golden.report import summary
+from refwarp.tour.results import CNN, MODELS, ST_CNN, Results, mean_test_error, verdict
+
+
+def show(results: Results, folder: Path, console: Console) -> None:
+    """Print where everything is, the kernels' verdict, and each network's test errors."""
+    console.print(f"\n[bold]refwarp tour[/], {sum(results.timings.values()):.0f} s, written to {folder.resolve()}:")
+    console.print("  [bold]report.html[/]   all of it, with its pictures, for a browser")
+    console.print("  tour.png, poses.png, errors.png, curves.png, kink.png")
+    console.print("  golden.h5     the exact values that the kernels were checked against")
+    console.print("  metrics.json  all the numbers\n")
+    style = "green" if results.verification.passed else "bold red"
+    console.print(f"[{style}]Kernels:[/] {summary(results.verification)}\n", highlight=False)
+    console.print(_errors(results))
+    for distortion in results.distortions:
+        sentence = verdict(results.of(distortion, CNN), results.of(distortion, ST_CNN))
+        console.print(f"[bold]{distortion}:[/] {sentence}", highlight=False)
+
+
+def _errors(results: Results) -> Table:
+    """Return the table of test errors."""
+    seeds = sorted({trial.seed for trial in results.trials})
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in ("wrong test pictures", "parameters", *(f"seed {seed}" for seed in seeds), "mean"):
+        table.add_column(column, justify="left" if column == "wrong test pictures" else "right")
+    for distortion in results.distortions:
+        for model in MODELS:
+            trials = {trial.seed: trial for trial in results.of(distortion, model)}
+            table.add_row(
+                f"{distortion}  {model}",
+                f"{next(iter(trials.values())).parameters:,}",
+                *(f"{trials[seed].test_error:.1%}" if seed in trials else "" for seed in seeds),
+                f"[bold]{mean_test_error(trials.values()):.1%}[/]",
+            )
+    return table

@@ -1,0 +1,146 @@
+"""The spatial transformer: its start, its shapes, its gradient from end to end, its errors."""
+
+import numpy as np
+import pytest
+
+import refwarp
+from autograd_core import Tensor
+from autograd_core.gradcheck import gradcheck
+from autograd_core.layers import Dense, Flatten, Module, Sequential, Tanh
+from refwarp.networks import AffineLocalisation, SpatialTransformer, affine_regression
+
+
+class Told(Module):
+    """A localisation that is told its theta."""
+
+    def __init__(self, theta):
+        self.theta = Tensor(np.asarray(theta), requires_grad=True)
+
+    def forward(self, input):
+        return self.theta
+
+
+def identity(count, dtype=np.float32):
+    return np.tile(np.array([[1, 0, 0], [0, 1, 0]], dtype), (count, 1, 1))
+
+
+def maps(shape, dtype=np.float32, seed=0):
+    return Tensor(np.random.default_rng(seed).random(shape, dtype))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("align_corners", [False, True])
+def test_it_starts_at_the_identity(dtype, align_corners):
+    """Theta is the identity exactly; the output is the input up to the rounding of the grid."""
+    rng = np.random.default_rng(1)
+    transformer = SpatialTransformer(AffineLocalisation((40, 36), rng=rng, dtype=dtype), align_corners=align_corners)
+    input = maps((3, 1, 40, 36), dtype)
+    output, theta, _ = transformer.transform(input)
+    assert (theta.data == identity(3, dtype)).all()
+    # Each x_t is off by at most u |x_t| <= u, which is 20 u (18 u) pixels, and neighbours differ by less than 1;
+    # the value is rounded once more: 39 u in all, and what the next power of two does to u.
+    assert output.dtype == dtype
+    assert abs(output.data - input.data).max() <= 20 * np.finfo(dtype).eps
+
+
+def test_where_every_coordinate_is_a_float_the_start_is_the_input_itself():
+    transformer = SpatialTransformer(AffineLocalisation((32, 64), rng=np.random.default_rng(1)))
+    input = maps((2, 1, 32, 64))
+    assert (transformer(input).data == input.data).all()
+
+
+def test_the_start_does_not_depend_on_what_the_hidden_layers_say():
+    localisation = AffineLocalisation((40, 40), rng=np.random.default_rng(2))
+    thetas = [localisation(maps((2, 1, 40, 40), seed=seed)).data for seed in range(3)]
+    assert all((theta == [1, 0, 0, 0, 1, 0]).all() for theta in thetas)
+    hidden = localisation.hidden(maps((2, 1, 40, 40))).data
+    assert hidden.any()
+
+
+@pytest.mark.parametrize("form", [(2, 6), (2, 2, 3)])
+@pytest.mark.parametrize("align_corners", [False, True])
+def test_it_is_grid_and_sampler_in_a_row(form, align_corners):
+    rng = np.random.default_rng(3)
+    theta = rng.normal(0, 0.5, (2, 2, 3)) + identity(2, np.float64)
+    input = maps((2, 3, 5, 7), np.float64)
+    transformer = SpatialTransformer(Told(theta.reshape(form)), size=(4, 6), align_corners=align_corners)
+    output, seen_theta, seen_grid = transformer.transform(input)
+    grid = refwarp.affine_grid(theta, (2, 3, 4, 6), align_corners=align_corners)
+    assert (seen_theta.data == theta).all() and (seen_grid.data == grid).all()
+    assert (output.data == refwarp.grid_sample(input.data, grid, align_corners=align_corners)).all()
+    assert (transformer(input).data == output.data).all()
+
+
+@pytest.mark.parametrize(("size", "expected"), [(None, (5, 7)), (3, (3, 3)), ((2, 9), (2, 9))])
+def test_size_of_the_output(size, expected):
+    output = SpatialTransformer(Told(identity(2)), size)(maps((2, 3, 5, 7)))
+    assert output.shape == (2, 3, *expected)
+
+
+def test_it_drops_in_anywhere():
+    rng = np.random.default_rng(4)
+    deep = SpatialTransformer(Sequential(Flatten(), Dense(2 * 4 * 4, 5, rng=rng), affine_regression(5, rng=rng)))
+    first = SpatialTransformer(AffineLocalisation((20, 20), channels=2, kernel_size=3, rng=rng), size=4)
+    network = Sequential(first, deep, Flatten(), Dense(2 * 4 * 4, 3, rng=rng))
+    output = network(maps((5, 2, 20, 20)))
+    output.backward(rng.standard_normal(output.shape).astype(np.float32))
+    gradients = {name: parameter.grad for name, parameter in network.named_parameters()}
+    assert output.shape == (5, 3)
+    for name in ("layers.0.localisation.regression.weight", "layers.1.localisation.layers.2.weight"):
+        assert gradients[name] is not None and gradients[name].data.any()
+
+
+def assign(module, name, tensor):
+    """Put a Tensor in the place of the parameter `name`."""
+    *path, last = name.split(".")
+    for part in path:
+        module = module[int(part)] if part.isdigit() else getattr(module, part)
+    setattr(module, last, tensor)
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_gradients_from_end_to_end(order):
+    """With respect to the input, through sampler and localisation, and to all parameters."""
+    rng = np.random.default_rng(5)
+    regression = affine_regression(2, rng=rng, dtype=np.float64)
+    regression.weight = Tensor(rng.normal(0, 0.3, (6, 2)), requires_grad=True)
+    hidden = Dense(9, 2, rng=rng, dtype=np.float64)
+    transformer = SpatialTransformer(Sequential(Flatten(), hidden, Tanh(), regression), size=2)
+    parameters = dict(transformer.named_parameters())
+    assert len(parameters) == 4
+
+    def function(input, *given):
+        for name, tensor in zip(parameters, given, strict=True):
+            assign(transformer, name, tensor)
+        return transformer(input)
+
+    inputs = [rng.random((1, 1, 3, 3)), *(parameter.data for parameter in parameters.values())]
+    gradcheck(function, inputs, rng=rng, order=order)
+
+
+@pytest.mark.parametrize("size", [0, (3,), (3, 0), (2, 2, 2), (2.0, 3)])
+def test_impossible_sizes_are_refused(size):
+    with pytest.raises(ValueError, match=r"^size: given .*, expected"):
+        SpatialTransformer(Told(identity(2)), size)
+
+
+def test_a_localisation_of_another_shape_is_refused():
+    with pytest.raises(ValueError, match=r"theta of shape \(2, 5\) for 2 maps, expected \(2, 6\) or \(2, 2, 3\)"):
+        SpatialTransformer(Told(np.zeros((2, 5), np.float32)))(maps((2, 1, 4, 4)))
+    with pytest.raises(ValueError, match=r"theta of shape \(3, 2, 3\) for 2 maps"):
+        SpatialTransformer(Told(identity(3)))(maps((2, 1, 4, 4)))
+
+
+def test_a_localisation_of_another_dtype_is_refused():
+    with pytest.raises(TypeError, match="grid: given dtype float64 while input is float32"):
+        SpatialTransformer(Told(identity(2, np.float64)))(maps((2, 1, 4, 4)))
+
+
+def test_an_input_without_four_axes_is_refused():
+    with pytest.raises(ValueError, match=r"input: given shape \(4, 4\), expected \(N, C, H, W\)"):
+        SpatialTransformer(Told(identity(2)))(maps((4, 4)))
+
+
+def test_a_map_too_small_for_the_localisation_is_refused():
+    with pytest.raises(ValueError, match=r"size: given \(8, 8\), of which 2 convolutions of 5 pixels"):
+        AffineLocalisation((16, 16), rng=np.random.default_rng(0))

@@ -1,0 +1,59 @@
+"""`refwarp train`, as typed."""
+
+import subprocess
+import sys
+
+import pytest
+from few_digits import few_digits
+
+from refwarp.cli import run
+from refwarp.training import distorted_digits, load_state
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(distorted_digits, "load_digits", few_digits)
+
+
+def test_it_trains_saves_and_resumes(tmp_path, capsys):
+    checkpoint = tmp_path / "a.h5"
+    command = ["train", "--distortion", "R", "--epochs", "2", "--checkpoint", str(checkpoint)]
+    assert run(command) == 0
+    first = capsys.readouterr()
+    assert first.out.startswith("ST-CNN on R, seed 0: ") and "20,352 parameters" in first.out
+    assert [line.split(",")[0] for line in first.err.splitlines()] == ["ST-CNN on R", "ST-CNN on R"]
+    assert load_state(checkpoint)["epoch"] == 2
+    assert run([*command, "--resume"]) == 0  # nothing is left to do
+    again = capsys.readouterr()
+    assert again.out == first.out and not again.err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--model", "FCN"], "model: given 'FCN', expected one of 'CNN', 'ST-CNN'"),
+        (["--distortion", "TC"], "distortion: given 'TC', expected one of 'R', 'RTS'"),
+        (["--epochs", "0"], "Invalid value for '--epochs'"),
+        (["--resume"], "resume: given without a checkpoint"),
+        (["--resume", "--checkpoint", "nowhere.h5"], "nowhere.h5: there is no such checkpoint"),
+        (["--checkpoint", "file/a.h5"], "checkpoint: given 'file', which is a file; expected a folder"),
+        (["--checkpoint", "file"], "checkpoint: file is there already; add --resume"),
+        (["--checkpoint", "file", "--resume"], "file cannot be read as a checkpoint"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_code_2(tmp_path, monkeypatch, capsys, options, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("no checkpoint")
+    assert run(["train", *options]) == 2
+    captured = capsys.readouterr()
+    assert message in captured.err and len(captured.err.splitlines()) == 1 and not captured.out
+    assert (tmp_path / "file").read_text() == "no checkpoint"
+
+
+def test_without_scikit_learn():
+    program = "import sys; sys.modules['sklearn'] = None; from refwarp.cli import run; sys.exit(run(['train']))"
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert result.returncode == 2
+    assert result.stderr.splitlines() == [
+        'refwarp: The digits come with scikit-learn, which is not installed: run pip install "refwarp[data]".'
+    ]

@@ -1,0 +1,163 @@
+"""The decoder's kernels against exact values, each element within its own error budget."""
+
+import numpy as np
+import pytest
+
+from autograd_core import Tensor, grad
+from refwarp.samplers.decoding import dense_decode
+from refwarp.exact import decoder as exact
+from refwarp.exact.budget import worst_share
+from refwarp.exact.numbers import fractions
+
+DTYPES = ["float32", "float64"]
+KINKS = ["right", "left", "central", "literal"]
+# c of the budget: the map and the gradient of the values; the gradient of the grid; second derivatives.
+VALUE, GRID, SECOND = 4, 12, 12
+
+
+class Case:
+    """One image's sources and cotangents; what the kernels make of them, and what is exact."""
+
+    def __init__(self, values, grid, size, rng, align_corners, kink="right"):
+        dtype = values.dtype
+        self.dtype, self.size, self.align_corners, self.kink = dtype.name, size, align_corners, kink
+        self.values, self.grid = values, grid
+        self.gout = rng.standard_normal((1, values.shape[1], *size)).astype(dtype)
+        self.a = rng.standard_normal(values.shape).astype(dtype)
+        self.b = rng.standard_normal(grid.shape).astype(dtype)
+
+    def run(self, second=True):
+        tensors = [Tensor(array, requires_grad=True) for array in (self.gout, self.values, self.grid)]
+        gout, values, grid = tensors
+        size = (1, values.shape[1], *self.size)
+        self.out = dense_decode(values, grid, size, self.align_corners, kink=self.kink)
+        self.first = grad(self.out, (values, grid), gout, create_graph=True)
+        self.second = grad(self.first, tensors, (Tensor(self.a), Tensor(self.b))) if second else ()
+        return self
+
+    def shares(self):
+        """Return the worst share of the budget of each result."""
+        gout, values, grid = (fractions(array[0]) for array in (self.gout, self.values, self.grid))
+        a, b = fractions(self.a[0]), fractions(self.b[0])
+        options = self.align_corners, self.kink
+        results = [self.out, *self.first, *self.second]
+        truths = [exact.decode(values, grid, *self.size, self.align_corners).maps]
+        truths += exact.decode_gradient(gout, values, grid, *options)
+        if self.second:
+            truths += exact.decode_second_gradient(a, b, gout, values, grid, *options)
+        constants = [VALUE, VALUE, GRID, SECOND, SECOND, SECOND][: len(results)]
+        return [
+            worst_share(result.data[0], truth, c, self.dtype)
+            for result, truth, c in zip(results, truths, constants, strict=True)
+        ]
+
+
+def adversarial_coordinates(rng, size, align_corners, dtype, count):
+    """Draw coordinates where a careless kernel loses digits, the cell, or a pixel that is covered by almost nothing."""
+    s = max(size - 1 if align_corners else size, 1)
+    lattice = ((2.0 * rng.integers(-1, size + 1, count) - (size - 1)) / s).astype(dtype)
+    choices = [
+        rng.uniform(-1.2, 1.2, count),
+        lattice,
+        np.where(lattice == 0, 1e-9, np.nextafter(lattice, dtype(2))),
+        np.where(lattice == 0, -1e-9, np.nextafter(lattice, dtype(-2))),
+        lattice * (1 + 10.0 ** rng.uniform(-16, -5, count)),
+        np.repeat(rng.uniform(-1, 1, -(-count // 4)), 4)[:count],  # sources that share a cell
+        10.0 ** rng.uniform(-9, -3, count) * rng.choice([-1, 1], count),
+    ]
+    return np.choose(rng.integers(0, len(choices), count), choices).astype(dtype)
+
+
+def points(rng, size, align_corners, dtype, shape):
+    height, width = size
+    count = shape[0] * shape[1]
+    axes = [adversarial_coordinates(rng, length, align_corners, np.dtype(dtype).type, count) for length in size]
+    return np.stack([axes[1], axes[0]], axis=-1).reshape(1, *shape, 2)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("align_corners", [False, True])
+@pytest.mark.parametrize("kink", KINKS)
+def test_small_maps(dtype, align_corners, kink):
+    for size in [(1, 1), (1, 7), (5, 2), (3, 3)]:
+        rng = np.random.default_rng([*size, KINKS.index(kink), align_corners])
+        values = rng.standard_normal((1, 2, 3, 4)).astype(dtype)
+        grid = points(rng, size, align_corners, dtype, (3, 4))
+        assert max(Case(values, grid, size, rng, align_corners, kink).run().shares()) <= 1
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_values_that_cancel_or_hardly_differ(dtype):
+    """V - U is a small difference of large numbers, or U a small sum of them."""
+    rng = np.random.default_rng(7)
+    signs = np.resize([1, -1], (1, 1, 4, 4))
+    for values in (signs * (1 + 1e-5 * rng.random((1, 1, 4, 4))), 1 + 1e-6 * rng.random((1, 1, 4, 4))):
+        grid = (0.1 * rng.standard_normal((1, 4, 4, 2))).astype(dtype)
+        assert max(Case(values.astype(dtype), grid, (2, 2), rng, False).run().shares()) <= 1
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("width", "align_corners"), [(4096, True), (65535, False), (65536, False), (65536, True)])
+def test_wide_maps(dtype, width, align_corners):
+    """On wide maps a coordinate that is rounded before the subtraction loses the weights."""
+    rng = np.random.default_rng([width, align_corners])
+    grid = np.zeros((1, 1, 60, 2), dtype)
+    grid[..., 0] = adversarial_coordinates(rng, width, align_corners, np.dtype(dtype).type, 60)
+    values = rng.standard_normal((1, 1, 1, 60)).astype(dtype)
+    assert max(Case(values, grid, (1, width), rng, align_corners).run(second=False).shares()) <= 1
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_many_sources_on_few_pixels(dtype):
+    """Long sums of one sign: roundings of a plain sum pile up."""
+    rng = np.random.default_rng(8)
+    values = abs(rng.standard_normal((1, 1, 60, 60))).astype(dtype)
+    grid = rng.uniform(-1, 1, (1, 60, 60, 2)).astype(dtype)
+    assert max(Case(values, grid, (2, 2), rng, False).run(second=False).shares()) <= 1
+
+
+@pytest.mark.parametrize(
+    ("dtype", "values", "gout", "offset"),
+    [
+        ("float64", 0, 0, -200),  # the product of two weights underflows
+        ("float64", 0, -200, -320),  # the weights themselves are subnormal
+        ("float64", -310, 290, 0),  # subnormal values, huge cotangents
+        ("float64", 308, -290, 0),  # differences of values that overflow
+        ("float64", 200, -300, -300),
+        ("float64", -320, 0, -170),
+        ("float32", 0, 0, -35),
+        ("float32", 0, -20, -44),
+        ("float32", -42, 30, 0),
+        ("float32", 38, -30, 0),
+    ],
+)
+def test_factors_at_the_ends_of_the_range_of_floats(dtype, values, gout, offset):
+    """Sources at a distance of 10^offset from the middle pixel of 3 x 3: some pixels get nothing but tiny weights."""
+    rng = np.random.default_rng([abs(values), abs(gout), abs(offset)])
+    steps = rng.choice([-1, 0, 1], (1, 1, 12, 2)) * rng.uniform(0.1, 1, (1, 1, 12, 2))
+    grid = (steps * 10.0**offset).astype(dtype)
+    case = Case((rng.uniform(-1, 1, (1, 2, 1, 12)) * 10.0**values).astype(dtype), grid, (3, 3), rng, False)
+    case.gout = (rng.uniform(-1, 1, case.gout.shape) * 10.0**gout).astype(dtype)
+    case.run(second=False)
+    assert max(case.shares()) <= 1
+    moved = steps[0, 0, :, 0] != 0
+    assert np.all(case.out.data[0, :, 1, 0] != 0) == np.any(moved & (steps[0, 0, :, 0] < 0))
+
+
+def test_the_judge_notices_a_gradient_that_cancels():
+    """dU/S V + dS, as DTN prints it, loses what V - U keeps."""
+    rng = np.random.default_rng(9)
+    values, at = 1 + 1e-9 * rng.random(6), rng.random(6)
+    case = Case(values.reshape(1, 1, 1, 6), np.zeros((1, 1, 6, 2)), (1, 2), rng, True)
+    case.grid[0, 0, :, 0] = 2 * at - 1
+    case.run(second=False)
+    ggrid = np.zeros((1, 6, 2))
+    for pixel, weights in enumerate((1 - at, at)):
+        s, n = weights.sum(), weights @ values
+        ds = -case.gout[0, 0, 0, pixel] / (s * s) * n
+        ggrid[0, :, 0] += (2 * pixel - 1) * 0.5 * (case.gout[0, 0, 0, pixel] / s * values + ds)
+    truth = exact.decode_gradient(
+        fractions(case.gout[0]), fractions(case.values[0]), fractions(case.grid[0]), True
+    ).ggrid
+    assert worst_share(case.first[1].data[0], truth, GRID, "float64") <= 1
+    print(worst_share(ggrid, truth, GRID, "float64"))
