@@ -30,6 +30,7 @@ from refwarp.penalties import bending_energy, smoothness
 from refwarp.samplers import (
     Kernel,
     auxiliary_grid,
+    dense_decode,
     grid_sample,
     linearized_sample,
     multiscale_sample,
@@ -50,6 +51,7 @@ __all__ = [
     "bending_energy",
     "bernstein_basis",
     "compose",
+    "dense_decode",
     "flow_grid",
     "get_num_threads",
     "grid_sample",

@@ -29,6 +29,12 @@ with k' the derivative of the tent, one-sided where the tent has a corner (d = -
     central     their mean                        (U(m + 1) - U(m - 1)) / 2
     literal     STN's (7) as printed              U(m)
 
+HSTN prints the same sampler for a motion w, over the four neighbours of p + w, with the squared 2-norm of a vector,
+
+    T(p) = sum over i of I(p_i) |(1, 1) - |p_i - p - w||^2                                  (HSTN 6)
+
+where the product of that vector's two components is meant: printed, the weights do not sum to 1.
+
 For the whole operation, with ggrid in units of g (so with the factors s_x / 2, s_y / 2 of (bilinear.1)):
 
     gU_c(n, m) = sum over i of gV_c(i) k(x_i - m) k(y_i - n)                                (bilinear.5)
@@ -112,6 +118,13 @@ def tent_derivative(d: Number, kink: str) -> Number:
 def literal_case(d: Number) -> int:
     """Return the three cases of STN's (7) as printed, d = x - m: 0 if |d| >= 1, 1 if m >= x, -1 if m < x."""
     return 0 if abs(d) >= 1 else 1 if d <= 0 else -1
+
+
+def literal_norm_weights(x: Number, y: Number) -> list[Number]:
+    """Return the weights that HSTN's (6) gives to the four neighbours of (x, y), as printed (HSTN 6)."""
+    left, top = math.floor(x), math.floor(y)
+    parts = [(1 - abs(m - x), 1 - abs(n - y)) for n in (top, top + 1) for m in (left, left + 1)]
+    return [a * a + b * b for a, b in parts]
 
 
 class Window(NamedTuple):
@@ -342,5 +355,14 @@ LEDGER = (
             _TESTS + "test_equation_7_as_printed_lies_outside_the_generalised_gradient",
             _TESTS + "test_equation_7_holds_off_the_lattice",
         ),
+    ),
+    Equation(
+        "HSTN",
+        "6",
+        "bilinear sampler as a squared 2-norm",
+        "misprint",
+        "the product of the two components is meant: as printed the weights at (1/4, 1/3) sum to 85/36, not to 1",
+        ("refwarp.exact.bilinear.literal_norm_weights", "refwarp.exact.bilinear.value"),
+        (_TESTS + "test_hstn_6_as_printed_does_not_interpolate",),
     ),
 )

@@ -28,9 +28,9 @@ Plane = Sequence[Sequence[Number]]
 
 
 class Tap(NamedTuple):
-    """A pixel that a sample reads: its index, weight, slope and curvature, and their magnitudes for M."""
+    """A pixel that a sample reads: its place, weight, slope and curvature, and their magnitudes for M."""
 
-    index: int
+    pixel: int
     w: Number
     d: Number
     e: Number
@@ -39,9 +39,9 @@ class Tap(NamedTuple):
     e_size: Number
 
     @staticmethod
-    def of(index: int, w: Number, d: Number, e: Number = 0) -> Tap:
+    def of(pixel: int, w: Number, d: Number, e: Number = 0) -> Tap:
         """Return a tap whose magnitudes are the absolute values themselves."""
-        return Tap(index, w, d, e, abs(w), abs(d), abs(e))
+        return Tap(pixel, w, d, e, abs(w), abs(d), abs(e))
 
 
 class Place(NamedTuple):
@@ -133,7 +133,7 @@ def sample(input: Sequence[Plane], samples: Samples) -> list[list[list[Sum]]]:
         for i, j, columns, rows in samples.defined:
             for y in rows:
                 for x in columns:
-                    u = plane[y.index][x.index]
+                    u = plane[y.pixel][x.pixel]
                     sums[i][j].add(u * x.w * y.w, abs(u) * x.w_size * y.w_size)  # (sampling.1)
         output.append(sums)
     return output
@@ -151,9 +151,9 @@ def sample_gradient(
             g = gout[c][i][j]
             for y in rows:
                 for x in columns:
-                    u = plane[y.index][x.index]
+                    u = plane[y.pixel][x.pixel]
                     size = abs(g * u)
-                    ginput[c][y.index][x.index].add(g * x.w * y.w, abs(g) * x.w_size * y.w_size)  # (sampling.2)
+                    ginput[c][y.pixel][x.pixel].add(g * x.w * y.w, abs(g) * x.w_size * y.w_size)  # (sampling.2)
                     gx[i][j].add(scale_x * g * u * x.d * y.w, scale_x * size * x.d_size * y.w_size)  # (sampling.3)
                     gy[i][j].add(scale_y * g * u * x.w * y.d, scale_y * size * x.w_size * y.d_size)
     return Gradients(ginput, _joined(gx, gy))
@@ -178,7 +178,7 @@ def sample_second_gradient(
             g = gout[c][i][j]
             for y in rows:
                 for x in columns:
-                    n, m = y.index, x.index
+                    n, m = y.pixel, x.pixel
                     u, a = plane[n][m], cotangent_input[c][n][m]
                     ww, dw, wd = x.w * y.w, x.d * y.w, x.w * y.d
                     ew, we, dd = x.e * y.w, x.w * y.e, x.d * y.d

@@ -2,6 +2,7 @@
 
 from refwarp.samplers import sampling_kernels
 from refwarp.samplers.auxiliary import auxiliary_grid
+from refwarp.samplers.decoding import dense_decode
 from refwarp.samplers.linearized import linearized_sample
 from refwarp.samplers.modes import grid_sample
 from refwarp.samplers.multiscale import multiscale_sample
@@ -11,6 +12,7 @@ from refwarp.samplers.separable import separable_sample
 __all__ = [
     "Kernel",
     "auxiliary_grid",
+    "dense_decode",
     "grid_sample",
     "linearized_sample",
     "multiscale_sample",

@@ -58,7 +58,7 @@ def _tabulate(
     taps = index.shape[1]
     scale = coordinate_scale(size, align_corners)
     for p in range(start, stop):
-        g = np.float64(points[p])
+        g = points[p]
         index[p, :], distance[p, :] = -1, 0.0
         if math.isnan(g) or (padding == REFLECTION and math.isinf(g)):
             continue
@@ -220,7 +220,7 @@ def _grid_gradient(ctx: Context, cotangent: Tensor, map: Tensor) -> Tensor:
 
 
 def separable_sample(
-    input: Any, grid: Any, kernel: Kernel, padding_mode: str = "zeros", align_corners: bool = False
+    input: Any, grid: Any, kernel: Any, padding_mode: str = "zeros", align_corners: bool = False
 ) -> Any:
     """Sample a map at the points of a grid with any separable kernel.
 

@@ -67,6 +67,13 @@ def test_equation_7_as_printed_lies_outside_the_generalised_gradient():
     assert not right <= bilinear.literal_x_derivative(ROW, F(1), F(0)) <= left
 
 
+def test_hstn_6_as_printed_does_not_interpolate():
+    """The squared 2-norm gives weights that sum to 85/36; the product of its components sums to 1."""
+    x, y = F(1, 4), F(1, 3)
+    assert sum(bilinear.literal_norm_weights(x, y)) == F(85, 36)
+    assert sum(bilinear.map_derivative(x, y, n, m) for n in (0, 1) for m in (0, 1)) == 1
+
+
 @given(maps(3, 4, channels=1), off_lattice(), off_lattice())
 def test_equation_7_holds_off_the_lattice(planes, x, y):
     expected = Dual.of(bilinear.value(planes[0], Dual(x, 1), y).value).derivative

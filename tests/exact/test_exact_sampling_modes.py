@@ -19,11 +19,11 @@ COORDINATES = st.fractions(min_value=-20, max_value=20, max_denominator=60)
 
 def row_value(x, align_corners, mode):
     """Sample ROW at the pixel coordinate x."""
-    return sum(ROW[0][tap.index] * tap.w for tap in bilinear.taps(x, 4, align_corners, "right", mode))
+    return sum(ROW[0][tap.pixel] * tap.w for tap in bilinear.taps(x, 4, align_corners, "right", mode))
 
 
 def row_slope(x, align_corners, kink, mode):
-    return sum(ROW[0][tap.index] * tap.d for tap in bilinear.taps(x, 4, align_corners, kink, mode))
+    return sum(ROW[0][tap.pixel] * tap.d for tap in bilinear.taps(x, 4, align_corners, kink, mode))
 
 
 @pytest.mark.parametrize(

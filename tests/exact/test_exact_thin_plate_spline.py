@@ -61,7 +61,19 @@ def test_affine_maps_of_the_control_points_are_affine_grids(balls):
                 assert agree(g[0], 2 * x - y / 3 + 1) and agree(g[1], x / 5 + y - balls(F(1, 7)))
 
 
-# With (5, 3) and align_corners a pixel, (0, 0), is a control point: there r = 0.
+def test_a_smoothing_weight_bends_less(balls):
+    """The more, the less w^T R w; and for ever larger weights the spline is affine."""
+    control, points = balls(CONTROL), balls(POINTS)
+    r = [row[3:] for row in spline.system_matrix(control)[:5]]
+    energies = []
+    for s in (0, F(1, 100), 1, 100, 10**20):
+        w = [row[3:] for row in spline.transformation(points, control, balls(s))]
+        energies.append(sum(a * b * r[j][k] for row in w for j, a in enumerate(row) for k, b in enumerate(row)))
+    assert all(after < before for before, after in zip(energies, energies[1:], strict=False))
+    assert 0 < energies[-1] < 1e-30
+
+
+# With (3, 3) and align_corners a pixel, (0, 0), is a control point: there r = 0.
 @pytest.mark.parametrize(("size", "align_corners"), [((3, 4), False), ((3, 3), True)])
 @pytest.mark.parametrize("smoothing", [0, F(2, 5)])
 def test_the_gradients_are_the_derivatives_of_the_printed_forward(balls, size, align_corners, smoothing):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from autograd_core import Tensor, grad
-from refwarp.samplers.decoding import dense_decode
+from refwarp import dense_decode
 from refwarp.exact import decoder as exact
 from refwarp.exact.budget import worst_share
 from refwarp.exact.numbers import fractions
@@ -111,8 +111,8 @@ def test_wide_maps(dtype, width, align_corners):
 def test_many_sources_on_few_pixels(dtype):
     """Long sums of one sign: roundings of a plain sum pile up."""
     rng = np.random.default_rng(8)
-    values = abs(rng.standard_normal((1, 1, 60, 60))).astype(dtype)
-    grid = rng.uniform(-1, 1, (1, 60, 60, 2)).astype(dtype)
+    values = abs(rng.standard_normal((1, 1, 30, 30))).astype(dtype)
+    grid = rng.uniform(-1, 1, (1, 30, 30, 2)).astype(dtype)
     assert max(Case(values, grid, (2, 2), rng, False).run(second=False).shares()) <= 1
 
 
@@ -140,24 +140,15 @@ def test_factors_at_the_ends_of_the_range_of_floats(dtype, values, gout, offset)
     case.gout = (rng.uniform(-1, 1, case.gout.shape) * 10.0**gout).astype(dtype)
     case.run(second=False)
     assert max(case.shares()) <= 1
-    moved = steps[0, 0, :, 0] != 0
-    assert np.all(case.out.data[0, :, 1, 0] != 0) == np.any(moved & (steps[0, 0, :, 0] < 0))
 
 
-def test_the_judge_notices_a_gradient_that_cancels():
-    """dU/S V + dS, as DTN prints it, loses what V - U keeps."""
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_gradient_of_lone_sources_is_exactly_zero(dtype):
+    """Each has pixels of its own, which show its value wherever it lies; the printed sum would leave its roundings."""
     rng = np.random.default_rng(9)
-    values, at = 1 + 1e-9 * rng.random(6), rng.random(6)
-    case = Case(values.reshape(1, 1, 1, 6), np.zeros((1, 1, 6, 2)), (1, 2), rng, True)
-    case.grid[0, 0, :, 0] = 2 * at - 1
-    case.run(second=False)
-    ggrid = np.zeros((1, 6, 2))
-    for pixel, weights in enumerate((1 - at, at)):
-        s, n = weights.sum(), weights @ values
-        ds = -case.gout[0, 0, 0, pixel] / (s * s) * n
-        ggrid[0, :, 0] += (2 * pixel - 1) * 0.5 * (case.gout[0, 0, 0, pixel] / s * values + ds)
-    truth = exact.decode_gradient(
-        fractions(case.gout[0]), fractions(case.values[0]), fractions(case.grid[0]), True
-    ).ggrid
-    assert worst_share(case.first[1].data[0], truth, GRID, "float64") <= 1
-    print(worst_share(ggrid, truth, GRID, "float64"))
+    x = (np.array([[0, 3], [6, 9]]) + rng.random((2, 2)) - 4.5) / 5
+    grid = np.stack([x, rng.uniform(-0.9, 0.9, (2, 2))], axis=-1)[None].astype(dtype)
+    values = rng.standard_normal((1, 2, 2, 2)).astype(dtype)
+    case = Case(values, grid, (4, 10), rng, False).run(second=False)
+    assert not case.first[1].data.any()
+    assert set(case.out.data[0, 0].ravel()) == {0, *values[0, 0].ravel()}
