@@ -15,26 +15,29 @@ from autograd_core.tensor import Tensor
 
 
 class _Normalize(Function):
-    """x -> (x - mean) r and r = (variance + epsilon)^(-1/2), with the statistics of x along `axes`."""
+    """x -> y = (x - mean) r, r = (variance + epsilon)^(-1/2), mean and variance of x along `axes`.
+
+    The gradients of y and r are passed on; mean and variance are there to be looked at only.
+    """
 
     keeps_outputs = True
 
     @staticmethod
-    def forward(
-        ctx: Context, x: Array, *, axes: tuple[int, ...], mean: Array, variance: Array, epsilon: float
-    ) -> tuple[Array, Array]:
+    def forward(ctx: Context, x: Array, *, axes: tuple[int, ...], epsilon: float) -> tuple[Array, ...]:
+        m = math.prod(x.shape[k] for k in axes)
+        mean = sum_over(x, axes, keepdims=True) / m
+        centred = x - mean
+        variance = sum_over(centred * centred, axes, keepdims=True) / m
         r = (variance + epsilon) ** -0.5
-        return (x - mean) * r, r
+        return centred * r, r, mean, variance
 
     @staticmethod
-    def backward(ctx: Context, gnormalized: Tensor, gr: Tensor) -> Tensor:
-        # With m elements in each mean and y = (x - mean) r:  dr/dx = -r^2 y / m,  and
-        # dy/dx applied to g is  r (g - mean(g) - y mean(g y)).
-        y, r = ctx.outputs
+    def backward(ctx: Context, gy: Tensor, gr: Tensor, gmean: Tensor, gvariance: Tensor) -> Tensor:
+        # With m elements in each mean, dr/dx = -r^2 y / m, and dy/dx takes g to r (g - mean(g) - y mean(g y)).
+        y, r, _, _ = ctx.outputs
         axes = ctx.parameters["axes"]
-        m = y.size // r.size
-        along = r * (gnormalized * y).mean(axes, keepdims=True) + r * r * gr / m
-        return r * (gnormalized - gnormalized.mean(axes, keepdims=True)) - y * along
+        along = r * (gy * y).mean(axes, keepdims=True) + r * r * gr * (r.size / y.size)
+        return r * (gy - gy.mean(axes, keepdims=True)) - y * along
 
 
 class BatchNorm(Module):
@@ -91,24 +94,22 @@ class BatchNorm(Module):
         input, weight = operands("BatchNorm", input, self.weight)
         channels = (-1,) + (1,) * (input.ndim - 2)  # a shape that puts (C,) along axis 1
         if self.training:
-            normalized = self._normalize_by_batch(input, channels)
+            normalized = self._normalize_by_batch(input)
         else:
             mean, variance = self.buffers["running_mean"], self.buffers["running_var"]
             r = (variance + self.eps) ** -0.5
             normalized = (input - mean.reshape(channels)) * r.reshape(channels)
         return normalized * weight.reshape(channels) + self.bias.reshape(channels)
 
-    def _normalize_by_batch(self, input: Tensor, channels: tuple[int, ...]) -> Tensor:
+    def _normalize_by_batch(self, input: Tensor) -> Tensor:
         axes = (0, *range(2, input.ndim))
-        m = math.prod(input.shape[k] for k in axes)
+        m = input.size // input.shape[1]
         if m < 2:
             raise ValueError(f"input: given shape {input.shape}, expected two or more values in each channel")
-        mean = sum_over(input.data, axes) / m
-        variance = sum_over((input.data - mean.reshape(channels)) ** 2, axes) / m
-        batch = {"running_mean": mean, "running_var": variance * (m / (m - 1))}
+        normalized, _, mean, variance = _Normalize.call(input, axes=axes, epsilon=self.eps)
+        batch = {"running_mean": mean.data, "running_var": variance.data * (m / (m - 1))}
         self.buffers = {
-            name: (1 - self.momentum) * running + self.momentum * batch[name]
+            name: (1 - self.momentum) * running + self.momentum * batch[name].ravel()
             for name, running in self.buffers.items()
         }
-        statistics = {"mean": mean.reshape(channels), "variance": variance.reshape(channels)}
-        return _Normalize.apply(input, axes=axes, epsilon=self.eps, **statistics)
+        return normalized

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 Pair = tuple[int, int]
 
 
 def pair(name: str, value: int | Pair, least: int) -> Pair:
-    """Return (vertical, horizontal) from one integer or two; `least` is the smallest that makes sense."""
-    both = (value, value) if isinstance(value, int) else tuple(value)
-    if len(both) != 2 or not all(isinstance(number, int) and number >= least for number in both):
-        raise ValueError(
-            f"{name}: given {value!r}, expected an integer >= {least}, or two of them (vertical, horizontal)"
-        )
-    return both
+    """Return (down, across) from one integer or two; `least` is the smallest that makes sense."""
+    both = tuple(value) if isinstance(value, tuple | list) else (value, value)
+    if len(both) != 2 or not all(isinstance(number, int | np.integer) and number >= least for number in both):
+        raise ValueError(f"{name}: given {value!r}, expected an integer >= {least}, or two, down and across")
+    return int(both[0]), int(both[1])
 
 
 def positions(shape: tuple[int, ...], size: Pair, stride: Pair) -> Pair:

@@ -244,9 +244,7 @@ class Gradients(NamedTuple):
 
 def _grid_gradient(grid: Sequence[Plane]) -> Maps:
     """Return empty sums, NaN where a coordinate is."""
-    return [
-        [[Sum((math.nan,) if any(g != g for g in point) else ()) for _ in point] for point in row] for row in grid
-    ]
+    return [[[Sum((math.nan,) if any(g != g for g in point) else ()) for _ in point] for point in row] for row in grid]
 
 
 def decode_gradient(
@@ -403,9 +401,7 @@ def encode_decode(plane: Plane, points: Points) -> list[list[Number | None]]:
 # ---- the released program ----
 
 
-def released(
-    values: Sequence[Plane], grid: Sequence[Plane], previous: Sequence[Plane]
-) -> list[list[list[Number]]]:
+def released(values: Sequence[Plane], grid: Sequence[Plane], previous: Sequence[Plane]) -> list[list[list[Number]]]:
     """Return what the authors' program computes, (C, H, W) of the size of `previous`; coordinates are finite."""
     height, width = len(previous[0]), len(previous[0][0])
 
@@ -462,7 +458,7 @@ LEDGER = (
         "encoder and decoder share T",
         "definition",
         "",
-        (_HOME + "encode_decode", _SAMPLER + "dense_decode"),
+        (_HOME + "encode_decode", "refwarp.samplers.decoding.dense_decode"),
         (_TESTS + "test_equation_5_restores_a_map_whose_pixels_were_permuted",),
     ),
     Equation(
@@ -511,8 +507,8 @@ LEDGER = (
         "10",
         "dx_i",
         "wrong",
-        "on the lattice, where two of its cases claim m = x and neither lies between the one-sided derivatives; it "
-        "holds elsewhere. dU/S (V_i - U) is its stable form",
+        "on the lattice, where two of its cases claim m = x, and neither need lie between the one-sided derivatives; "
+        "it holds elsewhere. dU/S (V_i - U) is its stable form",
         (_HOME + "printed_x_gradient", _SAMPLER + "DecodeGradient"),
         (
             _TESTS + "test_equation_10_fails_on_the_lattice_whichever_case_is_taken",
@@ -534,7 +530,7 @@ LEDGER = (
         '"an interpolation strategy over its neighboring pixels on previous feature maps"',
         "ambiguous",
         "which map, which neighbours, which weights: `fill` offers three readings",
-        (_HOME + "filled", _SAMPLER + "fill_holes"),
+        (_HOME + "filled", "refwarp.samplers.decoding.fill_holes"),
         (_TESTS + "test_holes_are_filled_as_said",),
     ),
     Equation(
@@ -545,7 +541,7 @@ LEDGER = (
         "(sum w)(sum V) in place of sum wV for each corner of the cell: Eq. (7) only if no two sources share a corner; "
         "S is clipped at 1e-5, the previous map added where S <= 1e-5, and x = (g + 1) W/2 is half a pixel off. "
         'Offered as variant="released"',
-        (_HOME + "released", "refwarp.samplers.released_decoder.released_decode"),
+        (_HOME + "released", "refwarp.samplers.decoding.released_decode"),
         (
             _TESTS + "test_the_released_program_multiplies_sums",
             _TESTS + "test_the_released_program_agrees_with_equation_7_where_sources_do_not_meet",

@@ -16,8 +16,8 @@ of the gradients gU_sigma of bilinear sampling, and that with respect to the gri
 sampling in the blurred maps. Blurring is linear: of cotangents A of gU the blurred A takes part in the second
 gradients as the blurred U does in the first, and the second gradient with respect to U is blurred back again:
 
-    ggout, ggrid of (bilinear.7), (bilinear.9) with A_sigma, U_sigma;   gU from (bilinear.8) as in (multiscale.4)
-                                                                                            (multiscale.5)
+    ggout, ggrid: the second gradients of bilinear sampling for A_sigma and U_sigma
+    gU: the blur transposed, as in (multiscale.4), of that with respect to U_sigma          (multiscale.5)
 
 Exponentials of rational numbers are no rational numbers, so the weights come from the caller.
 """

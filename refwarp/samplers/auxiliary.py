@@ -39,7 +39,7 @@ def numbers(name: str, given: Any, count: int) -> tuple[float, ...]:
 def _pitch(size: Sequence[int], align_corners: bool) -> Any:
     """Return the distance of neighbouring pixels, x first, in normalised units; on an axis of one pixel its width."""
     height, width = size
-    return np.array([2.0 / (coordinate_scale(n, align_corners and n > 1) or 1.0) for n in (width, height)])
+    return np.array([2.0 / (coordinate_scale(n, align_corners) or 1.0) for n in (width, height)])
 
 
 def _displaced_affine(theta: Any, displacement: Any, align_corners: bool) -> Any:

@@ -186,24 +186,31 @@ def _shares(b: int, point: Any, sums: Any, align_corners: bool, kink: int, found
     return count
 
 
+@scalar
+def _planes_of_image(start: int, stop: int, b: int, channels: int) -> tuple[int, int]:
+    """Return which channels of image b are among the planes start to stop of all images."""
+    return min(max(start - b * channels, 0), channels), min(max(stop - b * channels, 0), channels)
+
+
 @kernel
 def _forward(
     start: int, stop: int, values: Any, grid: Any, sums: Any, align_corners: bool, kink: int, out: Any
 ) -> None:
     """Compute (DTN 7) for the planes start to stop; each is summed by one thread, in the order of the sources."""
-    channels = out.shape[1]
     places, shares, powers = found = _workspace()
-    lost = np.empty(out.shape[2:])
-    for plane in range(start, stop):
-        b, c = plane // channels, plane % channels
-        out[b, c], lost[:] = 0.0, 0.0
-        for i in range(grid.shape[1]):
+    lost = np.zeros(out.shape[1:])
+    for b in range(out.shape[0]):
+        first, last = _planes_of_image(start, stop, b, out.shape[1])
+        out[b, first:last], lost[first:last] = 0.0, 0.0
+        for i in range(grid.shape[1] if first < last else 0):
             for j in range(grid.shape[2]):
                 for t in range(_shares(b, grid[b, i, j], sums, align_corners, kink, found)):
-                    if shares[t, 0] != 0.0:
+                    y, x = places[t, 0], places[t, 1]
+                    for c in range(first if shares[t, 0] != 0.0 else last, last):
                         term = product(values[b, c, i, j], shares[t, 0], 1.0, powers[t, 0])
-                        _add(out[b, c], lost, places[t, 0], places[t, 1], term)
-        _add_lost(out[b, c], lost)
+                        _add(out[b, c], lost[c], y, x, term)
+        for c in range(first, last):
+            _add_lost(out[b, c], lost[c])
 
 
 @kernel
@@ -232,7 +239,7 @@ def _backward(
             for c in range(channels):
                 total, lost = 0.0, 0.0
                 for t in range(count):
-                    y, x = places[t]
+                    y, x = places[t, 0], places[t, 1]
                     g, difference = gout[b, c, y, x], values[b, c, i, j] - out[b, c, y, x]
                     if shares[t, 0] != 0.0:
                         total, remainder = two_sum(total, product(g, 1.0, shares[t, 0], powers[t, 0]))  # (decoder.3)
@@ -298,21 +305,23 @@ def _second_scatter(
     ggout: Any,
 ) -> None:
     """Compute (decoder.5) for the planes start to stop."""
-    channels = out.shape[1]
     places, shares, _ = found = _workspace()
-    lost = np.empty(out.shape[2:])
-    for plane in range(start, stop):
-        b, c = plane // channels, plane % channels
-        ggout[b, c], lost[:] = 0.0, 0.0
-        for i in range(grid.shape[1]):
+    lost = np.zeros(out.shape[1:])
+    for b in range(out.shape[0]):
+        first, last = _planes_of_image(start, stop, b, out.shape[1])
+        ggout[b, first:last], lost[first:last] = 0.0, 0.0
+        for i in range(grid.shape[1] if first < last else 0):
             for j in range(grid.shape[2]):
                 bx, by = cotangent_grid[b, i, j]
                 for t in range(_plain_shares(b, grid[b, i, j], sums, align_corners, kink, found)):
-                    y, x = places[t]
-                    difference = values[b, c, i, j] - out[b, c, y, x]
-                    change = difference * (bx * shares[t, 1] + by * shares[t, 2])
-                    _add(ggout[b, c], lost, y, x, cotangent_values[b, c, i, j] * shares[t, 0] + change)  # (decoder.5)
-        _add_lost(ggout[b, c], lost)
+                    y, x = places[t, 0], places[t, 1]
+                    change = bx * shares[t, 1] + by * shares[t, 2]
+                    for c in range(first, last):
+                        term = cotangent_values[b, c, i, j] * shares[t, 0]  # (decoder.5)
+                        term += (values[b, c, i, j] - out[b, c, y, x]) * change
+                        _add(ggout[b, c], lost[c], y, x, term)
+        for c in range(first, last):
+            _add_lost(ggout[b, c], lost[c])
 
 
 @kernel
@@ -345,7 +354,7 @@ def _second_gather(
             for c in range(channels):
                 total, lost = 0.0, 0.0
                 for t in range(count):
-                    y, x = places[t]
+                    y, x = places[t, 0], places[t, 1]
                     w, wx, wy, wxy = shares[t]
                     g, difference = gout[b, c, y, x], values[b, c, i, j] - out[b, c, y, x]
                     total, remainder = two_sum(total, g * (bx * wx + by * wy - w * change[b, y, x]))  # (decoder.6)

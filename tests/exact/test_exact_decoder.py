@@ -199,9 +199,7 @@ def test_the_gradients_are_the_derivatives_of_the_printed_forward(gout, values, 
 
 
 @settings(max_examples=8, deadline=None)
-@given(
-    lists(SMALL, 1, 1, 3), lists(SMALL, 1, 3, 2), lists(SMALL, 1, HEIGHT, WIDTH), lists(SMALL, 1, 1, 3), points(3)
-)
+@given(lists(SMALL, 1, 1, 3), lists(SMALL, 1, 3, 2), lists(SMALL, 1, HEIGHT, WIDTH), lists(SMALL, 1, 1, 3), points(3))
 def test_the_second_gradients_are_the_derivatives_of_the_first(a, b, gout, values, at):
     grid = [[to_g(point, False) for point in at]]
 
@@ -252,7 +250,7 @@ def test_the_released_program_multiplies_sums():
 @given(lists(SMALL, 1, 1, 1), points(1), lists(SMALL, 1, HEIGHT, WIDTH))
 def test_the_released_program_agrees_with_equation_7_where_sources_do_not_meet(values, at, previous):
     """One source that lies inside: the same values, where its coordinates are the same pixels."""
-    (x, y), = at
+    ((x, y),) = at
     x, y = x % (WIDTH - 1), y % (HEIGHT - 1)
     decoded = decoder.decode(values, [[to_g((x, y), False)]], HEIGHT, WIDTH, False)
     program = decoder.released(values, [[(2 * x / WIDTH - 1, 2 * y / HEIGHT - 1)]], previous)

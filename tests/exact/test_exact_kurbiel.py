@@ -10,7 +10,7 @@ from refwarp.exact import affine_parameters, bilinear, kurbiel
 from refwarp.exact.affine import affine_grid
 
 F = Fraction
-RUNS = settings(max_examples=25, deadline=None)
+RUNS = settings(max_examples=15, deadline=None)
 SMALL = st.fractions(min_value=-9, max_value=9, max_denominator=30)
 PLANE = [[F(1), F(5), F(2), F(9)], [F(-4), F(0), F(7), F(3)], [F(6), F(8), F(-1), F(2)]]
 COORDINATE = st.fractions(min_value=-2, max_value=5, max_denominator=8)
@@ -24,7 +24,7 @@ def test_the_sampler_is_bilinear_by_both_readings(x, y, reading):
 
 
 def test_with_the_border_of_smaller_y_the_rows_are_exchanged():
-    """With rows counted downwards the top border is that of the smaller y; then a sample on a pixel is the one below."""
+    """Rows are counted downwards, so the top border is that of the smaller y: a sample on a pixel is the one below."""
     assert kurbiel.value(PLANE, F(1), F(0), top="larger") == PLANE[0][1] == 5
     assert kurbiel.value(PLANE, F(1), F(0), top="smaller") == PLANE[1][1] == 0
     assert kurbiel.value(PLANE, F(1), F(1, 4), top="smaller") == bilinear.value(PLANE, F(1), F(3, 4)).value

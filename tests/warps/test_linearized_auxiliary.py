@@ -79,8 +79,10 @@ def test_the_samples_spread_as_the_transformation_spreads_pixels():
     noise[1] = 0
     offsets = refwarp.auxiliary_grid(grid, (8, 8), noise) - grid[..., None, :]
     assert np.allclose(offsets, noise[0] * 0.5 * [0.25, 3.0], rtol=0, atol=100 * EPS)  # ten roundings of some 10
-    offsets = refwarp.auxiliary_grid(grid, (8, 8), noise, displaced_in="source") - grid[..., None, :]
-    assert np.allclose(offsets, noise[0] * 0.5, rtol=0, atol=100 * EPS)
+    for align_corners in (False, True):
+        options = {"displaced_in": "source", "align_corners": align_corners}
+        offsets = refwarp.auxiliary_grid(grid, (8, 8), noise, **options) - grid[..., None, :]
+        assert np.allclose(offsets, noise[0] * 0.5, rtol=0, atol=100 * EPS)
 
 
 def test_the_second_noise_keeps_samples_apart_where_a_transformation_collapses_them():

@@ -163,9 +163,20 @@ def test_samples_outside_the_map_are_left_out():
             outside[..., 0, 0] = far
         for result, truth in zip(gradients(input, grid, outside, gout, **options), expected, strict=True):
             assert np.allclose(result, truth, rtol=0, atol=64 * np.finfo(float).eps)  # pairwise sums pair otherwise
-    on_the_edge = auxiliary.copy()
-    on_the_edge[..., 0, :] = [1.0, -1.0]
-    assert not np.allclose(gradients(input, grid, on_the_edge, gout)[2], expected[2])
+    auxiliary[..., 0, :] = [1.0, -1.0]  # on the edge, which is inside
+    unmasked = refwarp.linearized_sample(input, grid, auxiliary, mask="none")
+    assert np.array_equal(refwarp.linearized_sample(input, grid, auxiliary), unmasked)
+
+
+def test_a_sample_at_infinity_takes_no_part_under_any_mask():
+    input, grid, auxiliary = setting(21, spread=0.1, reach=0.5)
+    gout = np.random.default_rng(21).standard_normal((1, 2, 2, 3))
+    expected = gradients(input, grid, auxiliary[..., :-1, :], gout, mask="none", input_gradient="fit")
+    for far in (np.inf, -np.inf, 1e300):
+        auxiliary[..., -1, 1] = far
+        result = gradients(input, grid, auxiliary, gout, mask="none", input_gradient="fit")
+        for part, truth in zip(result, expected, strict=True):
+            assert np.allclose(part, truth, rtol=0, atol=64 * np.finfo(float).eps)  # pairwise sums pair otherwise
 
 
 def test_a_masked_sample_does_not_see_even_a_nan_in_the_map():
@@ -293,6 +304,7 @@ def test_a_nan_coordinate_touches_nothing_else(where):
 def test_an_infinite_centre_is_outside_and_has_no_slope(far, mask):
     input, grid, auxiliary = setting(14)
     grid[0, 0, 0, 0], grid[0, 1, 1], auxiliary[0, 1, 1] = far, far, far
+    auxiliary[0, 1, 1, 2] = np.nan  # what interpolation between infinite points gives
     gout = np.random.default_rng(14).standard_normal((1, 2, 2, 3))
     out, ginput, ggrid = gradients(input, grid, auxiliary, gout, mask=mask, input_gradient="fit")
     for i, j in ((0, 0), (1, 1)):

@@ -1,0 +1,398 @@
+"""Layers against their formulas written as loops, and their derivatives by gradcheck."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autograd_core import Tensor, functions, grad, gradcheck
+from autograd_core.layers import (
+    AveragePool2d,
+    BatchNorm,
+    Conv2d,
+    Dense,
+    Dropout,
+    Flatten,
+    MaxPool2d,
+    ReLU,
+    Sequential,
+    Tanh,
+    average_pool2d,
+    conv2d,
+    he_normal,
+    max_pool2d,
+    mean_squared_error,
+    softmax_cross_entropy,
+)
+
+EPS = np.finfo(np.float64).eps
+EPS32 = np.finfo(np.float32).eps
+
+
+def rng():
+    return np.random.default_rng(11)
+
+
+def normal(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape)
+
+
+def integers(*shape, seed=0):
+    """Small whole numbers: sums of their products are exact, so results can be compared with ==."""
+    return np.random.default_rng(seed).integers(-8, 9, shape).astype(float)
+
+
+def convolution_by_loops(input, weight, bias, stride, padding):
+    n, c, h, w = input.shape
+    o, _, kh, kw = weight.shape
+    (s, t), (p, q) = stride, padding
+    out = np.zeros((n, o, (h + 2 * p - kh) // s + 1, (w + 2 * q - kw) // t + 1))
+    for m, k, y, x in np.ndindex(out.shape):
+        out[m, k, y, x] = bias[k]
+        for d, i, j in itertools.product(range(c), range(kh), range(kw)):
+            row, column = s * y + i - p, t * x + j - q
+            if 0 <= row < h and 0 <= column < w:
+                out[m, k, y, x] += weight[k, d, i, j] * input[m, d, row, column]
+    return out
+
+
+def convolution_gradients_by_loops(input, weight, gout, stride, padding):
+    ginput, gweight = np.zeros(input.shape), np.zeros(weight.shape)
+    (s, t), (p, q) = stride, padding
+    for m, k, y, x in np.ndindex(gout.shape):
+        for d, i, j in np.ndindex(weight.shape[1:]):
+            row, column = s * y + i - p, t * x + j - q
+            if 0 <= row < input.shape[2] and 0 <= column < input.shape[3]:
+                ginput[m, d, row, column] += weight[k, d, i, j] * gout[m, k, y, x]
+                gweight[k, d, i, j] += input[m, d, row, column] * gout[m, k, y, x]
+    return ginput, gweight, gout.sum((0, 2, 3))
+
+
+@st.composite
+def convolutions(draw):
+    size = st.integers(1, 3)
+    n, c, o, kh, kw, s, t = (draw(size) for _ in range(7))
+    padding = draw(st.integers(0, 2)), draw(st.integers(0, 2))
+    h = draw(st.integers(max(1, kh - 2 * padding[0]), 6))
+    w = draw(st.integers(max(1, kw - 2 * padding[1]), 6))
+    return (n, c, h, w), (o, c, kh, kw), (s, t), padding
+
+
+@settings(deadline=None)
+@given(convolutions())
+def test_convolution_and_its_gradients_equal_the_loops(case):
+    input_shape, weight_shape, stride, padding = case
+    input, weight, bias = integers(*input_shape), integers(*weight_shape, seed=1), integers(weight_shape[0], seed=2)
+    tensors = [Tensor(array, requires_grad=True) for array in (input, weight, bias)]
+    out = conv2d(*tensors, stride, padding)
+    np.testing.assert_array_equal(out.data, convolution_by_loops(input, weight, bias, stride, padding))
+    gout = integers(*out.shape, seed=3)
+    expected = convolution_gradients_by_loops(input, weight, gout, stride, padding)
+    for got, exact in zip(grad(out, tensors, gout), expected, strict=True):
+        np.testing.assert_array_equal(got.data, exact)
+
+
+@pytest.mark.parametrize("stride", [1, 2, (2, 3)])
+@pytest.mark.parametrize("padding", [0, (1, 2)])
+def test_convolution_derivatives_to_third_order(stride, padding):
+    inputs = [normal(2, 2, 4, 5), normal(2, 2, 2, 3, seed=1), normal(2, seed=2)]
+    gradcheck(lambda *tensors: conv2d(*tensors, stride, padding), inputs, rng=rng(), order=2)
+    if stride == 2:
+        small = [x[:1, :1] if x.ndim == 4 else x[:1] for x in inputs]
+        gradcheck(lambda *tensors: conv2d(*tensors, stride, padding), small, rng=rng(), order=3)
+
+
+def test_convolution_takes_arrays_that_are_not_contiguous():
+    input, weight = integers(4, 5, 2, 3), integers(2, 3, 2, 2, seed=1)
+    turned = input.transpose(3, 2, 1, 0)
+    np.testing.assert_array_equal(
+        conv2d(turned, weight[:, ::-1][:, :2]).data, conv2d(turned.copy(), weight[:, ::-1][:, :2].copy()).data
+    )
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_convolution_keeps_its_dtype_and_layout(dtype):
+    layer = Conv2d(2, 3, (3, 2), stride=2, padding=1, rng=rng(), dtype=dtype)
+    input = Tensor(normal(2, 2, 5, 6).astype(dtype), requires_grad=True)
+    out = layer(input)
+    gradients = grad(out, [input, layer.weight, layer.bias], normal(*out.shape).astype(dtype))
+    assert {t.dtype for t in (out, *gradients)} == {np.dtype(dtype)}
+    assert out.data.flags.c_contiguous and out.shape == (2, 3, 3, 4)
+
+
+def test_convolution_of_nothing():
+    input = Tensor(np.zeros((0, 2, 4, 4)), requires_grad=True)
+    weight = Tensor(normal(3, 2, 3, 3), requires_grad=True)
+    out = conv2d(input, weight)
+    ginput, gweight = grad(out, [input, weight], np.zeros(out.shape))
+    assert out.shape == (0, 3, 2, 2) and ginput.shape == input.shape
+    np.testing.assert_array_equal(gweight.data, np.zeros(weight.shape))
+
+
+def test_the_input_gradient_is_computed_only_if_wanted(monkeypatch):
+    from autograd_core.layers import convolution
+
+    def refuse(*inputs, **parameters):
+        raise AssertionError("not wanted")
+
+    weight = Tensor(normal(1, 1, 2, 2), requires_grad=True)
+    out = conv2d(normal(1, 1, 3, 3), weight)
+    monkeypatch.setattr(convolution._InputGradient, "apply", refuse)
+    grad(out, weight, np.ones(out.shape))
+
+
+def pool_by_loops(input, size, stride, gout):
+    """Return maxima, means, and the gradients of both; of equal maxima the first in row-major order counts."""
+    n, c, h, w = input.shape
+    shape = (n, c, (h - size[0]) // stride[0] + 1, (w - size[1]) // stride[1] + 1)
+    largest, means = np.zeros(shape), np.zeros(shape)
+    glargest, gmeans = np.zeros(input.shape), np.zeros(input.shape)
+    for m, k, y, x in np.ndindex(shape):
+        places = [
+            (m, k, stride[0] * y + i, stride[1] * x + j) for i in range(size[0]) for j in range(size[1])
+        ]
+        best = places[0]
+        for place in places:
+            means[m, k, y, x] += input[place] / len(places)
+            gmeans[place] += gout[m, k, y, x] / len(places)
+            if input[place] > input[best]:
+                best = place
+        largest[m, k, y, x] = input[best]
+        glargest[best] += gout[m, k, y, x]
+    return largest, means, glargest, gmeans
+
+
+@settings(deadline=None)
+@given(
+    st.tuples(st.integers(1, 2), st.integers(1, 2), st.integers(4, 7), st.integers(4, 7)),
+    st.sampled_from([(1, 1), (2, 2), (2, 4), (4, 1)]),  # powers of two, so that the means are exact
+    st.none() | st.tuples(st.integers(1, 3), st.integers(1, 3)),
+)
+def test_pooling_and_its_gradients_equal_the_loops_ties_included(shape, size, stride):
+    values = np.random.default_rng(0).integers(-2, 3, shape).astype(float)
+    input = Tensor(values, requires_grad=True)
+    largest, means = max_pool2d(input, size, stride), average_pool2d(input, size, stride)
+    gout = integers(*largest.shape, seed=1)
+    got = largest, means, grad(largest, input, gout)[0], grad(means, input, gout)[0]
+    for tensor, expected in zip(got, pool_by_loops(values, size, stride or size, gout), strict=True):
+        np.testing.assert_array_equal(tensor.data, expected)
+
+
+@pytest.mark.parametrize("pool", [max_pool2d, average_pool2d])
+@pytest.mark.parametrize("stride", [None, 1])
+def test_pooling_derivatives(pool, stride):
+    gradcheck(lambda x: pool(x, (2, 3), stride) ** 2, [normal(2, 2, 4, 6)], rng=rng(), order=2)
+
+
+def test_max_pooling_passes_nan_on():
+    values = np.arange(16.0).reshape(1, 1, 4, 4)
+    values[0, 0, 0, 0] = np.nan
+    input = Tensor(values, requires_grad=True)
+    out = max_pool2d(input, 2)
+    np.testing.assert_array_equal(out.data[0, 0], [[np.nan, 7], [13, 15]])
+    (ginput,) = grad(out, input, np.array([[[[2.0, 3.0], [5.0, 7.0]]]]))
+    np.testing.assert_array_equal(ginput.data[0, 0, :2], [[0, 0, 0, 0], [0, 0, 0, 3]])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    "layer",
+    [ReLU(), Tanh(), Flatten(), MaxPool2d(2), AveragePool2d(2, 1), Dropout(0.5, np.random.default_rng(0))],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_layers_keep_their_dtype(layer, dtype):
+    input = Tensor(normal(2, 3, 4, 4).astype(dtype), requires_grad=True)
+    out = layer(input)
+    (ginput,) = grad(out, input, normal(*out.shape).astype(dtype))
+    assert out.dtype == ginput.dtype == dtype
+
+
+def batch_norm_by_formula(x, weight, bias, eps):
+    """Return the normalised input, and the batch's statistics, in Python sums over each channel."""
+    out, means, variances = np.zeros(x.shape), [], []
+    for k in range(x.shape[1]):
+        values = x[:, k].ravel()
+        mean = math.fsum(values) / values.size
+        variance = math.fsum((values - mean) ** 2) / values.size
+        out[:, k] = (x[:, k] - mean) / math.sqrt(variance + eps) * weight[k] + bias[k]
+        means.append(mean)
+        variances.append(variance)
+    return out, np.array(means), np.array(variances)
+
+
+@pytest.mark.parametrize("shape", [(6, 3), (4, 3, 2, 5)])
+def test_batch_normalisation_follows_its_formula_in_training_and_evaluation(shape):
+    layer = BatchNorm(3, eps=1e-3, momentum=0.25, dtype=np.float64)
+    layer.weight.data, layer.bias.data = normal(3, seed=1), normal(3, seed=2)
+    running_mean, running_var = np.zeros(3), np.ones(3)
+    m = math.prod(shape) / 3
+    for step in range(3):
+        x = 2 + 3 * normal(*shape, seed=3 + step)
+        out = layer(Tensor(x))
+        expected, mean, variance = batch_norm_by_formula(x, layer.weight.data, layer.bias.data, 1e-3)
+        running_mean = 0.75 * running_mean + 0.25 * mean
+        running_var = 0.75 * running_var + 0.25 * variance * m / (m - 1)
+        # Numbers of size 1 to 10, a dozen roundings each.
+        np.testing.assert_allclose(out.data, expected, rtol=0, atol=100 * EPS)
+    np.testing.assert_allclose(layer.buffers["running_mean"], running_mean, rtol=16 * EPS)
+    np.testing.assert_allclose(layer.buffers["running_var"], running_var, rtol=16 * EPS)
+    layer.eval()
+    x = normal(*shape)
+    along = (slice(None),) + (None,) * (len(shape) - 2)
+    expected = (x - running_mean[along]) / np.sqrt(running_var[along] + 1e-3)
+    expected = expected * layer.weight.data[along] + layer.bias.data[along]
+    before = layer.state_dict()
+    np.testing.assert_allclose(layer(Tensor(x)).data, expected, rtol=0, atol=100 * EPS)
+    assert all((before[name] == value).all() for name, value in layer.state_dict().items())
+
+
+@pytest.mark.parametrize("shape", [(5, 2), (2, 2, 2, 3)])
+@pytest.mark.parametrize("training", [True, False])
+def test_batch_normalisation_derivatives(shape, training):
+    def normalise(x, weight, bias):
+        layer = BatchNorm(2, dtype=np.float64)
+        layer.train(training)
+        layer.weight, layer.bias = weight, bias
+        layer.buffers = {"running_mean": normal(2, seed=8), "running_var": 1 + normal(2, seed=9) ** 2}
+        return layer(x)
+
+    gradcheck(normalise, [normal(*shape), normal(2, seed=1), normal(2, seed=2)], rng=rng(), order=2)
+
+
+def test_batch_normalisation_of_constant_channels_has_no_gradient_in_the_input():
+    layer = BatchNorm(1, dtype=np.float64)
+    x = Tensor(np.full((4, 1), 7.0), requires_grad=True)
+    out = layer(x)
+    np.testing.assert_array_equal(out.data, np.zeros((4, 1)))
+    w = normal(4, 1)
+    (gx,) = grad(out, x, w)
+    np.testing.assert_allclose(gx.data, (w - w.mean()) / math.sqrt(1e-5), rtol=64 * EPS)
+
+
+def test_dropout_keeps_the_expectation_and_draws_from_its_generator():
+    layer = Dropout(0.25, np.random.default_rng(3))
+    x = Tensor(np.ones((200, 500), np.float32), requires_grad=True)
+    out = layer(x)
+    kept = out.data != 0
+    assert set(np.unique(out.data)) == {np.float32(0), np.float32(4 / 3)}
+    # 100,000 draws: the share kept has a standard deviation of 0.0014; five of them.
+    assert abs(kept.mean() - 0.75) < 5 * math.sqrt(0.75 * 0.25 / kept.size)
+    (gx,) = grad(out, x, np.full(x.shape, 3, np.float32))
+    np.testing.assert_array_equal(gx.data, 3 * out.data)
+    again = Dropout(0.25, np.random.default_rng(3))(x)
+    np.testing.assert_array_equal(again.data, out.data)
+    layer.eval()
+    assert layer(x) is x
+
+
+def test_cross_entropy_is_the_mean_negative_log_of_the_softmax():
+    logits, labels = normal(5, 4), np.array([0, 3, 1, 1, 2])
+    probabilities = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    expected = -np.log(probabilities[np.arange(5), labels]).mean()
+    t = Tensor(logits, requires_grad=True)
+    loss = softmax_cross_entropy(t, labels)
+    assert abs(loss.item() - expected) <= 16 * EPS * abs(expected)
+    (gradient,) = grad(loss, t)
+    np.testing.assert_allclose(gradient.data, (probabilities - np.eye(4)[labels]) / 5, rtol=0, atol=8 * EPS)
+    gradcheck(lambda x: softmax_cross_entropy(x, labels), [logits], rng=rng(), order=2)
+
+
+def test_cross_entropy_neither_overflows_nor_cancels():
+    # The label leads by 10, at 1e4: log(1 + e^-10), to a rounding of 1 + e^-10.
+    loss = softmax_cross_entropy(Tensor([[1e4, 1e4 - 10]]), [0])
+    assert abs(loss.item() - math.log1p(math.exp(-10))) <= 2 * EPS
+    assert softmax_cross_entropy(Tensor([[0.0, 1e4]]), [0]).item() == 1e4
+    single = softmax_cross_entropy(Tensor(np.array([[1e4, -1e4]], np.float32)), [1])
+    assert single.dtype == np.float32 and single.item() == 2e4
+
+
+def test_mean_squared_error():
+    a, b = integers(2, 4), integers(2, 4, seed=1)
+    assert mean_squared_error(Tensor(a), b).item() == ((a - b) ** 2).sum() / 8
+    gradcheck(mean_squared_error, [a, b], rng=rng(), order=2)
+
+
+def test_dense():
+    layer = Dense(3, 2, rng=rng(), dtype=np.float64)
+    layer.weight.data, layer.bias.data = integers(2, 3), integers(2, seed=1)
+    x = integers(4, 3, seed=2)
+    expected = [[sum(row[k] * w[k] for k in range(3)) + b for w, b in zip(*state(layer), strict=True)] for row in x]
+    np.testing.assert_array_equal(layer(Tensor(x)).data, expected)
+    assert layer(Tensor(integers(5, 4, 3))).shape == (5, 4, 2)
+
+
+def state(layer):
+    return layer.weight.data, layer.bias.data
+
+
+def test_he_initialisation():
+    weight = he_normal(np.random.default_rng(0), (400, 500), 500, np.float32)
+    # 200,000 draws: the standard deviation is known to 1 / sqrt(2 n) of itself; five of those.
+    assert weight.dtype == np.float32 and weight.requires_grad
+    assert abs(weight.data.std() / math.sqrt(2 / 500) - 1) < 5 / math.sqrt(2 * weight.size)
+    twin = he_normal(np.random.default_rng(0), (400, 500), 500, np.float64)
+    np.testing.assert_array_equal(weight.data, twin.data.astype(np.float32))
+    layer = Conv2d(8, 64, 5, rng=np.random.default_rng(1))
+    assert abs(layer.weight.data.std() / math.sqrt(2 / 200) - 1) < 5 / math.sqrt(2 * layer.weight.size)
+    assert not layer.bias.data.any()
+
+
+def test_a_whole_network_has_the_right_gradient():
+    generator = rng()
+    network = Sequential(
+        Conv2d(1, 2, 3, rng=generator, dtype=np.float64),
+        BatchNorm(2, dtype=np.float64),
+        Tanh(),
+        AveragePool2d(2),
+        Flatten(),
+        Dense(8, 3, rng=generator, dtype=np.float64),
+    )
+    names, parameters = zip(*network.named_parameters(), strict=True)
+
+    def loss(x, *values):
+        for name, value in zip(names, values, strict=True):
+            layer, attribute = name.split(".")[1:]
+            setattr(network.layers[int(layer)], attribute, value)
+        return softmax_cross_entropy(network(x), [2, 0])
+
+    gradcheck(loss, [normal(2, 1, 6, 6), *(p.data for p in parameters)], rng=rng())
+
+
+LAYER_ERRORS = {
+    "channels": (lambda: conv2d(normal(1, 2, 4, 4), normal(1, 3, 2, 2)), r"conv2d: given input \(1, 2, 4, 4\)"),
+    "axes": (lambda: conv2d(normal(2, 4, 4), normal(1, 2, 2, 2)), r"expected \(N, C, H, W\)"),
+    "bias": (lambda: conv2d(normal(1, 2, 4, 4), normal(1, 2, 2, 2), normal(2)), r"bias: given shape \(2,\)"),
+    "large kernel": (lambda: conv2d(normal(1, 1, 2, 4), normal(1, 1, 3, 3)), "H >= 3 and W >= 3"),
+    "stride": (lambda: conv2d(normal(1, 1, 4, 4), normal(1, 1, 2, 2), stride=0), "stride: given 0, expected"),
+    "padding": (lambda: conv2d(normal(1, 1, 4, 4), normal(1, 1, 2, 2), padding=(1, -1)), "padding: given"),
+    "pool": (lambda: max_pool2d(Tensor(normal(1, 1, 2, 2)), 3), "the size of the window"),
+    "pool size": (lambda: MaxPool2d(1.5), "size: given 1.5"),
+    "p": (lambda: Dropout(1.0, rng()), "p: given 1.0"),
+    "features": (lambda: BatchNorm(3)(Tensor(normal(4, 2))), r"expected \(N, 3, ...\)"),
+    "one value": (lambda: BatchNorm(2)(Tensor(normal(1, 2).astype(np.float32))), "two or more values"),
+    "labels": (lambda: softmax_cross_entropy(Tensor(normal(2, 3)), [0, 3]), "labels: given 0 ... 3"),
+    "label count": (lambda: softmax_cross_entropy(Tensor(normal(2, 3)), [0]), r"labels: given shape \(1,\)"),
+    "target": (lambda: mean_squared_error(Tensor(normal(2, 3)), normal(3)), r"target: given shape \(3,\)"),
+}
+
+
+@pytest.mark.parametrize("name", LAYER_ERRORS)
+def test_bad_input_ends_in_one_clear_sentence(name):
+    call, message = LAYER_ERRORS[name]
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_other_precisions_are_refused_by_layers():
+    generator = rng()
+    x = Tensor(normal(2, 1, 4, 4))
+    for layer in (Conv2d(1, 1, 2, rng=generator), Dense(4, 2, rng=generator), BatchNorm(1)):
+        before = layer.state_dict()
+        with pytest.raises(TypeError, match="one precision"):
+            layer(x)
+        assert all((before[name] == value).all() for name, value in layer.state_dict().items())
+    with pytest.raises(TypeError, match="labels: given dtype float64"):
+        softmax_cross_entropy(functions.flatten(x), [0.0, 1.0])

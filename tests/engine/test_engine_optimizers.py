@@ -1,0 +1,159 @@
+"""Optimizers against steps computed by hand, in fractions where the rule is rational."""
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from autograd_core import Tensor
+from autograd_core.optimizers import SGD, Adam, StepSchedule
+
+EPS = np.finfo(np.float64).eps
+
+
+def parameter(*values, dtype=np.float64):
+    return Tensor(np.array(values, dtype), requires_grad=True)
+
+
+def set_gradient(tensor, *values):
+    tensor.grad = Tensor(np.array(values, tensor.dtype))
+
+
+# Every number is a multiple of a power of two and the sums are short, so float64 computes them exactly.
+GRADIENTS = [Fraction(3), Fraction(-5), Fraction(1, 2), Fraction(7)]
+
+
+@pytest.mark.parametrize(
+    ("momentum", "nesterov"), [(Fraction(0), False), (Fraction(1, 2), False), (Fraction(1, 2), True)]
+)
+@pytest.mark.parametrize("decay", [Fraction(0), Fraction(1, 4)])
+def test_sgd_makes_the_exact_steps(momentum, nesterov, decay):
+    p = parameter(2.0)
+    optimizer = SGD([p], 0.125, float(momentum), nesterov=nesterov, weight_decay=float(decay))
+    value, velocity = Fraction(2), Fraction(0)
+    for gradient in GRADIENTS:
+        set_gradient(p, float(gradient))
+        optimizer.step()
+        g = gradient + decay * value
+        velocity = momentum * velocity + g
+        value -= Fraction(1, 8) * (g + momentum * velocity if nesterov else velocity)
+        assert Fraction(p.item()) == value
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+def test_adam_makes_the_steps_of_its_algorithm(decay):
+    p = parameter(2.0)
+    optimizer = Adam([p], 0.05, betas=(0.8, 0.95), eps=1e-6, weight_decay=decay)
+    value, gradients = 2.0, [3.0, -5.0, 0.5, 7.0, 1e-4]
+    for t, gradient in enumerate(gradients, 1):
+        set_gradient(p, gradient)
+        optimizer.step()
+        # The running means written out: weights (1 - beta) beta^(t - i), corrected by 1 - beta^t.
+        first = math.fsum(0.2 * 0.8 ** (t - i) * g for i, g in enumerate(gradients[:t], 1)) / (1 - 0.8**t)
+        second = math.fsum(0.05 * 0.95 ** (t - i) * g * g for i, g in enumerate(gradients[:t], 1)) / (1 - 0.95**t)
+        value -= 0.05 * (first / (math.sqrt(second) + 1e-6) + decay * value)
+        # A step is at most some 0.05 times numbers of size 1; 1 - beta^t loses a digit; few steps.
+        assert abs(p.item() - value) <= 64 * EPS
+
+
+def test_adams_first_step_is_the_learning_rate_whatever_the_gradients_size():
+    p = parameter(1.0, 1.0, 1.0)
+    optimizer = Adam([p], 0.5, eps=0.0)
+    set_gradient(p, 1e-100, -3.0, 1e100)
+    optimizer.step()
+    np.testing.assert_allclose(p.data, [0.5, 1.5, 0.5], rtol=16 * EPS)
+
+
+@pytest.mark.parametrize("make", [lambda p: SGD(p, 0.1, 0.9), lambda p: Adam(p, 0.1, weight_decay=0.1)])
+def test_steps_keep_float32_and_never_write_into_arrays(make):
+    p = parameter(1.0, 2.0, dtype=np.float32)
+    optimizer = make([p])
+    for _ in range(3):
+        old, copy = p.data, p.data.copy()
+        old.flags.writeable = False
+        set_gradient(p, 0.5, -1.0)
+        gradient = p.grad.data.copy()
+        optimizer.step()
+        assert p.data is not old and p.dtype == np.float32
+        np.testing.assert_array_equal(old, copy)
+        np.testing.assert_array_equal(p.grad.data, gradient)
+    assert {value.dtype for name, value in optimizer.state_dict().items() if name[0] in "mv"} == {p.dtype}
+
+
+def test_parameters_without_gradient_stay_and_gradients_are_forgotten():
+    p, q = parameter(1.0), parameter(1.0)
+    optimizer = Adam([p, q], 0.5)
+    set_gradient(p, 1.0)
+    optimizer.step()
+    assert q.item() == 1.0 and p.item() != 1.0
+    optimizer.zero_grad()
+    assert p.grad is None
+    # The step count is each parameter's own: q's first step is a whole learning rate.
+    set_gradient(q, 1.0)
+    optimizer.step()
+    assert abs(q.item() - 0.5) <= 0.5 * 2e-8  # eps = 1e-8 in the denominator
+
+
+def run(optimizer, schedule, p, rng, steps):
+    for _ in range(steps):
+        set_gradient(p, *rng.normal(size=2))
+        optimizer.step()
+        schedule.step()
+
+
+@pytest.mark.parametrize("make", [lambda p: SGD(p, 0.1, 0.9, nesterov=True), lambda p: Adam(p, 0.1)])
+def test_training_resumes_with_the_same_bits(make):
+    p = parameter(1.0, 2.0, dtype=np.float32)
+    rng = np.random.default_rng(0)
+    optimizer = make([p])
+    schedule = StepSchedule(optimizer, 3, 0.5)
+    run(optimizer, schedule, p, rng, 5)
+    saved = p.data.copy(), optimizer.state_dict(), schedule.state_dict(), rng.bit_generator.state
+    run(optimizer, schedule, p, rng, 5)
+
+    q, resumed_rng = Tensor(saved[0], requires_grad=True), np.random.default_rng()
+    resumed = make([q])
+    resumed_schedule = StepSchedule(resumed, 3, 0.5)
+    resumed.load_state_dict(saved[1])
+    resumed_schedule.load_state_dict(saved[2])
+    resumed_rng.bit_generator.state = saved[3]
+    run(resumed, resumed_schedule, q, resumed_rng, 5)
+    assert q.data.tobytes() == p.data.tobytes()
+    assert resumed.learning_rate == optimizer.learning_rate
+    assert {name: value.tobytes() for name, value in resumed.state_dict().items()} == {
+        name: value.tobytes() for name, value in optimizer.state_dict().items()
+    }
+
+
+def test_the_schedule_steps():
+    optimizer = SGD([parameter(1.0)], 1.0)
+    schedule = StepSchedule(optimizer, 2, 0.5)
+    rates = []
+    for _ in range(6):
+        schedule.step()
+        rates.append(optimizer.learning_rate)
+    assert rates == [1.0, 0.5, 0.5, 0.25, 0.25, 0.125]
+
+
+P = [parameter(1.0, 2.0)]
+ERRORS = {
+    "parameters": (lambda: SGD([], 0.1), "parameters: given none"),
+    "learning rate": (lambda: SGD(P, -0.1), "learning_rate: given -0.1"),
+    "momentum": (lambda: SGD(P, 0.1, 1.0), "momentum: given 1.0"),
+    "nesterov": (lambda: SGD(P, 0.1, nesterov=True), "nesterov: given without momentum"),
+    "betas": (lambda: Adam(P, betas=(0.9, 1.0)), "betas: given"),
+    "step size": (lambda: StepSchedule(SGD(P, 0.1), 0, 0.5), "step_size: given 0"),
+    "missing": (lambda: Adam(P).load_state_dict(SGD(P, 0.1).state_dict()), r"missing entries \['mean.0'"),
+    "misshapen": (
+        lambda: SGD(P, 0.1, 0.9).load_state_dict(SGD([parameter(1.0)], 0.1, 0.9).state_dict()),
+        r"state\['velocity.0'\]: given float64\(1,\), expected float64\(2,\)",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_bad_arguments_end_in_one_clear_sentence(name):
+    call, message = ERRORS[name]
+    with pytest.raises(ValueError, match=message):
+        call()
