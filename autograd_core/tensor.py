@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from autograd_core.arrays import Array, is_array
+from autograd_core.arrays import Array, array_module, is_array
 
 if TYPE_CHECKING:
     from autograd_core.function import Context
@@ -113,7 +113,8 @@ class Tensor:
 
     def numpy(self) -> np.ndarray[Any, Any]:
         """Return the values as a NumPy array (copied from the device if they lie there)."""
-        return self.data if isinstance(self.data, np.ndarray) else np.asarray(self.data.get())
+        values: np.ndarray[Any, Any] = self.data if array_module(self.data) is np else self.data.get()
+        return values
 
     def detach(self) -> Tensor:
         """Return a leaf with the same array and no history."""

@@ -60,7 +60,7 @@ def transpose(a: Matrix) -> Matrix:
 
 
 def compose_affine(outer: Matrix, inner: Matrix) -> Sums:
-    """Return the composition of two affine warps, 2 x 3."""
+    """Return the composition of two affine warps, 2 x 3 (composition.1)."""
     return product(outer, with_last_row(inner))
 
 

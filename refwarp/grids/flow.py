@@ -11,7 +11,7 @@ rounding, and one for the quotient. The motion of an affine transformation is
     [u; v] = [a - 1, b, c; d, e - 1, f] [x; y; 1],  in pixels times s/2                (HSTN 5)
 
 the affine grid of the matrix less the identity's, so that its gradients are the affine grid's. A sum of motions,
-x + H x + w (HSTN 3), is the grid of the sum of their fields. It is not the warp by H of the warp by w: that is
+x + H x + w (HSTN Eq. 3), is the grid of the sum of their fields. It is not the warp by H of the warp by w: that is
 `compose`, for parameters.
 
 Axes: flow (N, 2, H, W), u along x before v along y; theta (N, 2, 3) in normalised units; grid (N, H, W, 2), x first,

@@ -189,7 +189,7 @@ def _shares(b: int, point: Any, sums: Any, align_corners: bool, kink: int, found
 @scalar
 def _planes_of_image(start: int, stop: int, b: int, channels: int) -> tuple[int, int]:
     """Return which channels of image b are among the planes start to stop of all images."""
-    return min(max(start - b * channels, 0), channels), min(max(stop - b * channels, 0), channels)
+    return max(start - b * channels, 0), min(max(stop - b * channels, 0), channels)
 
 
 @kernel
