@@ -51,6 +51,7 @@ from refwarp.conventions import (
     TINY,
     apply_as_given,
     check_array,
+    check_maps_and_grid,
     check_option,
     check_same_dtype,
     coordinate_scale,
@@ -312,9 +313,7 @@ def linearized_sample(
     >>> out.item(), grid.grad.data.tolist()
     (3.5, [[[[4.0, 0.0]]]])
     """
-    check_array("input", input, "(N, C, H, W)", (None, None, None, None))
-    check_array("grid", grid, "(N, H_out, W_out, 2)", (input.shape[0], None, None, 2))
-    check_same_dtype("grid", grid, "input", input)
+    check_maps_and_grid(input, grid)
     check_option("align_corners", align_corners, (False, True))
     if isinstance(auxiliary, np.random.Generator):
         auxiliary = auxiliary_grid(grid, input.shape[2:], auxiliary, align_corners=align_corners)

@@ -33,7 +33,7 @@ from autograd_core.function import Context
 from autograd_core.functions import astype, concatenate, reshape
 from refwarp.arithmetic import two_sum
 from refwarp.compilation import argument, kernel, run
-from refwarp.conventions import apply_as_given, check_array, check_option, check_same_dtype
+from refwarp.conventions import apply_as_given, check_maps_and_grid, check_option
 from refwarp.samplers.modes import grid_sample
 
 AGGREGATES = ("mean", "sum", "stack")
@@ -147,11 +147,7 @@ def multiscale_sample(
     >>> multiscale_sample(spike, center, (0.0, 1.0), aggregate="stack").ravel().round(4).tolist()
     [1.0, 0.4026]
     """
-    check_array("input", input, "(N, C, H, W)", (None, None, None, None))
-    check_array("grid", grid, "(N, H_out, W_out, 2)", (input.shape[0], None, None, 2))
-    check_same_dtype("grid", grid, "input", input)
-    if 0 in input.shape[2:]:
-        raise ValueError(f"input: given shape {tuple(input.shape)}, expected H and W of at least 1")
+    check_maps_and_grid(input, grid)
     widths = np.asarray(deviations)
     if widths.dtype.kind not in "iuf" or widths.ndim != 1 or not widths.size or not _are_lengths(widths):
         raise ValueError(f"deviations: given {deviations!r}, expected at least one finite number, none negative")

@@ -226,12 +226,13 @@ def test_tanh_keeps_its_derivative_where_it_is_flat():
     assert abs(slope.item() - exact) <= 16 * EPS * exact  # some ten roundings
 
 
-def test_logsumexp_does_not_overflow_and_keeps_minus_infinity():
+def test_logsumexp_neither_overflows_nor_loses_infinities():
     x = Tensor([[1000.0, 1000.0], [-1000.0, -np.inf]], requires_grad=True)
     out = functions.logsumexp(x, 1)
     np.testing.assert_allclose(out.data, [1000 + math.log(2), -1000.0], rtol=2 * EPS)
     (gx,) = grad(out, x, np.array([1.0, 3.0]))
     np.testing.assert_allclose(gx.data, [[0.5, 0.5], [3.0, 0.0]], rtol=1000 * EPS)  # eps |x| in the exponent
+    assert functions.logsumexp(Tensor([np.inf, 1.0])).item() == np.inf
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -132,6 +132,8 @@ def test_without_create_graph_gradients_have_no_history():
     (first,) = grad(x + 1, x, w)
     assert not first.requires_grad
     assert grad(x + 1, x, w, create_graph=True)[0] is w
+    (second,) = grad(x * x, x)
+    assert not second.requires_grad
 
 
 def test_hessian_vector_product():

@@ -237,6 +237,17 @@ def test_singular_homographies_are_refused(dtype, matrix):
         refwarp.inverse_compositional_update(theta, theta)
 
 
+def test_determinants_that_only_rounding_keeps_from_0_are_refused():
+    """The last row is the sum of the others, exactly; products of three full entries do not fit into two doubles."""
+    rng = np.random.default_rng(9)
+    for _ in range(20):
+        rows = rng.integers(2**50, 2**51, (2, 3)) * 2.0**-51
+        theta = np.array([rows[0], rows[1], rows[0] + rows[1]])
+        assert exact.determinant(fractions(theta)).value == 0
+        with pytest.raises(ValueError, match="given a singular matrix"):
+            refwarp.invert(theta[None])
+
+
 def test_singular_affine_warps_and_similarities_are_refused():
     theta = np.array([np.eye(2, 3), [[2.0, 6, 1], [1, 3, 1]]])
     with pytest.raises(ValueError, match=r"theta: given a singular matrix at index 1"):

@@ -206,6 +206,15 @@ def test_next_to_the_horizon_narrow_floats_overflow_to_infinity():
     assert grid[0, 0, 1].tolist() == [math.inf, 0] and np.isfinite(grid[0, 0, [0, 2]]).all()
 
 
+def test_a_coordinate_beyond_the_largest_float_adds_nothing_where_its_cotangent_is_0():
+    h = Tensor(np.array([[[1, 0, 2.0**900], [0, 1, 0], [2, 0, 2.0**-899]]]), True)
+    grid = refwarp.projective_grid(h, (1, 1, 1, 3), align_corners=True)
+    assert grid.data[0, 0, 1].tolist() == [math.inf, 0]
+    ggrid = np.array([[[[1.5, -2], [0, 0], [0.5, 3]]]])
+    expected = grad(refwarp.projective_grid(h, (1, 1, 1, 3), True), h, ggrid)[0].data
+    assert np.isfinite(expected).all() and expected[0, 2].any()
+
+
 # ---- conventions ----
 
 
