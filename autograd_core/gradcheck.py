@@ -167,9 +167,7 @@ def _check(
     slopes = differences(problem.along(line), 0.125)
     if direction == "both" and _kinks(slopes).any():
         _report_kink(problem)
-    if direction != "both":
-        method = "central"
-    elif method != "central":
+    if method != "central":
         continues = _continues_analytically(problem, line, slopes.central)
         if method == "complex" and not continues:
             raise GradientError("the function does not continue analytically to complex inputs; use 'central'")

@@ -1,42 +1,13 @@
 """Differentiable image warps with hand-derived gradients, proven in exact arithmetic."""
 
-from refwarp.compilation import get_num_threads, set_num_threads
-from refwarp.grids import (
-    affine_basis,
-    affine_grid,
-    affine_motion,
-    attention_grid,
-    attention_matrix,
-    bernstein_basis,
-    compose,
-    flow_grid,
-    homography_matrix,
-    inverse_compositional_update,
-    invert,
-    kurbiel_matrix,
-    linear_basis_grid,
-    piecewise_affine_grid,
-    projective_grid,
-    rotation_scale_translation_grid,
-    rotation_scale_translation_matrix,
-    similarity_grid,
-    similarity_matrix,
-    thin_plate_spline_basis,
-    tps_grid,
-    translation_grid,
-    translation_matrix,
-)
-from refwarp.penalties import bending_energy, smoothness
-from refwarp.samplers import (
-    Kernel,
-    auxiliary_grid,
-    dense_decode,
-    grid_sample,
-    linearized_sample,
-    multiscale_sample,
-    sampling_kernels,
-    separable_sample,
-)
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # what type checkers and editors see; at run time a room opens when something in it is asked for
+    from refwarp.compilation import get_num_threads, set_num_threads
+    from refwarp.grids import *
+    from refwarp.penalties import bending_energy, smoothness
+    from refwarp.samplers import *
 
 __version__ = "0.1.0"
 
@@ -77,3 +48,20 @@ __all__ = [
     "translation_grid",
     "translation_matrix",
 ]
+
+_ROOMS = ("refwarp.grids", "refwarp.samplers", "refwarp.penalties", "refwarp.compilation")
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used: Numba takes most of a second, and `refwarp --help` needs none."""
+    for room in _ROOMS if name in __all__ else ():
+        module = import_module(room)
+        if hasattr(module, name):
+            globals()[name] = getattr(module, name)
+            return globals()[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Return the public names, imported or not."""
+    return [*globals(), *__all__]

@@ -67,14 +67,16 @@ def sum_of_products(a0: float, b0: float, a1: float, b1: float, a2: float, b2: f
 
 
 @scalar
-def scaled_dot(a: float, b0: float, w0: float, b1: float, w1: float) -> float:
-    """Return a (b0 w0 + b1 w1) where its factors are so small or large that products of them under- or overflow.
+def scaled_dot(a: float, scale: float, b0: float, w0: float, b1: float, w1: float) -> float:
+    """Return a scale (b0 w0 + b1 w1) where its factors are so small or large that products of them under- or overflow.
 
-    All are taken apart into numbers near 1 and powers of two, which come back in one step at the end.
+    All but `scale`, which is near 1, are taken apart into numbers near 1 and powers of two, which come back in one
+    step at the end.
     """
     (b0, e0), (w0, f0) = math.frexp(b0), math.frexp(w0)
     (b1, e1), (w1, f1) = math.frexp(b1), math.frexp(w1)
     a, ea = math.frexp(a)
     e0, e1 = e0 + f0, e1 + f1
     e = e0 if b1 * w1 == 0.0 else e1 if b0 * w0 == 0.0 else max(e0, e1)
-    return math.ldexp(a * (math.ldexp(b0 * w0, e0 - e) + math.ldexp(b1 * w1, e1 - e)), ea + e)
+    inner = math.ldexp(b0 * w0, e0 - e) + math.ldexp(b1 * w1, e1 - e)
+    return math.ldexp(a * (inner * scale), ea + e)

@@ -13,6 +13,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+import tempfile
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -29,22 +32,33 @@ _PACKAGE = Path(__file__).parent
 def _source_digest() -> str:
     """Digest every source file that compiled code can come from."""
     digest = hashlib.sha256()
-    for folder in (_PACKAGE, _PACKAGE / "grids", _PACKAGE / "samplers"):
-        for source in sorted(folder.glob("*.py")):
-            digest.update(source.name.encode() + b"\0" + source.read_bytes())
+    shared = [_PACKAGE / f"{name}.py" for name in ("arithmetic", "compilation", "conventions", "double_double")]
+    rooms = [source for room in ("grids", "samplers") for source in sorted((_PACKAGE / room).glob("*.py"))]
+    for source in (*shared, *rooms):
+        digest.update(source.name.encode() + b"\0" + source.read_bytes())
     return digest.hexdigest()[:16]
 
 
-def _cache_folder() -> Path:
-    """Choose where compiled kernels lie: NUMBA_CACHE_DIR, beside the sources, or in the user's cache folder."""
-    name = f"kernels-{_source_digest()}"
-    if numba.config.CACHE_DIR:
-        return Path(numba.config.CACHE_DIR) / name
+def _cache_folder() -> Path | None:
+    """Choose where compiled kernels lie: NUMBA_CACHE_DIR, beside the sources, or in the user's cache; None: nowhere.
+
+    What an older state of the sources left there is removed after a day: until then a process may be using it.
+    """
     beside = _PACKAGE / "__pycache__"
-    if os.access(beside if beside.exists() else _PACKAGE, os.W_OK):
-        return beside / name
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return home / "refwarp" / name
+    home = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "refwarp"
+    for place in [Path(numba.config.CACHE_DIR)] if numba.config.CACHE_DIR else [beside, home]:
+        folder = place / f"refwarp-kernels-{_source_digest()}"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        except OSError:
+            continue
+        for older in place.glob("refwarp-kernels-*"):
+            if older != folder and older.stat().st_mtime < time.time() - 86400:
+                shutil.rmtree(older, ignore_errors=True)
+        return folder
+    return None
 
 
 CACHE_FOLDER = _cache_folder()
@@ -56,7 +70,9 @@ def scalar(function: F) -> F:
 
 
 def kernel(function: F) -> F:
-    """Compile a loop over arrays for the CPU, without the interpreter's lock; cached on disk."""
+    """Compile a loop over arrays for the CPU, without the interpreter's lock; cached on disk, where that can be."""
+    if CACHE_FOLDER is None:
+        return cast(F, numba.njit(nogil=True)(function))
     set_by_user = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = str(CACHE_FOLDER)  # read by Numba while it decorates
     try:

@@ -63,7 +63,7 @@ ZEROS, BORDER, REFLECTION = range(3)
 DTYPES = (np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64))
 
 # What `locate` returns for a coordinate from which no pixel of the map is in reach.
-OUTSIDE = -2
+OUTSIDE = -(1 << 30)
 
 # Below this, products may lose digits to underflow (and above the other, overflow); kernels then take more care.
 TINY = 2.0**-900
@@ -258,7 +258,10 @@ def check_array(name: str, array: Any, shape: str, fixed: tuple[int | None, ...]
     if not isinstance(array, np.ndarray | Tensor):
         raise TypeError(f"{name}: given {type(array).__name__}, expected a NumPy array or a Tensor")
     if array.dtype not in DTYPES:
-        raise TypeError(f"{name}: given dtype {array.dtype}, expected float16, float32 or float64; convert it first")
+        raise TypeError(
+            f"{name}: given dtype {array.dtype}, expected float16, float32 or float64 in native byte order; "
+            "convert it first"
+        )
     lengths = tuple(array.shape)
     fits = len(lengths) == len(fixed) and all(b is None or a == b for a, b in zip(lengths, fixed, strict=True))
     if not fits:
@@ -270,7 +273,7 @@ def check_same_dtype(name: str, array: Any, other_name: str, other: Any) -> None
     if array.dtype != other.dtype:
         raise TypeError(
             f"{name}: given dtype {array.dtype} while {other_name} is {other.dtype}, expected the same; "
-            f"convert one with .astype"
+            "convert one of them"
         )
 
 
@@ -309,7 +312,7 @@ def check_size(size: Any) -> tuple[int, int, int, int]:
     try:
         lengths = tuple(int(length) for length in size)
         valid = len(lengths) == 4 and all(a == b and a >= 0 for a, b in zip(lengths, size, strict=True))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         valid = False
     if not valid:
         raise ValueError(f"size: given {size!r}, expected four non-negative integers (N, C, H, W)")

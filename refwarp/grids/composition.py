@@ -37,7 +37,7 @@ from refwarp.grids.linear_basis import Product
 # The determinant is known to some 2^-102 of its terms.
 _SINGULAR = 2.0**-96
 
-KINDS = "(N, 2) translations, (N, 4) similarities, (N, 2, 3) affine matrices or (N, 3, 3) homographies"
+_KINDS = "(N, 2) translations, (N, 4) similarities, (N, 2, 3) affine matrices or (N, 3, 3) homographies"
 _SHAPES = ((2,), (4,), (2, 3), (3, 3))
 
 
@@ -141,7 +141,7 @@ def _invert(name: str, theta: Tensor) -> Tensor:
 
 def _check(name: str, theta: Any) -> None:
     shape = tuple(theta.shape) if hasattr(theta, "shape") else ()
-    check_array(name, theta, KINDS, (None, *shape[1:]) if shape[1:] in _SHAPES else (None, 2))
+    check_array(name, theta, _KINDS, (None, *shape[1:]) if shape[1:] in _SHAPES else (None, 2))
 
 
 def _check_alike(name: str, theta: Any, other_name: str, other: Any) -> None:

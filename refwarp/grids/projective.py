@@ -35,13 +35,7 @@ from autograd_core.function import Context
 from autograd_core.functions import astype, concatenate, reshape
 from refwarp.arithmetic import sum_of_products, two_sum
 from refwarp.compilation import argument, kernel, run, scalar
-from refwarp.conventions import (
-    apply_as_given,
-    check_array,
-    check_option,
-    check_size,
-    coordinate_scale,
-)
+from refwarp.conventions import apply_as_given, check_array, check_option, check_size, coordinate_scale
 
 Vector = tuple[float, float, float]
 
@@ -244,7 +238,7 @@ def projective_grid(theta: Any, size: Any, align_corners: bool = False) -> Any:
     >>> projective_grid(np.array([[1.0, 0, 0, 0, 1, 0, 1, 0]]), (1, 1, 1, 3), align_corners=True).tolist()
     [[[[-inf, 0.0], [0.0, 0.0], [0.5, 0.0]]]]
     """
-    eight = len(theta.shape) == 2 if hasattr(theta, "shape") else False
+    eight = getattr(theta, "ndim", 0) == 2
     check_array("theta", theta, "(N, 8) or (N, 3, 3)", (None, 8) if eight else (None, 3, 3))
     check_option("align_corners", align_corners, (False, True))
     batch, _, height, width = check_size(size)

@@ -38,6 +38,7 @@ from refwarp.compilation import argument, kernel, run, scalar
 from refwarp.conventions import (
     HUGE,
     OUTSIDE,
+    RIGHT,
     TINY,
     choose_padded_side,
     coordinate_scale,
@@ -46,6 +47,9 @@ from refwarp.conventions import (
     split_weight,
 )
 
+# n, w0, w1, p0, p1, d0, d1, d2 of `read_axis`.
+Axis = tuple[int, float, float, float, float, float, float, float]
+
 # ---- scalars: the equations' pieces, for the CPU and the GPU ----
 
 
@@ -53,6 +57,22 @@ from refwarp.conventions import (
 def blend(u00: float, u01: float, u10: float, u11: float, hx: float, fx: float, hy: float, fy: float) -> float:
     """Return the value in a cell, (STN 5) without the terms that are 0 (bilinear.2)."""
     return (u00 * hx + u01 * fx) * hy + (u10 * hx + u11 * fx) * fy
+
+
+@scalar
+def read_axis(g: float, size: int, align_corners: bool, padding: int, kink: int) -> Axis:
+    """Return what a defined sample reads along one axis.
+
+    That is its first pixel n (OUTSIDE if it reads none), the weights of n and n + 1, each as a product of two factors
+    (w0, w1, and p0, p1), and the slopes of n, n + 1, n + 2.
+    """
+    n, h, f, sign = place(g, size, align_corners, padding)
+    if n == OUTSIDE:
+        return OUTSIDE, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0
+    n, w0, w1, d0, d1, d2 = choose_padded_side(n, h, f, sign, size, align_corners, padding, kink)
+    s = coordinate_scale(size, align_corners)
+    (w0, p0), (w1, p1) = split_weight(w0, g, s), split_weight(w1, g, s)
+    return n, w0, w1, p0, p1, d0, d1, d2
 
 
 @scalar
@@ -70,7 +90,7 @@ def weighted(gout: float, scale: float, slope0: float, w0: float, slope1: float,
         return product
     if gout == 0.0 or (slope0 == 0.0 and slope1 == 0.0):
         return product
-    return scaled_dot(gout * scale, slope0, w0, slope1, w1)
+    return scaled_dot(gout, scale, slope0, w0, slope1, w1)
 
 
 # ---- CPU kernels: forward and backward ----
@@ -89,7 +109,6 @@ def _forward(start: int, stop: int, input: Any, grid: Any, align_corners: bool, 
     """Compute (bilinear.2) for the rows start to stop of the outputs of all images."""
     _, channels, height, width = input.shape
     _, rows, columns, _ = grid.shape
-    sx, sy = coordinate_scale(width, align_corners), coordinate_scale(height, align_corners)
     for row in range(start, stop):
         b, i = row // rows, row % rows
         for j in range(columns):
@@ -97,13 +116,11 @@ def _forward(start: int, stop: int, input: Any, grid: Any, align_corners: bool, 
             if is_undefined(gx, gy, padding):
                 out[b, :, i, j] = np.nan
                 continue
-            m, hx, fx, side_x = place(gx, width, align_corners, padding)
-            n, hy, fy, side_y = place(gy, height, align_corners, padding)
+            m, hx, fx, px0, px1, _, _, _ = read_axis(gx, width, align_corners, padding, RIGHT)
+            n, hy, fy, py0, py1, _, _, _ = read_axis(gy, height, align_corners, padding, RIGHT)
             if m == OUTSIDE or n == OUTSIDE:
                 out[b, :, i, j] = 0.0
                 continue
-            (hx, px0), (fx, px1) = split_weight(hx, gx, sx), split_weight(fx, gx, sx)
-            (hy, py0), (fy, py1) = split_weight(hy, gy, sy), split_weight(fy, gy, sy)
             for c in range(channels):
                 u00 = _pixel(input, b, c, n, m) * px0 * py0
                 u01 = _pixel(input, b, c, n, m + 1) * px1 * py0
@@ -127,7 +144,6 @@ def _backward_input(
     """Compute (bilinear.5) for the planes start to stop; each is summed by one thread, in the order of the samples."""
     _, channels, height, width = ginput.shape
     _, rows, columns, _ = grid.shape
-    sx, sy = coordinate_scale(width, align_corners), coordinate_scale(height, align_corners)
     plane, lost = np.empty((height, width)), np.empty((height, width))
     for p in range(start, stop):
         b, c = p // channels, p % channels
@@ -137,12 +153,10 @@ def _backward_input(
                 gx, gy = np.float64(grid[b, i, j, 0]), np.float64(grid[b, i, j, 1])
                 if is_undefined(gx, gy, padding):
                     continue
-                m, hx, fx, side_x = place(gx, width, align_corners, padding)
-                n, hy, fy, side_y = place(gy, height, align_corners, padding)
+                m, hx, fx, px0, px1, _, _, _ = read_axis(gx, width, align_corners, padding, RIGHT)
+                n, hy, fy, py0, py1, _, _, _ = read_axis(gy, height, align_corners, padding, RIGHT)
                 if m == OUTSIDE or n == OUTSIDE:
                     continue
-                (hx, px0), (fx, px1) = split_weight(hx, gx, sx), split_weight(fx, gx, sx)
-                (hy, py0), (fy, py1) = split_weight(hy, gy, sy), split_weight(fy, gy, sy)
                 g = np.float64(gout[b, c, i, j])
                 _scatter(plane, lost, n, m, g * px0 * py0 * hx * hy)
                 _scatter(plane, lost, n, m + 1, g * px1 * py0 * fx * hy)
@@ -168,19 +182,11 @@ def _backward_grid(
             if is_undefined(gx, gy, padding):
                 ggrid[b, i, j, :] = np.nan
                 continue
-            m, hx, fx, side_x = place(gx, width, align_corners, padding)
-            n, hy, fy, side_y = place(gy, height, align_corners, padding)
+            m, hx, fx, px0, px1, dx0, dx1, dx2 = read_axis(gx, width, align_corners, padding, kink)
+            n, hy, fy, py0, py1, dy0, dy1, dy2 = read_axis(gy, height, align_corners, padding, kink)
             if m == OUTSIDE or n == OUTSIDE:
                 ggrid[b, i, j, :] = 0.0
                 continue
-            m, hx, fx, dx0, dx1, dx2 = choose_padded_side(
-                m, hx, fx, side_x, width, align_corners, padding, kink
-            )
-            n, hy, fy, dy0, dy1, dy2 = choose_padded_side(
-                n, hy, fy, side_y, height, align_corners, padding, kink
-            )
-            (hx, px0), (fx, px1) = split_weight(hx, gx, sx), split_weight(fx, gx, sx)
-            (hy, py0), (fy, py1) = split_weight(hy, gy, sy), split_weight(fy, gy, sy)
             total_x, lost_x, total_y, lost_y = 0.0, 0.0, 0.0, 0.0
             for c in range(channels):
                 g = np.float64(gout[b, c, i, j])
@@ -231,20 +237,14 @@ def _second_gather(
                 ggout[b, :, i, j] = np.nan
                 ggrid[b, i, j, :] = np.nan
                 continue
-            m, hx, fx, side_x = place(gx, width, align_corners, padding)
-            n, hy, fy, side_y = place(gy, height, align_corners, padding)
+            m, hx, fx, px0, px1, dx0, dx1, dx2 = read_axis(gx, width, align_corners, padding, kink)
+            n, hy, fy, py0, py1, dy0, dy1, dy2 = read_axis(gy, height, align_corners, padding, kink)
             if m == OUTSIDE or n == OUTSIDE:
                 ggout[b, :, i, j] = 0.0
                 ggrid[b, i, j, :] = 0.0
                 continue
-            m, hx, fx, dx0, dx1, dx2 = choose_padded_side(
-                m, hx, fx, side_x, width, align_corners, padding, kink
-            )
-            n, hy, fy, dy0, dy1, dy2 = choose_padded_side(
-                n, hy, fy, side_y, height, align_corners, padding, kink
-            )
-            wx, dx = (hx, fx, 0.0), (dx0, dx1, dx2)
-            wy, dy = (hy, fy, 0.0), (dy0, dy1, dy2)
+            wx, px, dx = (hx, fx, 0.0), (px0, px1, 1.0), (dx0, dx1, dx2)
+            wy, py, dy = (hy, fy, 0.0), (py0, py1, 1.0), (dy0, dy1, dy2)
             bx = np.float64(cotangent_grid[b, i, j, 0]) * (0.5 * sx)
             by = np.float64(cotangent_grid[b, i, j, 1]) * (0.5 * sy)
             total_x, lost_x, total_y, lost_y = 0.0, 0.0, 0.0, 0.0
@@ -254,11 +254,11 @@ def _second_gather(
                 for q in range(3):
                     for p in range(3):
                         u, a = _pixel(input, b, c, n + q, m + p), _pixel(cotangent_input, b, c, n + q, m + p)
-                        value_a += a * wx[p] * wy[q]
-                        slope_ax += a * dx[p] * wy[q]
-                        slope_ay += a * wx[p] * dy[q]
-                        slope_x += u * dx[p] * wy[q]
-                        slope_y += u * wx[p] * dy[q]
+                        value_a += a * px[p] * py[q] * wx[p] * wy[q]
+                        slope_ax += a * py[q] * dx[p] * wy[q]
+                        slope_ay += a * px[p] * wx[p] * dy[q]
+                        slope_x += u * py[q] * dx[p] * wy[q]
+                        slope_y += u * px[p] * wx[p] * dy[q]
                         slope_xy += u * dx[p] * dy[q]
                 ggout[b, c, i, j] = value_a + (bx * slope_x + by * slope_y)  # (bilinear.7)
                 g = np.float64(gout[b, c, i, j])
@@ -295,25 +295,19 @@ def _second_scatter(
                 gx, gy = np.float64(grid[b, i, j, 0]), np.float64(grid[b, i, j, 1])
                 if is_undefined(gx, gy, padding):
                     continue
-                m, hx, fx, side_x = place(gx, width, align_corners, padding)
-                n, hy, fy, side_y = place(gy, height, align_corners, padding)
+                m, hx, fx, px0, px1, dx0, dx1, dx2 = read_axis(gx, width, align_corners, padding, kink)
+                n, hy, fy, py0, py1, dy0, dy1, dy2 = read_axis(gy, height, align_corners, padding, kink)
                 if m == OUTSIDE or n == OUTSIDE:
                     continue
-                m, hx, fx, dx0, dx1, dx2 = choose_padded_side(
-                    m, hx, fx, side_x, width, align_corners, padding, kink
-                )
-                n, hy, fy, dy0, dy1, dy2 = choose_padded_side(
-                    n, hy, fy, side_y, height, align_corners, padding, kink
-                )
-                wx, dx = (hx, fx, 0.0), (dx0, dx1, dx2)
-                wy, dy = (hy, fy, 0.0), (dy0, dy1, dy2)
+                wx, px, dx = (hx, fx, 0.0), (px0, px1, 1.0), (dx0, dx1, dx2)
+                wy, py, dy = (hy, fy, 0.0), (py0, py1, 1.0), (dy0, dy1, dy2)
                 g = np.float64(gout[b, c, i, j])
                 bx = np.float64(cotangent_grid[b, i, j, 0]) * (0.5 * sx)
                 by = np.float64(cotangent_grid[b, i, j, 1]) * (0.5 * sy)
                 for q in range(3):
                     for r in range(3):
-                        _scatter(plane, lost, n + q, m + r, g * (bx * dx[r] * wy[q]))  # (bilinear.8)
-                        _scatter(plane, lost, n + q, m + r, g * (by * wx[r] * dy[q]))
+                        _scatter(plane, lost, n + q, m + r, g * (bx * py[q] * dx[r] * wy[q]))  # (bilinear.8)
+                        _scatter(plane, lost, n + q, m + r, g * (by * px[r] * wx[r] * dy[q]))
         for n in range(height):
             for m in range(width):
                 ginput[b, c, n, m] = plane[n, m] + lost[n, m]

@@ -1,5 +1,7 @@
 """The tester is tested: wrong backwards are planted and must be caught, right ones must pass."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -102,6 +104,13 @@ def test_a_gradient_of_another_dtype_is_caught():
 def test_values_of_another_dtype_are_caught():
     with pytest.raises(GradientError, match="output 0 is float32"):
         gradcheck(lambda x: functions.astype(x, np.float32), [X], rng=rng())
+
+
+def test_adjointness_alone_catches_a_wrong_gradient(monkeypatch):
+    monkeypatch.setattr(sys.modules["autograd_core.gradcheck"], "_compare", lambda *arguments: None)
+    gradcheck(matrix_product(right), [X, X + 1], rng=rng())
+    with pytest.raises(GradientError, match=r"<J v, w> = .* but <v, J\^T w> = "):
+        gradcheck(matrix_product(PLANTED["scaled by 1.001"]), [X, X + 1], rng=rng())
 
 
 def test_a_stale_cache_is_caught():

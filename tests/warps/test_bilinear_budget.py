@@ -156,6 +156,25 @@ def test_results_that_are_subnormal_or_made_of_huge_and_tiny_factors(dtype, scal
     assert max(case.run().shares(second=False)) <= 1
 
 
+def test_a_tiny_cotangent_of_a_large_slope():
+    """Scaled by s/2 on its own, a cotangent of three subnormals would lose a third of itself; the slope is 64."""
+    grid = Tensor(np.zeros((1, 1, 1, 2)), requires_grad=True)
+    gout = np.full((1, 1, 1, 1), 3 * 5e-324)
+    (ggrid,) = grad(refwarp.grid_sample(np.array([[[[64.0]]]]), grid), grid, gout)
+    assert ggrid.data[0, 0, 0].tolist() == [-96 * 5e-324, -96 * 5e-324]
+
+
+@pytest.mark.parametrize("size", [(3, 3), (3, 5), (2, 1)])
+@pytest.mark.parametrize("kink", KINKS)
+def test_second_derivatives_at_subnormal_coordinates(size, kink):
+    """A weight that underflows enters as two factors, in the gradients of the gradients too."""
+    rng = np.random.default_rng([*size, KINKS.index(kink)])
+    input = rng.uniform(-8, 8, (1, 2, *size))
+    grid = rng.choice([-1, 1], (1, 3, 4, 2)) * 2.0 ** rng.uniform(-1074, -1014, (1, 3, 4, 2))
+    grid[0, 0, :, 1] = rng.uniform(-1, 1, 4)
+    assert max(Case(input, grid, rng, align_corners=False, kink=kink).run().shares()) <= 1
+
+
 def test_tiny_coordinates_keep_their_sign():
     """Row (1, 0, 1) at g = -1e-18: the sample lies left of the middle pixel, where the slope is -1."""
     row, grid = np.array([[[[1.0, 0.0, 1.0]]]]), Tensor(np.array([[[[-1e-18, 0.0]]]]), requires_grad=True)
