@@ -35,8 +35,8 @@ def is_array(value: object) -> bool:
 
 
 def read_only(array: Array) -> Array:
-    """Return a view that refuses to be written to (CuPy has no such flag: the array itself)."""
-    if not isinstance(array, np.ndarray):
+    """Return a view that refuses to be written to; the array itself if it does, or is CuPy's, which has no such flag."""
+    if not isinstance(array, np.ndarray) or not array.flags.writeable:
         return array
     view = array.view()
     view.flags.writeable = False

@@ -55,6 +55,8 @@ class Context:
     ----------
     inputs : tuple of Tensor
         The operands, with their history, for a backward that is to be differentiated again.
+    arrays : tuple of array
+        The operands' values, read-only, as they were when the application was recorded.
     needs : tuple of bool
         For each input, whether its gradient is wanted: in a forward, whether it may ever be; in a backward,
         whether this sweep leads there.
@@ -63,7 +65,7 @@ class Context:
     def __init__(self, function: type[Function], inputs: tuple[Tensor, ...]) -> None:
         self.function = function
         self.inputs = inputs
-        self.arrays = tuple(tensor.data for tensor in inputs)
+        self.arrays: tuple[Array, ...] = ()
         self.needs = tuple(tensor.requires_grad for tensor in inputs)
         self.parameters: dict[str, Any] = {}
         self.layouts: tuple[tuple[tuple[int, ...], Any], ...] = ()
@@ -86,12 +88,16 @@ class Context:
 
     def _result(self, array: Array, index: int) -> Tensor:
         tensor = Tensor(array)
+        tensor.freeze()
         tensor.requires_grad = True
         tensor.source, tensor.index = self, index
         return tensor
 
     def record(self, outputs: tuple[Array, ...]) -> tuple[Tensor, ...]:
         """Turn the arrays of a forward into Tensors that know where they came from."""
+        for tensor in self.inputs:
+            tensor.freeze()
+        self.arrays = tuple(tensor.data for tensor in self.inputs)
         self.layouts = tuple((array.shape, array.dtype) for array in outputs)
         if self.function.keeps_outputs:
             self._outputs = tuple(read_only(array) for array in outputs)
@@ -122,7 +128,7 @@ class Function:
         tensors = tuple(as_tensor(value) for value in inputs)
         ctx = Context(cls, tensors)
         ctx.parameters = parameters
-        results = cls.forward(ctx, *map(read_only, ctx.arrays), **parameters)
+        results = cls.forward(ctx, *(read_only(tensor.data) for tensor in tensors), **parameters)
         outputs = results if isinstance(results, tuple) else (results,)
         if _recording.get() and any(ctx.needs):
             return ctx.record(outputs)

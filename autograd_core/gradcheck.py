@@ -11,10 +11,11 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
+from autograd_core.arguments import integer
 from autograd_core.arrays import read_only
 from autograd_core.differences import EPS, Derivative, Differences, Vector, complex_step, differences
 from autograd_core.function import recording
@@ -287,8 +288,13 @@ def gradcheck(
     TypeError
         If an input is floating-point but not float64, or none is.
     ValueError
-        NumPy's, where `function` writes into an input.
+        If `order`, `method` or `direction` is none of the above; NumPy's, where `function` writes into an input.
     """
+    order = integer("order", order, least=1)
+    if method not in get_args(Method):
+        raise ValueError(f"method: given {method!r}, expected one of {get_args(Method)}")
+    if direction not in get_args(Direction):
+        raise ValueError(f"direction: given {direction!r}, expected one of {get_args(Direction)}")
     tensors = [Tensor(read_only(as_tensor(value).data)) for value in inputs]
     for number, tensor in enumerate(tensors):
         if tensor.dtype.kind in "fc" and tensor.dtype != np.float64:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from autograd_core.arguments import integer, not_negative
 from autograd_core.arrays import Array, array_module
 from autograd_core.tensor import Tensor
 
@@ -46,15 +47,30 @@ class Optimizer:
         The length of a step; may be set between steps.
     memory : list of dict of str to array
         For each parameter, its running quantities, such as the velocity.
+
+    Raises
+    ------
+    TypeError
+        If a parameter is no Tensor.
+    ValueError
+        If there is none, one is no leaf with `requires_grad=True`, or a number is out of its range.
     """
 
     def __init__(self, parameters: Iterable[Tensor], learning_rate: float) -> None:
+        if isinstance(parameters, Tensor):
+            raise TypeError("parameters: given a Tensor, expected a list of Tensors; write [parameter]")
         self.parameters = list(parameters)
         if not self.parameters:
             raise ValueError("parameters: given none, expected at least one Tensor")
-        if not learning_rate >= 0:
-            raise ValueError(f"learning_rate: given {learning_rate}, expected a number >= 0")
-        self.learning_rate = float(learning_rate)
+        for number, parameter in enumerate(self.parameters):
+            if not isinstance(parameter, Tensor):
+                raise TypeError(f"parameters[{number}]: given {type(parameter).__name__}, expected a Tensor")
+            if not parameter.requires_grad or parameter.source is not None:
+                given = "requires_grad=False" if parameter.source is None else "the result of a computation"
+                raise ValueError(
+                    f"parameters[{number}]: given a Tensor that is {given}, expected a leaf with requires_grad=True"
+                )
+        self.learning_rate = not_negative("learning_rate", learning_rate)
         self.memory: list[dict[str, Array]] = [{} for _ in self.parameters]
 
     def _step(self, data: Array, gradient: Array, memory: dict[str, Array]) -> Array:
@@ -63,6 +79,7 @@ class Optimizer:
 
     def step(self) -> None:
         """Move every parameter that has a gradient."""
+        self.learning_rate = float(self.learning_rate)  # a numpy.float64 would make float32 parameters float64
         for parameter, memory in zip(self.parameters, self.memory, strict=True):
             if parameter.grad is not None:
                 parameter.data = self._step(parameter.data, parameter.grad.data, memory)
@@ -127,7 +144,8 @@ class SGD(Optimizer):
             raise ValueError(f"momentum: given {momentum}, expected 0 <= momentum < 1")
         if nesterov and not momentum:
             raise ValueError("nesterov: given without momentum, expected a momentum > 0")
-        self.momentum, self.nesterov, self.weight_decay = float(momentum), nesterov, float(weight_decay)
+        self.momentum, self.nesterov = float(momentum), nesterov
+        self.weight_decay = not_negative("weight_decay", weight_decay)
         for parameter, memory in zip(self.parameters, self.memory, strict=True):
             memory["velocity"] = array_module(parameter.data).zeros_like(parameter.data)
 
@@ -165,10 +183,10 @@ class Adam(Optimizer):
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__(parameters, learning_rate)
-        if not all(0 <= beta < 1 for beta in betas):
+        if not (isinstance(betas, tuple | list) and len(betas) == 2 and all(0 <= beta < 1 for beta in betas)):
             raise ValueError(f"betas: given {betas}, expected two numbers, 0 <= beta < 1")
         self.betas = float(betas[0]), float(betas[1])
-        self.eps, self.weight_decay = float(eps), float(weight_decay)
+        self.eps, self.weight_decay = not_negative("eps", eps), not_negative("weight_decay", weight_decay)
         for parameter, memory in zip(self.parameters, self.memory, strict=True):
             memory["mean"] = array_module(parameter.data).zeros_like(parameter.data)
             memory["mean_square"] = array_module(parameter.data).zeros_like(parameter.data)
@@ -199,9 +217,8 @@ class StepSchedule:
     """
 
     def __init__(self, optimizer: Optimizer, step_size: int, factor: float) -> None:
-        if step_size < 1:
-            raise ValueError(f"step_size: given {step_size}, expected an integer >= 1")
-        self.optimizer, self.step_size, self.factor = optimizer, step_size, float(factor)
+        self.optimizer, self.step_size = optimizer, integer("step_size", step_size, least=1)
+        self.factor = not_negative("factor", factor)
         self.count = 0
 
     def step(self) -> None:

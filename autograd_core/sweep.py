@@ -101,7 +101,20 @@ def _sweep(
                 if needed and gradient is not None:
                     accumulate(tensor, gradient)
     # What is left belongs to leaves.
-    return found | {place: gradient for place, gradient in gradients.items() if place in wanted}
+    found |= {place: gradient for place, gradient in gradients.items() if place in wanted}
+    for gradient in found.values():  # one array may be the gradient of several, or a cotangent of the caller's
+        gradient.freeze()
+    return found
+
+
+def _tensors(name: str, given: Any) -> tuple[Tensor, ...]:
+    """Return one Tensor or a sequence of them as a tuple."""
+    tensors = tuple(given) if isinstance(given, tuple | list) else (given,)
+    for number, tensor in enumerate(tensors):
+        if not isinstance(tensor, Tensor):
+            place = f"[{number}]" if isinstance(given, tuple | list) else ""
+            raise TypeError(f"{name}{place}: given {type(tensor).__name__}, expected a Tensor or a list of Tensors")
+    return tensors
 
 
 def _cotangent(output: Tensor, given: Any, number: int) -> Tensor:
@@ -148,12 +161,15 @@ def grad(
     Returns
     -------
     tuple of Tensor
-        One gradient for each input, of its shape and dtype; zeros where no output depends on it.
+        One gradient for each input, of its shape and dtype; zeros where no output depends on it. Their arrays
+        are read-only, since several inputs may share one.
 
     Raises
     ------
     ValueError
         If an output has no history, an input needs no gradient, or a cotangent is missing or does not fit.
+    TypeError
+        If an output or an input is no Tensor.
 
     Examples
     --------
@@ -162,8 +178,7 @@ def grad(
     >>> g.data, grad(g, x)[0].data
     (array([27.]), array([18.]))
     """
-    outputs = (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
-    inputs = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
+    outputs, inputs = _tensors("outputs", outputs), _tensors("inputs", inputs)
     given = grad_outputs if isinstance(grad_outputs, tuple | list) else (grad_outputs,) * len(outputs)
     if len(given) != len(outputs):
         raise ValueError(f"grad_outputs: given {len(given)}, expected one for each of {len(outputs)} outputs")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from autograd_core.arrays import Array, array_module, is_array
+from autograd_core.arrays import Array, array_module, is_array, read_only
 
 if TYPE_CHECKING:
     from autograd_core.function import Context
@@ -25,8 +25,8 @@ class Tensor:
     Parameters
     ----------
     data : array_like
-        A NumPy or CuPy array (kept, not copied), or anything `numpy.asarray` takes. Python floats become
-        float64.
+        A NumPy or CuPy array, or anything `numpy.asarray` takes. Python floats become float64. An array is
+        kept, not copied: whoever made it must not write into it while a record that uses it is needed.
     requires_grad : bool
         Whether gradients with respect to this tensor are wanted. Only floating-point (or, for the complex
         step, complex) tensors can have one.
@@ -34,7 +34,9 @@ class Tensor:
     Attributes
     ----------
     data : array
-        The values. The engine never writes into them; an optimizer puts a new array in their place.
+        The values. The engine never writes into them; an optimizer puts a new array in their place. Where
+        `requires_grad` is set, and from the first recorded application that takes or gives the tensor, this is
+        a read-only view (of a NumPy array): writing into it raises ValueError instead of making gradients wrong.
     grad : Tensor or None
         What `backward` has accumulated here (leaves only).
     source : Context or None
@@ -55,7 +57,8 @@ class Tensor:
     def __init__(self, data: Any, requires_grad: bool = False) -> None:
         if isinstance(data, Tensor):
             raise TypeError("data: given a Tensor, expected an array; x.detach() cuts one off its history")
-        self.data: Array = data if is_array(data) else np.asarray(data)
+        array = data if is_array(data) else np.asarray(data)
+        self.data: Array = read_only(array) if requires_grad else array
         if requires_grad and self.data.dtype.kind not in "fc":
             raise TypeError(
                 f"requires_grad: given for an array of {self.data.dtype}, expected a floating-point dtype"
@@ -115,6 +118,10 @@ class Tensor:
         """Return the values as a NumPy array (copied from the device if they lie there)."""
         values: np.ndarray[Any, Any] = self.data if array_module(self.data) is np else self.data.get()
         return values
+
+    def freeze(self) -> None:
+        """Refuse to be written to from here on, since a record rests on the values."""
+        self.data = read_only(self.data)
 
     def detach(self) -> Tensor:
         """Return a leaf with the same array and no history."""

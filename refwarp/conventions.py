@@ -13,6 +13,13 @@ Coordinates. On an axis of W pixels, g in [-1, 1] is the pixel coordinate
 
 On an axis of one pixel with align_corners=True, s is 0: every g is x = 0, and the gradient with respect to g is 0.
 
+The formula loses the digits of a small g. With t = g s and o = (W - 1) mod 2, x is found from the centre of the map:
+
+    t = g s, as a product and its remainder                                                 (coordinates.1)
+    m = floor((t + o)/2), so that x lies in the cell n = (W - 1 - o)/2 + m                    (coordinates.2)
+    f = x - n = (t - (2 m - o))/2                                                           (coordinates.3)
+    h = 1 - f = ((2 (m + 1) - o) - t)/2                                                     (coordinates.4)
+
 Kinks. Bilinear sampling has no derivative where x is an integer (the lattice). What is returned there is
 `right` (the derivative from the right, what floor gives), `left`, `central` (their mean) or `literal` (what
 STN's Eq. (7) prints, for study). Whether a sample is on the lattice is decided exactly, from the given floats.
@@ -81,9 +88,7 @@ def cell(g: float, size: int, align_corners: bool) -> tuple[int, float, float]:
     """Return the cell of a coordinate with |g s| < 2^52: its left pixel n, and the weights h and f of n and n + 1.
 
     f = x - n and h = 1 - f are each correct to 2^-53 of themselves, and f = 0 if and only if x is an integer.
-    The coordinate is measured from the centre of the map, where floats are densest: with t = g s and
-    o = (W - 1) mod 2, x - (W - 1 - o)/2 = (t + o)/2 has the floor m, and f = (t - (2m - o))/2. t is kept as
-    a product and its remainder, the differences as a sum and its remainder (coordinates.1 to coordinates.4).
+    The differences are kept as a sum and its remainder, like t itself.
     Where |t| < 2^-900 the weight of the farther pixel is positive but may have lost digits; see `split_weight`.
     """
     s = coordinate_scale(size, align_corners)

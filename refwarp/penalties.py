@@ -84,7 +84,7 @@ def _part(field: Tensor, rows: tuple[int, int], columns: tuple[int, int]) -> Ten
 
 
 def _penalty(entries: list[Tensor], norm: str, reduction: str) -> Tensor:
-    """Return the norm of the vectors that the entries (N, D, H, W) make at each pixel, reduced (penalties.4)."""
+    """Return one of the norms in (HSTN 7) of the vectors that the entries (N, D, H, W) make, reduced (penalties.4)."""
     vectors = concatenate(entries, axis=1)
     if norm == "2":
         penalty = Length.apply(vectors)

@@ -8,6 +8,7 @@ of two equal operands, `clip` passes the gradient on at both ends of the interva
 
 from __future__ import annotations
 
+from numbers import Integral, Real
 from typing import Any
 
 from autograd_core.arrays import Array, array_module
@@ -113,6 +114,13 @@ def negative(x: Any) -> Tensor:
     return _Negative.apply(x)
 
 
+def _python_number(name: str, value: Any) -> int | float:
+    """Return a number as Python's own, which takes the tensor's precision; a numpy.float64 would impose its own."""
+    if not isinstance(value, Real):
+        raise TypeError(f"{name}: given {type(value).__name__}, expected a Python number")
+    return int(value) if isinstance(value, Integral) else float(value)
+
+
 class _Power(Function):
     @staticmethod
     def forward(ctx: Context, x: Array, exponent: float) -> Array:
@@ -128,9 +136,7 @@ class _Power(Function):
 
 def power(x: Any, exponent: float) -> Tensor:
     """Return x to a constant power, a Python number; the power 0 is 1 everywhere, also at x = 0."""
-    if not isinstance(exponent, int | float):
-        raise TypeError(f"exponent: given {type(exponent).__name__}, expected a Python number")
-    return _Power.apply(x, exponent=exponent)
+    return _Power.apply(x, exponent=_python_number("exponent", exponent))
 
 
 class _Exp(Function):
@@ -297,16 +303,19 @@ def relu(x: Any) -> Tensor:
     return _Relu.apply(x)
 
 
-class _Maximum(Function):
+class _Extremum(Function):
+    """The larger or, with `smaller`, the smaller of two."""
+
     @staticmethod
-    def forward(ctx: Context, a: Array, b: Array) -> Array:
-        return array_module(a, b).maximum(a, b)
+    def forward(ctx: Context, a: Array, b: Array, smaller: bool) -> Array:
+        xp = array_module(a, b)
+        return xp.minimum(a, b) if smaller else xp.maximum(a, b)
 
     @staticmethod
     def backward(ctx: Context, gout: Tensor) -> Gradients:
         a, b = ctx.inputs
-        xp = array_module(a.data)
-        share = xp.where(a.data == b.data, 0.5, a.data > b.data).astype(gout.dtype)
+        taken = a.data < b.data if ctx.parameters["smaller"] else a.data > b.data
+        share = array_module(a.data).where(a.data == b.data, 0.5, taken).astype(gout.dtype)
         return (
             sum_to(gout * Tensor(share), a.shape) if ctx.needs[0] else None,
             sum_to(gout * Tensor(1 - share), b.shape) if ctx.needs[1] else None,
@@ -315,13 +324,12 @@ class _Maximum(Function):
 
 def maximum(a: Any, b: Any) -> Tensor:
     """Return the larger of a and b; where they are equal, each gets half the gradient."""
-    return _Maximum.apply(*operands("maximum", a, b))
+    return _Extremum.apply(*operands("maximum", a, b), smaller=False)
 
 
 def minimum(a: Any, b: Any) -> Tensor:
     """Return the smaller of a and b; where they are equal, each gets half the gradient."""
-    a, b = operands("minimum", a, b)
-    return -maximum(-a, -b)
+    return _Extremum.apply(*operands("minimum", a, b), smaller=True)
 
 
 class _Clip(Function):
@@ -341,7 +349,8 @@ def clip(x: Any, low: float | None, high: float | None) -> Tensor:
 
     The gradient passes where low <= x <= high, both ends included.
     """
-    return _Clip.apply(x, low=low, high=high)
+    limits = {"low": low, "high": high}
+    return _Clip.apply(x, **{k: None if v is None else _python_number(k, v) for k, v in limits.items()})
 
 
 class _Where(Function):

@@ -13,6 +13,11 @@ from autograd_core.tensor import Tensor
 Gradients = tuple[Tensor | None, ...]
 
 
+def _broadcast(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
+    """Tell whether NumPy's broadcasting makes one shape of two."""
+    return all(m == n or 1 in (m, n) for m, n in zip(a[::-1], b[::-1], strict=False))
+
+
 class _MatMul(Function):
     @staticmethod
     def forward(ctx: Context, a: Array, b: Array) -> Array:
@@ -41,9 +46,23 @@ def matmul(a: Any, b: Any) -> Tensor:
     -------
     Tensor, (..., m, n)
         The product, with the leading axes broadcast.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit.
     """
     left, right = operands("matmul", a, b)
     row, column = left.ndim == 1, right.ndim == 1
+    if (
+        not (left.ndim and right.ndim)
+        or left.shape[-1] != right.shape[-1 if column else -2]
+        or not _broadcast(left.shape[:-2], right.shape[:-2])
+    ):
+        raise ValueError(
+            f"matmul: given shapes {left.shape} and {right.shape}, "
+            "expected (..., m, k) or (k,) and (..., k, n) or (k,) with one k, and leading axes that broadcast"
+        )
     left = expand_dims(left, 0) if row else left
     right = expand_dims(right, 1) if column else right
     product = _MatMul.apply(left, right)
@@ -90,11 +109,16 @@ def solve(a: Any, b: Any) -> Tensor:
         If a matrix is singular to working precision.
     """
     matrix, right = operands("solve", a, b)
-    if matrix.ndim < 2 or matrix.shape[-1] != matrix.shape[-2] or not right.ndim:
+    column = right.ndim == 1
+    if (
+        not (matrix.ndim > 1 and right.ndim)
+        or not matrix.shape[-2] == matrix.shape[-1] == right.shape[-1 if column else -2]
+        or not _broadcast(matrix.shape[:-2], right.shape[:-2])
+    ):
         raise ValueError(
             f"solve: given shapes {matrix.shape} and {right.shape}, "
-            "expected (..., n, n) and (..., n, k) or (n,)"
+            "expected (..., n, n) and (..., n, k) or (n,) with one n, and leading axes that broadcast"
         )
-    if right.ndim == 1:
+    if column:
         return squeeze(_Solve.apply(matrix, expand_dims(right, 1)), -1)
     return _Solve.apply(matrix, right)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from autograd_core.arrays import Array, array_module, sum_over
 from autograd_core.function import Context, Function
-from autograd_core.functions.elementwise import exp
+from autograd_core.functions.elementwise import exp, where
 from autograd_core.functions.shaping import broadcast_to, reshape
-from autograd_core.tensor import Tensor
+from autograd_core.tensor import Tensor, as_tensor
 
 Axis = int | tuple[int, ...] | None
 
@@ -19,6 +20,15 @@ def _with_axes_kept(reduced: Tensor, shape: tuple[int, ...], axis: Axis) -> Tens
     """Give a reduction of an array of `shape` its summed axes back, with length one."""
     axes = range(len(shape)) if axis is None else normalize_axis_tuple(axis, len(shape))
     return reshape(reduced, [1 if k in axes else n for k, n in enumerate(shape)])
+
+
+def _count(name: str, x: Tensor, axis: Axis) -> int:
+    """Return how many elements each result is made of, or raise ValueError if none."""
+    axes = range(x.ndim) if axis is None else normalize_axis_tuple(axis, x.ndim)
+    count = math.prod(x.shape[k] for k in axes)
+    if not count:
+        raise ValueError(f"{name}: given shape {x.shape} and axis {axis}, expected at least one element along it")
+    return count
 
 
 class _Sum(Function):
@@ -38,9 +48,9 @@ def sum(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
 
 
 def mean(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """Return the arithmetic mean of `x` along `axis` (all axes by default)."""
-    axes = range(x.ndim) if axis is None else normalize_axis_tuple(axis, x.ndim)
-    return sum(x, axis, keepdims) / math.prod(x.shape[k] for k in axes)
+    """Return the arithmetic mean of `x` along `axis` (all axes by default); ValueError for that of nothing."""
+    x = as_tensor(x)
+    return sum(x, axis, keepdims) / _count("mean", x, axis)
 
 
 class _LogSumExp(Function):
@@ -51,16 +61,23 @@ class _LogSumExp(Function):
         xp = array_module(x)
         largest = x.real.max(axis=axis, keepdims=True)
         largest = xp.where(xp.isfinite(largest), largest, 0)  # so that inf - inf does not turn up
-        total = xp.log(sum_over(xp.exp(x - largest), axis, keepdims=True)) + largest
+        with np.errstate(divide="ignore"):  # where all are -inf
+            total = xp.log(sum_over(xp.exp(x - largest), axis, keepdims=True)) + largest
         return total if keepdims else total.squeeze(axis)
 
     @staticmethod
     def backward(ctx: Context, gout: Tensor) -> Tensor:
         x, axis = ctx.inputs[0], ctx.parameters["axis"]
-        softmax = exp(x - _with_axes_kept(ctx.outputs[0], x.shape, axis))
+        total = _with_axes_kept(ctx.outputs[0], x.shape, axis)
+        softmax = exp(x - where(total.data == -np.inf, 0, total))  # not inf - inf: 0 where all are -inf
         return softmax * _with_axes_kept(gout, x.shape, axis)
 
 
 def logsumexp(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """Return log(sum(exp(x))) along `axis` (all axes by default), without overflow."""
+    """Return log(sum(exp(x))) along `axis` (all axes by default), without overflow; ValueError for that of nothing.
+
+    Where all elements are -inf, so is the result, and their gradients are taken as 0.
+    """
+    x = as_tensor(x)
+    _count("logsumexp", x, axis)
     return _LogSumExp.apply(x, axis=axis, keepdims=keepdims)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
+from autograd_core.arguments import is_integer
 from autograd_core.arrays import Array, array_module, is_array, sum_over
 from autograd_core.function import Context, Function
 from autograd_core.functions.operands import operands
@@ -37,6 +38,7 @@ def reshape(x: Tensor, shape: int | Sequence[int]) -> Tensor:
 
 def expand_dims(x: Tensor, axis: int) -> Tensor:
     """Return `x` with a new axis of length one at position `axis` of the result."""
+    x = as_tensor(x)
     shape = list(x.shape)
     shape.insert(normalize_axis_index(axis, x.ndim + 1), 1)
     return reshape(x, shape)
@@ -44,6 +46,7 @@ def expand_dims(x: Tensor, axis: int) -> Tensor:
 
 def squeeze(x: Tensor, axis: int | tuple[int, ...] | None = None) -> Tensor:
     """Return `x` without its axes of length one, or without those in `axis` (ValueError if one is longer)."""
+    x = as_tensor(x)
     return reshape(x, np.squeeze(np.broadcast_to(0, x.shape), axis).shape)
 
 
@@ -60,12 +63,14 @@ class _Transpose(Function):
 
 def transpose(x: Tensor, axes: Sequence[int] | None = None) -> Tensor:
     """Return `x` with its axes in the order `axes`; without it, in reverse order."""
+    x = as_tensor(x)
     order = range(x.ndim)[::-1] if axes is None else normalize_axis_tuple(axes, x.ndim)
     return _Transpose.apply(x, axes=tuple(order))
 
 
 def matrix_transpose(x: Tensor) -> Tensor:
     """Return `x` with its last two axes exchanged."""
+    x = as_tensor(x)
     return transpose(x, (*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
 
 
@@ -81,6 +86,7 @@ class _BroadcastTo(Function):
 
 def broadcast_to(x: Tensor, shape: Shape) -> Tensor:
     """Return `x` repeated along new axes and axes of length one, as NumPy does, to `shape`."""
+    x = as_tensor(x)
     return x if x.shape == shape else _BroadcastTo.apply(x, shape=shape)
 
 
@@ -98,6 +104,7 @@ class _SumTo(Function):
 
 def sum_to(x: Tensor, shape: Shape) -> Tensor:
     """Return the sum of `x` over what broadcasting from `shape` repeats: the adjoint of `broadcast_to`."""
+    x = as_tensor(x)
     return x if x.shape == shape else _SumTo.apply(x, shape=shape)
 
 
@@ -142,9 +149,14 @@ def getitem(x: Tensor, index: Any) -> Tensor:
     return _GetItem.apply(x, index=parts if isinstance(index, tuple) else parts[0])
 
 
+def _is_pair(value: object) -> bool:
+    return isinstance(value, tuple | list) and len(value) == 2 and all(is_integer(n, 0) for n in value)
+
+
 def pad(x: Tensor, widths: Sequence[tuple[int, int]]) -> Tensor:
     """Return `x` with zeros around it: `widths[k]` elements before and after along axis k."""
-    if len(widths) != x.ndim or any(width < 0 for pair in widths for width in pair):
+    x = as_tensor(x)
+    if not isinstance(widths, tuple | list) or len(widths) != x.ndim or not all(map(_is_pair, widths)):
         raise ValueError(f"widths: given {widths}, expected {x.ndim} pairs (before, after) of integers >= 0")
     lengths = [(before, n, after) for n, (before, after) in zip(x.shape, widths, strict=True)]
     index = tuple(slice(before, before + n) for before, n, _ in lengths)
@@ -168,17 +180,30 @@ class _Concatenate(Function):
         return tuple(gradients)
 
 
+def _shapes(tensors: Sequence[Tensor]) -> str:
+    return ", ".join(str(tensor.shape) for tensor in tensors)
+
+
 def concatenate(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
     """Join tensors along an existing axis."""
     joined = operands("concatenate", *tensors)
     if not joined:
         raise ValueError("tensors: given none, expected at least one")
-    return _Concatenate.apply(*joined, axis=normalize_axis_index(axis, joined[0].ndim))
+    place = normalize_axis_index(axis, joined[0].ndim)
+    others = {(tensor.shape[:place], tensor.ndim, tensor.shape[place + 1 :]) for tensor in joined}
+    if len(others) > 1:
+        raise ValueError(
+            f"concatenate: given shapes {_shapes(joined)}, expected the same lengths along all axes but {place}"
+        )
+    return _Concatenate.apply(*joined, axis=place)
 
 
 def stack(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
     """Join tensors of one shape along a new axis."""
-    return concatenate([expand_dims(as_tensor(tensor), axis) for tensor in tensors], axis)
+    parts = [as_tensor(tensor) for tensor in tensors]
+    if len({part.shape for part in parts}) > 1:
+        raise ValueError(f"stack: given shapes {_shapes(parts)}, expected one shape")
+    return concatenate([expand_dims(part, axis) for part in parts], axis)
 
 
 class _AsType(Function):
@@ -199,7 +224,7 @@ def astype(x: Tensor, dtype: Any) -> Tensor:
     TypeError
         If the dtype is not floating-point, or would drop an imaginary part.
     """
-    new = np.dtype(dtype)
+    x, new = as_tensor(x), np.dtype(dtype)
     if new.kind not in "fc" or (x.dtype.kind == "c" and new.kind != "c"):
         raise TypeError(f"dtype: given {new} for a tensor of {x.dtype}, expected a floating-point dtype")
     return x if x.dtype == new else _AsType.apply(x, dtype=new)
@@ -207,4 +232,5 @@ def astype(x: Tensor, dtype: Any) -> Tensor:
 
 def flatten(x: Tensor, start: int = 1) -> Tensor:
     """Return `x` with the axes from `start` on joined to one."""
+    x = as_tensor(x)
     return reshape(x, (*x.shape[:start], math.prod(x.shape[start:])))

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from autograd_core.arguments import integer
 from autograd_core.arrays import Array, array_module, sum_over
 from autograd_core.function import Context, Function
 from autograd_core.functions import pad
@@ -200,6 +201,8 @@ class Conv2d(Module):
         rng: np.random.Generator,
         dtype: Any = np.float32,
     ) -> None:
+        in_channels = integer("in_channels", in_channels, least=1)
+        out_channels = integer("out_channels", out_channels, least=1)
         size = pair("kernel_size", kernel_size, least=1)
         self.stride = pair("stride", stride, least=1)
         self.padding = pair("padding", padding, least=0)

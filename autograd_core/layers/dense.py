@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from autograd_core.arguments import integer
 from autograd_core.functions import matrix_transpose
+from autograd_core.functions.operands import operands
 from autograd_core.layers.initialization import he_normal
 from autograd_core.layers.module import Module
 from autograd_core.tensor import Tensor
@@ -35,9 +37,22 @@ class Dense(Module):
     def __init__(
         self, in_features: int, out_features: int, *, rng: np.random.Generator, dtype: Any = np.float32
     ) -> None:
+        in_features = integer("in_features", in_features, least=1)
+        out_features = integer("out_features", out_features, least=1)
         self.weight = he_normal(rng, (out_features, in_features), in_features, dtype)
         self.bias = Tensor(np.zeros(out_features, dtype), requires_grad=True)
 
     def forward(self, input: Tensor) -> Tensor:
-        """Map (..., in_features) to (..., out_features)."""
-        return input @ matrix_transpose(self.weight) + self.bias
+        """Map (..., in_features) to (..., out_features).
+
+        Raises
+        ------
+        ValueError
+            If the last axis has another length.
+        TypeError
+            If the input has another precision than the layer.
+        """
+        input, weight = operands("Dense", input, self.weight)
+        if not input.ndim or input.shape[-1] != weight.shape[1]:
+            raise ValueError(f"input: given shape {input.shape}, expected (..., {weight.shape[1]})")
+        return input @ matrix_transpose(weight) + self.bias

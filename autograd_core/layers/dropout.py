@@ -6,7 +6,7 @@ import numpy as np
 
 from autograd_core.arrays import array_module
 from autograd_core.layers.module import Module
-from autograd_core.tensor import Tensor
+from autograd_core.tensor import Tensor, as_tensor
 
 
 class Dropout(Module):
@@ -27,6 +27,7 @@ class Dropout(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """Map an input of any shape to the same shape."""
+        input = as_tensor(input)
         if not self.training or self.p == 0:
             return input
         scale = (self.rng.random(input.shape) >= self.p) / (1 - self.p)

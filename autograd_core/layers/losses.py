@@ -7,7 +7,7 @@ from typing import Any
 from autograd_core.arrays import array_module
 from autograd_core.functions import logsumexp, mean, square
 from autograd_core.functions.operands import operands
-from autograd_core.tensor import Tensor
+from autograd_core.tensor import Tensor, as_tensor
 
 
 def softmax_cross_entropy(logits: Tensor, labels: Any) -> Tensor:
@@ -32,8 +32,9 @@ def softmax_cross_entropy(logits: Tensor, labels: Any) -> Tensor:
     TypeError
         If the labels are not integers.
     """
+    logits = as_tensor(logits)
     xp = array_module(logits.data)
-    classes = xp.asarray(labels)
+    classes = xp.asarray(as_tensor(labels).data)
     if logits.ndim != 2 or classes.shape != logits.shape[:1] or not classes.size:
         raise ValueError(
             f"labels: given shape {classes.shape} for logits {logits.shape}, expected (N,) for (N, K), N >= 1"

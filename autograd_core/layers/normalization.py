@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from autograd_core.arguments import integer
 from autograd_core.arrays import Array, sum_over
 from autograd_core.function import Context, Function
 from autograd_core.functions.operands import operands
@@ -73,6 +74,7 @@ class BatchNorm(Module):
     def __init__(
         self, num_features: int, *, eps: float = 1e-5, momentum: float = 0.1, dtype: Any = np.float32
     ) -> None:
+        num_features = integer("num_features", num_features, least=1)
         self.eps, self.momentum = float(eps), float(momentum)
         self.weight = Tensor(np.ones(num_features, dtype), requires_grad=True)
         self.bias = Tensor(np.zeros(num_features, dtype), requires_grad=True)
@@ -89,9 +91,9 @@ class BatchNorm(Module):
         TypeError
             If the input has another precision than the layer.
         """
-        if input.ndim < 2 or input.shape[1] != self.weight.size:
-            raise ValueError(f"input: given shape {input.shape}, expected (N, {self.weight.size}, ...)")
         input, weight = operands("BatchNorm", input, self.weight)
+        if input.ndim < 2 or input.shape[1] != weight.size:
+            raise ValueError(f"input: given shape {input.shape}, expected (N, {weight.size}, ...)")
         channels = (-1,) + (1,) * (input.ndim - 2)  # a shape that puts (C,) along axis 1
         if self.training:
             normalized = self._normalize_by_batch(input)

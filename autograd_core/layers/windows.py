@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
+from autograd_core.arguments import is_integer
 
 Pair = tuple[int, int]
 
@@ -10,7 +10,7 @@ Pair = tuple[int, int]
 def pair(name: str, value: int | Pair, least: int) -> Pair:
     """Return (down, across) from one integer or two; `least` is the smallest that makes sense."""
     both = tuple(value) if isinstance(value, tuple | list) else (value, value)
-    if len(both) != 2 or not all(isinstance(number, int | np.integer) and number >= least for number in both):
+    if len(both) != 2 or not all(is_integer(number, least) for number in both):
         raise ValueError(f"{name}: given {value!r}, expected an integer >= {least}, or two, down and across")
     return int(both[0]), int(both[1])
 

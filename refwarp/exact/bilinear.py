@@ -177,15 +177,6 @@ def y_derivative(plane: Plane, x: Number, y: Number, kink: str, window: Window |
     return Sum(_terms(plane, x, y, tent, lambda d: tent_derivative(d, kink), window or everywhere(plane)))
 
 
-def xy_derivative(plane: Plane, x: Number, y: Number, kink: str, window: Window | None = None) -> Sum:
-    """Return d2V/dxdy. The other second derivatives in x and y are zero within a cell."""
-
-    def slope(d: Number) -> Number:
-        return tent_derivative(d, kink)
-
-    return Sum(_terms(plane, x, y, slope, slope, window or everywhere(plane)))
-
-
 def literal_map_derivative(plane: Plane, x: Number, y: Number) -> Number:
     """Return the right-hand side of STN's (6) as printed: the tents' product, summed over all n and m.
 

@@ -16,7 +16,7 @@ so at the end c is the number of operations on the longest path. An operation wi
 
 from __future__ import annotations
 
-from refwarp.exact.numbers import Number, Sum
+from refwarp.exact.numbers import Number
 
 
 class Bounded:
@@ -70,9 +70,3 @@ class Bounded:
     def __repr__(self) -> str:
         """Show value and M."""
         return f"Bounded({self.value!r}, {self.M!r})"
-
-    def as_sum(self, k: int) -> Sum:
-        """Return what the error budget takes: value and M, as those of a sum of k terms."""
-        result = Sum()
-        result.value, result.k, result.M = self.value, k, self.M
-        return result

@@ -144,7 +144,7 @@ def _blocks(grid: Any, image: int, *options: Any) -> Any:
 
 
 class Separable(Function):
-    """(map (N, C, H, W), grid (N, H_out, W_out, 2)) -> S^pq map (N, C, H_out, W_out), all float64."""
+    """(map (N, C, H, W), grid (N, H_out, W_out, 2)) -> S^pq map (N, C, H_out, W_out), all float64; S^00 is (STN 3)."""
 
     @staticmethod
     def forward(

@@ -1,0 +1,27 @@
+"""Numbers that arguments must be: checked once, refused with a sentence that names the argument."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+
+def is_integer(value: object, least: int) -> bool:
+    """Tell whether `value` is an integer, Python's or NumPy's, of at least `least`; True and False are none."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= least
+
+
+def integer(name: str, value: Any, least: int) -> int:
+    """Return `value` as a Python integer, or raise ValueError unless it is one of at least `least`."""
+    if not is_integer(value, least):
+        raise ValueError(f"{name}: given {value!r}, expected an integer >= {least}")
+    return int(value)
+
+
+def not_negative(name: str, value: float) -> float:
+    """Return `value` as a Python float, or raise ValueError unless it is finite and at least 0."""
+    if not 0 <= value < math.inf:
+        raise ValueError(f"{name}: given {value}, expected a number >= 0")
+    return float(value)
