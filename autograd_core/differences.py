@@ -43,10 +43,10 @@ def _extrapolate(quotients: Vector, noise: Vector, power: int) -> Derivative:
     """Take difference quotients (LEVELS, K) for halved steps to the limit (Richardson, Ridders).
 
     Their error is a series in h^power, of which each column of the table removes a term. An entry's error is
-    taken to be its distance from the two entries it was made from and from the one above it, which are worse, and
-    the noise of evaluating F on top; of all entries the one with the smallest estimate is chosen, separately for
-    each of the K elements. (W. Press et al., "Numerical recipes", section 5.7, compares with the first two only,
-    and adds no noise: an entry then looks right by luck too often.)
+    taken to be its distance from the two entries it was made from, which are worse, plus the noise of evaluating
+    F, which each column amplifies; of all entries the one with the smallest estimate is chosen, separately for
+    each of the K elements. (W. Press et al., "Numerical recipes", section 5.7, adds no noise: of so many entries
+    one then looks right by luck.)
     """
     value, error = quotients[-1], np.full(quotients.shape[1], np.inf)
     table = quotients
@@ -55,7 +55,6 @@ def _extrapolate(quotients: Vector, noise: Vector, power: int) -> Derivative:
         new = (factor * table[1:] - table[:-1]) / (factor - 1)
         noise = noise[1:] * ((factor + 1) / (factor - 1))
         estimates = np.maximum(abs(new - table[1:]), abs(new - table[:-1])) + noise
-        estimates[1:] = np.maximum(estimates[1:], abs(new[1:] - new[:-1]))
         estimates[~np.isfinite(estimates)] = np.inf  # F is not defined that far out
         best = estimates.argmin(axis=0)[None]
         smallest = np.take_along_axis(estimates, best, 0)[0]
@@ -68,9 +67,9 @@ def _extrapolate(quotients: Vector, noise: Vector, power: int) -> Derivative:
 def _noise(values: Vector, here: Vector) -> Vector:
     """Estimate by how much evaluations F(h) (LEVELS, K) are off, from how far small steps are from a parabola.
 
-    F(h) - 6 F(h/2) + 8 F(h/4) - 3 F(0) is 3/8 of the cubic term, next to nothing at the last steps, plus noise with
-    weights whose squares add up to 110. Of four such differences the largest is taken, halved thrice less than
-    that; and at least a last bit.
+    F(h) - 6 F(h/2) + 8 F(h/4) - 3 F(0) is a share of the cubic term, next to nothing at the last steps, plus noise
+    with weights whose squares add up to 110: ten times the noise of one evaluation, and the largest of four such
+    some twenty times. A quarter of that is taken, and at least a last bit.
     """
     small = values[-6:]
     cubic = small[:-2] - 6 * small[1:-1] + 8 * small[2:] - 3 * here

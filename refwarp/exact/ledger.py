@@ -16,8 +16,8 @@ from typing import NamedTuple
 DOCUMENTS = {
     "STN": "Jaderberg, Simonyan, Zisserman, Kavukcuoglu: Spatial Transformer Networks (2015)",
     "KUR": "Kurbiel: Spatial Transformer Networks, a Self-Contained Introduction",
-    "DTN": "Li, Gao, Ji: Dense Transformer Networks (2017)",
-    "HSTN": "Hierarchical Spatial Transformer Networks",
+    "DTN": "Li, Chen, Cai, Davidson, Ji: Dense Transformer Networks (2017)",
+    "HSTN": "Shu, Chen, Xie, Han: Hierarchical Spatial Transformer Network",
     "LMS": "Jiang, Sun, Tagliasacchi, Trulls, Yi: Linearized Multi-Sampling for Differentiable Image Transformation",
 }
 
