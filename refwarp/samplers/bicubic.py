@@ -75,12 +75,12 @@ def keys_curvatures(a: float, f: float, h: float) -> Four:
 
 @scalar
 def locate_window(g: float, size: int, align_corners: bool, padding: int) -> tuple[int, float, float]:
-    """Return the cell n, h, f of a defined coordinate; OUTSIDE - 2 if no pixel of its window is in reach."""
+    """Return the cell n, h, f of a defined coordinate; OUTSIDE if no pixel of its window is in reach."""
     if padding == REFLECTION:
         return cell(remainder_of_four(g), size, align_corners)  # the mirrored map has the period 4
     if math.isinf(g) or abs(g * coordinate_scale(size, align_corners)) > size + 3:
         if padding == ZEROS:
-            return OUTSIDE - 2, 1.0, 0.0
+            return OUTSIDE, 1.0, 0.0
         return (size + 1 if g > 0.0 else OUTSIDE), 1.0, 0.0
     return cell(g, size, align_corners)
 

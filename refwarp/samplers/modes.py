@@ -66,6 +66,7 @@ def grid_sample(
 
     Examples
     --------
+    >>> import numpy as np
     >>> row = np.array([[[[1.0, 5.0, 2.0, 9.0]]]])
     >>> grid_sample(row, np.array([[[[-0.25, 0.0], [0.0, 0.0]]]])).tolist()
     [[[[5.0, 3.5]]]]
