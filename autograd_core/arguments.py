@@ -10,7 +10,7 @@ import numpy as np
 
 def is_integer(value: object, least: int) -> bool:
     """Tell whether `value` is an integer, Python's or NumPy's, of at least `least`; True and False are none."""
-    return isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= least
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= least)
 
 
 def integer(name: str, value: Any, least: int) -> int:

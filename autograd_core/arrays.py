@@ -35,7 +35,7 @@ def is_array(value: object) -> bool:
 
 
 def read_only(array: Array) -> Array:
-    """Return a view that refuses to be written to; the array itself if it does, or is CuPy's, which has no such flag."""
+    """Return a view that refuses to be written to (the array itself if it does, or is CuPy's: no such flag)."""
     if not isinstance(array, np.ndarray) or not array.flags.writeable:
         return array
     view = array.view()

@@ -43,10 +43,10 @@ def _extrapolate(quotients: Vector, noise: Vector, power: int) -> Derivative:
     """Take difference quotients (LEVELS, K) for halved steps to the limit (Richardson, Ridders).
 
     Their error is a series in h^power, of which each column of the table removes a term. An entry's error is
-    taken to be its distance from the two entries it was made from, which are worse, plus the noise of evaluating
-    F, which each column amplifies; of all entries the one with the smallest estimate is chosen, separately for
-    each of the K elements. (W. Press et al., "Numerical recipes", section 5.7, adds no noise: of so many entries
-    one then looks right by luck.)
+    taken to be its distance from the two entries it was made from and from the one above it, which are worse, plus
+    the noise of evaluating F, which each column amplifies; of all entries the one with the smallest estimate is
+    chosen, separately for each of the K elements. (W. Press et al., "Numerical recipes", section 5.7, compares with
+    the first two only, and adds no noise: of so many entries one then looks right by luck.)
     """
     value, error = quotients[-1], np.full(quotients.shape[1], np.inf)
     table = quotients
@@ -54,11 +54,12 @@ def _extrapolate(quotients: Vector, noise: Vector, power: int) -> Derivative:
         factor = 2.0 ** (power * column)
         new = (factor * table[1:] - table[:-1]) / (factor - 1)
         noise = noise[1:] * ((factor + 1) / (factor - 1))
-        estimates = np.maximum(abs(new - table[1:]), abs(new - table[:-1])) + noise
+        rivals = table[2:], table[1:-1], new[:-1]
+        estimates = np.max([abs(new[1:] - rival) for rival in rivals], axis=0) + noise[1:]
         estimates[~np.isfinite(estimates)] = np.inf  # F is not defined that far out
         best = estimates.argmin(axis=0)[None]
         smallest = np.take_along_axis(estimates, best, 0)[0]
-        value = np.where(smallest < error, np.take_along_axis(new, best, 0)[0], value)
+        value = np.where(smallest < error, np.take_along_axis(new[1:], best, 0)[0], value)
         error = np.minimum(error, smallest)
         table = new
     return Derivative(value, error)

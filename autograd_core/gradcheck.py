@@ -186,22 +186,26 @@ def _check(
         bounds = errors[number] + HALF_THE_DIGITS * sizes[number] + (len(w) + 8) * EPS * noise
         _compare(name, method, analytic[number], numerical[number], bounds, noise)
     if direction == "both":
-        # <J v, w> = <v, J^T w> along the random line.
-        slope = _slope(problem, line, method, direction)
-        forward = float(w @ slope.value)
-        products = [v * gradient for v, gradient in zip(line, analytic, strict=True)]
-        reverse = float(sum(product.sum() for product in products))
-        size = abs(w) @ (abs(slope.value) + EPS * abs(values)) + sum(abs(product).sum() for product in products)
-        bound = SAFETY * abs(w) @ slope.error + HALF_THE_DIGITS * size
-        if not abs(forward - reverse) <= bound:
-            raise GradientError(
-                f"<J v, w> = {forward:.17g} but <v, J^T w> = {reverse:.17g}; they differ by "
-                f"{abs(forward - reverse):.3g}, more than {bound:.3g}"
-            )
+        _check_adjointness(_slope(problem, line, method, direction), line, w, analytic, values)
     again = _analytic(outputs, leaves, [Tensor(cotangent) for cotangent in cotangents])
     if any(first.tobytes() != second.tobytes() for first, second in zip(analytic, again, strict=True)):
         raise GradientError("a second backward differs from the first: it reads what other calls have changed")
     return cotangents
+
+
+def _check_adjointness(
+    slope: Derivative, line: Sequence[Vector], w: Vector, analytic: Sequence[Vector], values: Vector
+) -> None:
+    """Hold <J v, w> against <v, J^T w>, where `slope` is J v, the derivative along the line v."""
+    products = np.concatenate([(v * gradient).ravel() for v, gradient in zip(line, analytic, strict=True)])
+    forward, reverse = w @ slope.value, products.sum()
+    size = abs(w) @ (abs(slope.value) + EPS * abs(values)) + abs(products).sum()
+    bound = SAFETY * abs(w) @ slope.error + HALF_THE_DIGITS * size
+    if not abs(forward - reverse) <= bound:
+        raise GradientError(
+            f"<J v, w> = {forward:.17g} but <v, J^T w> = {reverse:.17g}; they differ by "
+            f"{abs(forward - reverse):.3g}, more than {bound:.3g}"
+        )
 
 
 def _compare(

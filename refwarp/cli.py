@@ -1,14 +1,16 @@
 """The command line. Each command imports its room when it runs, so that `refwarp --help` answers at once.
 
 Exit codes: 0; 1 when something was verified and found wrong, or nothing was there to verify; 2 when the command
-could not run as asked, with one sentence on stderr that says why and what to do; 130 when it was interrupted.
+could not run as asked, with one sentence on stderr that says why and what to do; 130 when it was interrupted; 141
+when nobody read its output to the end, as with `| head`.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -20,11 +22,12 @@ app = typer.Typer(
 golden_app = typer.Typer(help="Build, check and look into golden files.")
 app.add_typer(golden_app, name="golden")
 
-# What typer raises for a wrong command line; `typer.BadParameter` is one of them.
-_UsageError: type[Exception] = typer.BadParameter.__bases__[0]
+# What typer raises for a wrong command line: click's UsageError, of the package or, in newer versions, of a copy
+# inside typer. Its subclass BadParameter is the one that typer exports from either.
+_UsageError: Any = typer.BadParameter.__base__
 # What the rooms raise for bad input, each with a sentence for people.
 _BAD_INPUT = (ValueError, OSError, ImportError)
-_INTERRUPTED = 130
+_INTERRUPTED, _BROKEN_PIPE = 130, 141
 
 
 def _print_version(wanted: bool) -> None:
@@ -53,12 +56,17 @@ def verify(
     """Check refwarp's own kernels against exact values, element by element."""
     from rich.console import Console
 
+    from refwarp.conventions import check_option
     from refwarp.golden import SUITE, report
     from refwarp.golden.format import read
     from refwarp.golden.operations import OPERATIONS
     from refwarp.golden.targets import refwarp as target
     from refwarp.golden.verify import DTYPES, verify
 
+    for name in dtype or ():
+        check_option("--dtype", name, DTYPES)
+    for name in operation or ():
+        check_option("--operation", name, tuple(OPERATIONS))
     cases = read(golden or SUITE).cases
     found = verify(cases, target, dtypes=dtype or DTYPES, operations=operation or tuple(OPERATIONS))
     report.show(found, Console())
@@ -91,15 +99,13 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint.")] = False,
 ) -> None:
     """Let a network learn distorted digits, and test it."""
-    from refwarp.files import make_output_folder
+    from refwarp.files import check_output_file
     from refwarp.networks import count_parameters
     from refwarp.training import Budget, train_on_distorted_digits, training_progress
 
     budget = Budget() if epochs is None else Budget(epochs=epochs)
-    if checkpoint is not None and not resume:
-        make_output_folder(checkpoint.parent, "checkpoint")
-        if checkpoint.exists():
-            raise ValueError(f"checkpoint: {checkpoint} is there already; add --resume to go on from it, or remove it")
+    if checkpoint is not None and check_output_file(checkpoint, "checkpoint").exists() and not resume:
+        raise ValueError(f"checkpoint: {checkpoint} is there already; add --resume to go on from it, or remove it")
     with training_progress() as progress:
         outcome = train_on_distorted_digits(
             model, distortion, seed, budget=budget, checkpoint=checkpoint, resume=resume, progress=progress
@@ -117,13 +123,11 @@ def build(
     """Compute the truth about every case, and write a golden file."""
     from rich.progress import Progress
 
-    from refwarp.files import make_output_folder
+    from refwarp.files import check_output_file, make_output_folder
     from refwarp.golden.build import GENERATOR_VERSION, build
     from refwarp.golden.format import read, write
 
-    if out.is_dir():
-        raise ValueError(f"out: given {str(out)!r}, which is a folder; expected the name of a file")
-    make_output_folder(out.parent)
+    make_output_folder(check_output_file(out).parent)
     with Progress(transient=True) as bar:
         task = bar.add_task("Building the golden suite")
         cases = build(progress=lambda done, total: bar.update(task, completed=done, total=total))
@@ -168,9 +172,28 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run a command line and return its exit code; what went wrong is one sentence on stderr."""
     try:
+        code = _run(arguments)
+        print(end="", flush=True)
+    except (BrokenPipeError, SystemExit) as error:
+        # Of a broken pipe rich makes a SystemExit(1), which would say that a kernel is wrong.
+        if isinstance(error, SystemExit) and not isinstance(error.__context__, BrokenPipeError):
+            raise
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in (1, 2):  # Python writes out what is left in their buffers when it ends
+            os.dup2(nowhere, stream)
+        return _BROKEN_PIPE
+    return code
+
+
+def _run(arguments: list[str]) -> int:
+    try:
         code = app(arguments, prog_name="refwarp", standalone_mode=False) or 0
     except _UsageError as error:
-        return _refuse(f"{error.format_message()} See `refwarp --help`.")  # type: ignore[attr-defined]  # untyped base
+        message = error.format_message().rstrip()
+        stop = "" if message.endswith((".", "?", "!")) else "."
+        return _refuse(f"{message}{stop} See `refwarp --help`.")
+    except BrokenPipeError:
+        raise
     except _BAD_INPUT as error:
         return _refuse(str(error))
     except (KeyboardInterrupt, typer.Abort):

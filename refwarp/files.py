@@ -29,14 +29,21 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     Parameters
     ----------
     path : path
-        The final name. Its folder must exist.
+        The final name. Its folder must exist. A symbolic link stays, and what it points to is replaced.
 
     Yields
     ------
     Path
-        The temporary name, with the suffix of the final one. The block creates that file, and closes it. When
-        the block ends, the file is forced to the disk and takes the place of what was at `path`; if the block
-        raises, it is removed, and what was at `path` stays.
+        The temporary name, with the suffix of the final one, of an empty file. The block fills that file, and
+        closes it. When the block ends, the file is forced to the disk and takes the place of what was at `path`;
+        if the block raises, it is removed, and what was at `path` stays.
+
+    Raises
+    ------
+    ValueError
+        If a folder, a device or a pipe is at `path`; it is left alone.
+    OSError
+        If the folder is missing, or no file can be created in it.
 
     Examples
     --------
@@ -46,9 +53,14 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     >>> [file.name for file in folder.iterdir()]
     ['answer.txt']
     """
-    path = Path(path)
+    path = check_output_file(path, "path")
     _remove_stale(path)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}-{_TOKEN}-{next(_count)}.partial{path.suffix}")
+    try:
+        temporary.touch(exist_ok=False)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise type(error)(f"{path}: no file can be written there ({reason}); give another name") from error
     try:
         yield temporary
         _force_to_disk(temporary)
@@ -57,6 +69,33 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
         raise
     _force_to_disk(path.parent)
+
+
+def check_output_file(path: str | os.PathLike[str], argument: str = "out") -> Path:
+    """Make sure that a file can take the place of what is at `path`, if anything is.
+
+    Parameters
+    ----------
+    path : path
+        The file; it need not exist.
+    argument : str
+        What the caller calls it, for the message.
+
+    Returns
+    -------
+    Path
+        The file itself, where `path` is a symbolic link to it.
+
+    Raises
+    ------
+    ValueError
+        If it is there and no regular file, but a folder, a device, a pipe or a link in a circle.
+    """
+    target = Path(os.path.realpath(path))
+    if os.path.lexists(target) and not target.is_file():
+        what = "a folder" if target.is_dir() else "no regular file"
+        raise ValueError(f"{argument}: given {str(path)!r}, which is {what}; expected the name of a file")
+    return target
 
 
 def make_output_folder(path: str | os.PathLike[str], argument: str = "out") -> Path:

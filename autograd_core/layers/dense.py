@@ -11,7 +11,7 @@ from autograd_core.functions import matrix_transpose
 from autograd_core.functions.operands import operands
 from autograd_core.layers.initialization import he_normal
 from autograd_core.layers.module import Module
-from autograd_core.tensor import Tensor
+from autograd_core.tensor import Tensor, as_tensor
 
 
 class Dense(Module):
@@ -52,7 +52,8 @@ class Dense(Module):
         TypeError
             If the input has another precision than the layer.
         """
+        input = as_tensor(input)
+        if not input.ndim or input.shape[-1] != self.weight.shape[1]:
+            raise ValueError(f"input: given shape {input.shape}, expected (..., {self.weight.shape[1]})")
         input, weight = operands("Dense", input, self.weight)
-        if not input.ndim or input.shape[-1] != weight.shape[1]:
-            raise ValueError(f"input: given shape {input.shape}, expected (..., {weight.shape[1]})")
         return input @ matrix_transpose(weight) + self.bias

@@ -12,7 +12,7 @@ from autograd_core.arrays import Array, sum_over
 from autograd_core.function import Context, Function
 from autograd_core.functions.operands import operands
 from autograd_core.layers.module import Module
-from autograd_core.tensor import Tensor
+from autograd_core.tensor import Tensor, as_tensor
 
 
 class _Normalize(Function):
@@ -91,9 +91,10 @@ class BatchNorm(Module):
         TypeError
             If the input has another precision than the layer.
         """
+        input = as_tensor(input)
+        if input.ndim < 2 or input.shape[1] != self.weight.size:
+            raise ValueError(f"input: given shape {input.shape}, expected (N, {self.weight.size}, ...)")
         input, weight = operands("BatchNorm", input, self.weight)
-        if input.ndim < 2 or input.shape[1] != weight.size:
-            raise ValueError(f"input: given shape {input.shape}, expected (N, {weight.size}, ...)")
         channels = (-1,) + (1,) * (input.ndim - 2)  # a shape that puts (C,) along axis 1
         if self.training:
             normalized = self._normalize_by_batch(input)

@@ -14,7 +14,7 @@ supplement.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from refwarp.samplers import grid_sample
 Array = np.ndarray[Any, Any]
 
 
+@runtime_checkable
 class Distortion(Protocol):
     """What a distortion is: random parameters, and the sampling grid that they stand for."""
 
@@ -89,6 +90,11 @@ class AffineDistortion:
         Largest shift, as a share of the room that the rotated and scaled picture leaves on the canvas on each
         side: 0 keeps it in the middle, with 1 it goes anywhere where its corners are still on the canvas. x and y
         are uniform and independent.
+
+    Raises
+    ------
+    ValueError
+        If the canvas has no pixel, or the picture no size.
     """
 
     canvas: int = 40
@@ -96,6 +102,15 @@ class AffineDistortion:
     angle: tuple[float, float] = (-90.0, 90.0)
     scale: tuple[float, float] = (1.0, 1.0)
     translation: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse what has no size."""
+        if not isinstance(self.canvas, int | np.integer) or self.canvas < 1:
+            raise ValueError(f"canvas: given {self.canvas!r}, expected a positive integer")
+        if not self.side > 0:
+            raise ValueError(f"side: given {self.side!r}, expected a positive number")
+        if not min(self.scale) > 0:
+            raise ValueError(f"scale: given {self.scale!r}, expected two positive numbers")
 
     def draw(self, count: int, rng: np.random.Generator) -> Array:
         """Return the affine parameters of `count` distortions: theta (count, 2, 3), float32."""
@@ -136,7 +151,14 @@ def distort(images: Array, distortion: Distortion, rng: np.random.Generator) -> 
         The distorted pictures, of the images' dtype.
     parameters : ndarray, shape (N, ...)
         What was drawn; affine distortions give theta (N, 2, 3), from the canvas to the picture.
+
+    Raises
+    ------
+    TypeError
+        If `distortion` is none, such as the name of one.
     """
+    if not isinstance(distortion, Distortion):
+        raise TypeError(f"distortion: given {distortion!r}, expected a Distortion, such as DISTORTIONS['R']")
     parameters = distortion.draw(len(images), rng)
     canvases: Array = grid_sample(images, distortion.grid(parameters))
     return canvases, parameters

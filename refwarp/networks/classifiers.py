@@ -14,7 +14,7 @@ import numpy as np
 
 from autograd_core import Tensor
 from autograd_core.layers import AveragePool2d, Conv2d, Dense, Flatten, MaxPool2d, Module, ReLU, Sequential
-from refwarp.networks.localisation import AffineLocalisation, features_after
+from refwarp.networks.localisation import AffineLocalisation, check_maps, features_after, reduced_size
 from refwarp.networks.spatial_transformer import SpatialTransformer
 
 
@@ -78,9 +78,9 @@ class CNN(Module):
         rng: np.random.Generator,
         dtype: Any = np.float32,
     ) -> None:
-        self.reduce = AveragePool2d(reduction)
+        self.channels, self.size = channels, size
         self.classifier = _classifier(
-            (size[0] // reduction, size[1] // reduction),
+            reduced_size(size, reduction),
             channels=channels,
             features=features,
             kernel_size=kernel_size,
@@ -88,9 +88,11 @@ class CNN(Module):
             rng=rng,
             dtype=dtype,
         )
+        self.reduce = AveragePool2d(reduction)
 
     def forward(self, input: Tensor) -> Tensor:
-        """Map pictures (N, channels, H, W) to scores (N, classes)."""
+        """Map pictures (N, channels, H, W) to scores (N, classes); ValueError if they have another size."""
+        check_maps(input, self.channels, self.size)
         scores: Tensor = self.classifier(self.reduce(input))
         return scores
 
@@ -141,7 +143,7 @@ class STCNN(Module):
         rng: np.random.Generator,
         dtype: Any = np.float32,
     ) -> None:
-        reduced = (size[0] // reduction, size[1] // reduction)
+        reduced = reduced_size(size, reduction)
         localisation = AffineLocalisation(
             size,
             channels=channels,
@@ -164,7 +166,7 @@ class STCNN(Module):
         )
 
     def forward(self, input: Tensor) -> Tensor:
-        """Map pictures (N, channels, H, W) to scores (N, classes)."""
+        """Map pictures (N, channels, H, W) to scores (N, classes); ValueError if they have another size."""
         scores: Tensor = self.classifier(self.transformer(input))
         return scores
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from autograd_core import Tensor
 from autograd_core.layers import AveragePool2d, Conv2d, Dense, Flatten, MaxPool2d, Module, ReLU, Sequential
+from refwarp.conventions import check_array
 
 IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 
@@ -22,6 +23,25 @@ def affine_regression(in_features: int, *, rng: np.random.Generator, dtype: Any 
     layer.weight = Tensor(np.zeros((6, in_features), dtype), requires_grad=True)
     layer.bias = Tensor(np.array(IDENTITY, dtype), requires_grad=True)
     return layer
+
+
+def reduced_size(size: tuple[int, int], reduction: int) -> tuple[int, int]:
+    """Return the size of a map of `size` after averaging over squares of `reduction` pixels.
+
+    Raises
+    ------
+    ValueError
+        If `reduction` is not a positive integer.
+    """
+    if not isinstance(reduction, int | np.integer) or reduction < 1:
+        raise ValueError(f"reduction: given {reduction!r}, expected a positive integer")
+    return size[0] // reduction, size[1] // reduction
+
+
+def check_maps(input: Tensor, channels: int, size: tuple[int, int]) -> None:
+    """Raise ValueError unless `input` is maps of the channels and the size that a network is made for."""
+    height, width = size
+    check_array("input", input, f"(N, {channels}, {height}, {width})", (None, channels, height, width))
 
 
 def features_after(size: tuple[int, int], *, kernel_size: int, poolings: tuple[int, ...]) -> tuple[int, int]:
@@ -80,8 +100,8 @@ class AffineLocalisation(Module):
         rng: np.random.Generator,
         dtype: Any = np.float32,
     ) -> None:
-        reduced = (size[0] // reduction, size[1] // reduction)
-        height, width = features_after(reduced, kernel_size=kernel_size, poolings=(2, 1))
+        self.channels, self.size = channels, size
+        height, width = features_after(reduced_size(size, reduction), kernel_size=kernel_size, poolings=(2, 1))
         first, second = features
         self.hidden = Sequential(
             AveragePool2d(reduction),
@@ -97,6 +117,7 @@ class AffineLocalisation(Module):
         self.regression = affine_regression(hidden, rng=rng, dtype=dtype)
 
     def forward(self, input: Tensor) -> Tensor:
-        """Map (N, channels, H, W) to theta (N, 6)."""
+        """Map (N, channels, H, W) to theta (N, 6); ValueError if the maps have another size."""
+        check_maps(input, self.channels, self.size)
         theta: Tensor = self.regression(self.hidden(input))
         return theta

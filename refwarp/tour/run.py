@@ -21,6 +21,7 @@ from rich.progress import Progress
 import refwarp
 from autograd_core import Tensor, no_grad
 from autograd_core.layers import Module
+from refwarp.conventions import check_option
 from refwarp.data import DISTORTIONS, Digits, Examples, distort, load_digits
 from refwarp.files import atomic_write, make_output_folder
 from refwarp.golden import SUITE
@@ -42,6 +43,7 @@ from refwarp.training import (
     training_progress,
     untrained,
 )
+from refwarp.training.metrics import check_count
 
 # What the pictures of the transformer show: the first test digit of each class, and these classes in many poses.
 POSED_CLASSES = (2, 4, 7)
@@ -59,10 +61,23 @@ class Plan:
         For each distortion, how many seeds each network is trained with.
     budget : Budget
         How.
+
+    Raises
+    ------
+    ValueError
+        If there is nothing to train, or no such distortion.
     """
 
     trials: dict[str, int] = field(default_factory=lambda: {"RTS": 3, "R": 2})
     budget: Budget = field(default_factory=Budget)
+
+    def __post_init__(self) -> None:
+        """Refuse a plan without training runs."""
+        if not self.trials:
+            raise ValueError("trials: given none, expected a number of seeds for at least one distortion")
+        for distortion, seeds in self.trials.items():
+            check_option("trials", distortion, tuple(DISTORTIONS))
+            check_count(f"trials[{distortion!r}]", seeds)
 
     @property
     def count(self) -> int:
@@ -115,8 +130,9 @@ def run_tour(out: str | Path, seed: int = 0, plan: Plan | None = None, console: 
     ImportError
         If scikit-learn is missing; before any work is done.
     ValueError
-        If `out` is a file, or no file can be written in it; before any work is done.
+        If `out` is a file, no file can be written in it, or the seed is negative; before any work is done.
     """
+    check_count("seed", seed, least=0)
     plan = plan or Plan()
     console = console or Console(stderr=True)
     load_digits()  # raises if scikit-learn is missing
@@ -171,14 +187,8 @@ def _train(
     distortion: str, model: str, seed: int, budget: Budget, progress: Progress
 ) -> tuple[Trial, Module]:
     """Train and test one network."""
-    from threadpoolctl import threadpool_limits  # comes with scikit-learn, which may be missing
-
     terminal = progress.console.is_terminal
-    # A second BLAS thread gains nothing on matrices this small, and loses much where the cores are shared.
-    with threadpool_limits(1):
-        outcome = train_on_distorted_digits(
-            model, distortion, seed, budget=budget, progress=progress if terminal else None
-        )
+    outcome = train_on_distorted_digits(model, distortion, seed, budget=budget, progress=progress if terminal else None)
     trial = Trial(
         distortion=distortion,
         model=model,

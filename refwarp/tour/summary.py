@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from refwarp.golden.report import summary
@@ -13,7 +14,8 @@ from refwarp.tour.results import CNN, MODELS, ST_CNN, Results, mean_test_error, 
 
 def show(results: Results, folder: Path, console: Console) -> None:
     """Print where everything is, the kernels' verdict, and each network's test errors."""
-    console.print(f"\n[bold]refwarp tour[/], {sum(results.timings.values()):.0f} s, written to {folder.resolve()}:")
+    place, seconds = escape(str(folder.resolve())), sum(results.timings.values())
+    console.print(f"\n[bold]refwarp tour[/], {seconds:.0f} s, written to {place}:")
     console.print("  [bold]report.html[/]   all of it, with its pictures, for a browser")
     console.print("  tour.png, poses.png, errors.png, curves.png, kink.png")
     console.print("  golden.h5     the exact values that the kernels were checked against")

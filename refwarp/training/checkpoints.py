@@ -46,6 +46,8 @@ def _store(group: h5py.Group, state: Mapping[str, Any], place: str) -> None:
 
 
 def _retrieve(group: h5py.Group) -> State:
+    if not isinstance(group, h5py.Group):
+        raise ValueError("a dataset where a group is expected")
     state: State = {}
     for name, item in group.items():
         if isinstance(item, h5py.Group):
@@ -71,6 +73,8 @@ def save_state(path: str | Path, state: Mapping[str, Any]) -> None:
     ------
     TypeError
         If the state holds anything else; no file is touched then.
+    ValueError
+        If a folder, a device or a pipe is at `path`.
     OSError
         If the folder is missing or cannot be written to.
     """
@@ -107,7 +111,7 @@ def load_state(path: str | Path) -> State:
         with h5py.File(path, "r") as file:
             known, version = file.attrs.get("format") == FORMAT, file.attrs.get("version", 0)
             state = _retrieve(file["state"]) if known and version == VERSION else {}
-    except (OSError, KeyError, RuntimeError, ValueError) as error:
+    except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise ValueError(
             f"{path} cannot be read as a checkpoint: it is truncated, damaged or of another kind; name another, or "
             "remove it and start again"

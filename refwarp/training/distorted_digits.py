@@ -7,6 +7,7 @@ apart; with three times the epochs both get better, and nearer to each other.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from refwarp.conventions import check_option
 from refwarp.data import DISTORTIONS, Digits, Examples, distort, load_digits
 from refwarp.networks import CNN, STCNN
 from refwarp.training.loop import Run, train
-from refwarp.training.metrics import History, error_rate
+from refwarp.training.metrics import History, check_count, error_rate
 
 MODELS: dict[str, Callable[..., Module]] = {"CNN": CNN, "ST-CNN": STCNN}
 
@@ -58,10 +59,12 @@ class Budget:
     factor: float = 0.1
 
     def __post_init__(self) -> None:
-        """Refuse counts below one, and a share that is none."""
+        """Refuse counts below one, rates below zero, and a share that is none."""
         for name in ("epochs", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}: given {getattr(self, name)}, expected a positive integer")
+            check_count(name, getattr(self, name))
+        for name in ("learning_rate", "localisation_rate", "factor"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"{name}: given {getattr(self, name)}, expected a finite number >= 0")
         if not 0.5 <= self.full_rate <= 1:
             raise ValueError(f"full_rate: given {self.full_rate}, expected a share from 0.5 to 1")
 
@@ -123,12 +126,13 @@ def digits_task(distortion: str = "RTS") -> Digits:
 
 def _generators(seed: int) -> tuple[np.random.Generator, np.random.Generator]:
     """Return one Generator for the weights, and one for all that training draws."""
+    check_count("seed", seed, least=0)
     weights, draws = np.random.SeedSequence(seed).spawn(2)
     return np.random.default_rng(weights), np.random.default_rng(draws)
 
 
 def untrained(model: str, seed: int) -> Module:
-    """Return the classifier that a run with this seed starts from; ValueError if there is no such model."""
+    """Return the classifier that a run with this seed starts from; ValueError if there is no such model or seed."""
     check_option("model", model, tuple(MODELS))
     weights, _ = _generators(seed)
     return MODELS[model](rng=weights)
@@ -144,7 +148,10 @@ def train_on_distorted_digits(
     resume: bool = False,
     progress: Progress | None = None,
 ) -> Outcome:
-    """Train a classifier on distorted digits, and test it.
+    """Train a classifier on distorted digits, and test it, with one thread of the BLAS library.
+
+    A second thread gains nothing on matrices this small, loses much where the cores are shared, and may round
+    differently.
 
     Parameters
     ----------
@@ -174,7 +181,7 @@ def train_on_distorted_digits(
     ImportError
         If scikit-learn is missing.
     ValueError
-        If an argument is none of the options, or the checkpoint cannot be resumed.
+        If an argument is none of the options, or the checkpoint cannot be resumed or written.
     FileNotFoundError
         If there is no checkpoint to resume.
     """
@@ -193,16 +200,19 @@ def train_on_distorted_digits(
     schedules = [StepSchedule(optimizer, full_rate, budget.factor) for optimizer in optimizers]
 
     settings = {"model": model, "distortion": repr(DISTORTIONS[distortion]), "seed": seed, **asdict(budget)}
-    history = train(
-        Run(classifier, optimizers, schedules, draws, settings),
-        digits.train,
-        digits.validation,
-        epochs=budget.epochs,
-        batch_size=budget.batch_size,
-        distortion=DISTORTIONS[distortion],
-        checkpoint=checkpoint,
-        resume=resume,
-        progress=progress,
-        label=f"{model} on {distortion}, seed {seed}",
-    )
-    return Outcome(classifier, history, error_rate(classifier, digits.test))
+    from threadpoolctl import threadpool_limits  # comes with scikit-learn, as the digits do
+
+    with threadpool_limits(1):
+        history = train(
+            Run(classifier, optimizers, schedules, draws, settings),
+            digits.train,
+            digits.validation,
+            epochs=budget.epochs,
+            batch_size=budget.batch_size,
+            distortion=DISTORTIONS[distortion],
+            checkpoint=checkpoint,
+            resume=resume,
+            progress=progress,
+            label=f"{model} on {distortion}, seed {seed}",
+        )
+        return Outcome(classifier, history, error_rate(classifier, digits.test))

@@ -9,6 +9,7 @@ threads, may round differently.)
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,8 +23,9 @@ from autograd_core import Tensor
 from autograd_core.layers import Module, softmax_cross_entropy
 from autograd_core.optimizers import Optimizer, StepSchedule
 from refwarp.data import Distortion, Examples, distort
+from refwarp.files import check_output_file, make_output_folder
 from refwarp.training.checkpoints import load_state, save_state
-from refwarp.training.metrics import History, error_rate
+from refwarp.training.metrics import History, check_count, error_rate
 from refwarp.training.progress import EpochDisplay
 
 Settings = Mapping[str, str | int | float]
@@ -84,21 +86,27 @@ class Run:
         Raises
         ------
         ValueError
-            If the settings or the structure are others; the message says where.
+            If the settings or the structure are others, or it is no state of a run; the message says where.
+            Nothing is changed then.
         """
-        expected = self.state_dict()
-        for part in expected:
-            if part not in state:
-                raise ValueError(f"{part} is missing")
-        for name in {**self.settings, **state["settings"]}:
-            saved, own = state["settings"].get(name), self.settings.get(name)
-            if saved != own:
+        settings = state.get("settings")
+        if not isinstance(settings, dict):
+            raise ValueError("it has no settings")
+        for name in {**self.settings, **settings}:
+            saved: Any = settings.get(name)
+            own: Any = self.settings.get(name)
+            if not np.array_equal(saved, own):
                 raise ValueError(f"its {name} is {saved!r}, and that of this run {own!r}")
-        for part in ("optimizers", "schedules", "generators"):
-            if state[part].keys() != expected[part].keys():
-                raise ValueError(
-                    f"it holds the {part} {sorted(state[part])}, and this run has {sorted(expected[part])}"
-                )
+        _check_alike(state, {**self.state_dict(), "settings": settings}, "state")
+        history = History(**state["history"])
+        if state["epoch"] != len(history):
+            raise ValueError(f"its epoch is {state['epoch']}, and its history has {len(history)}")
+        for name, rng in self._generators().items():
+            try:
+                copy.deepcopy(rng.bit_generator).state = state["generators"][name]
+            except (TypeError, ValueError, OverflowError) as error:
+                raise ValueError(f"its generator {name!r} has a state that is none: {error}") from error
+
         self.model.load_state_dict(state["model"])
         for k, optimizer in enumerate(self.optimizers):
             optimizer.load_state_dict(state["optimizers"][str(k)])
@@ -106,7 +114,7 @@ class Run:
             schedule.load_state_dict(state["schedules"][str(k)])
         for name, rng in self._generators().items():
             rng.bit_generator.state = state["generators"][name]
-        self.history = History(**state["history"])
+        self.history = history
 
     def save(self, path: str | Path) -> None:
         """Write a checkpoint, atomically."""
@@ -120,15 +128,31 @@ class Run:
         FileNotFoundError
             If there is none.
         ValueError
-            If it cannot be read, or belongs to another run.
+            If it cannot be read, is damaged, or belongs to another run. The run is as before then.
         """
         state = load_state(path)
         try:
             self.load_state_dict(state)
         except ValueError as error:
+            raise ValueError(f"{path} is damaged or of another run, and cannot be resumed here: {error}") from error
+
+
+def _check_alike(given: Any, expected: Any, place: str) -> None:
+    """Raise ValueError unless two states have the same names, and under each the same kind of entry."""
+    if isinstance(expected, np.ndarray) and isinstance(given, np.ndarray):
+        if (given.dtype, given.shape) != (expected.dtype, expected.shape):
             raise ValueError(
-                f"{path} is the checkpoint of another run, which cannot be resumed here: {error}"
-            ) from error
+                f"{place} is {given.dtype}{given.shape}, and that of this run {expected.dtype}{expected.shape}"
+            )
+    elif not isinstance(given, type(expected)):
+        raise ValueError(f"{place} is a {type(given).__name__}, expected a {type(expected).__name__}")
+    elif isinstance(expected, dict):
+        for name in {**expected, **given}:
+            if name not in given:
+                raise ValueError(f"{place} lacks {name!r}")
+            if name not in expected:
+                raise ValueError(f"{place} has {name!r}, and that of this run has not")
+            _check_alike(given[name], expected[name], f"{place}[{name!r}]")
 
 
 def train_step(run: Run, images: np.ndarray[Any, Any], labels: np.ndarray[Any, Any]) -> float:
@@ -172,7 +196,8 @@ def train(
     distortion : Distortion, optional
         Distorts each minibatch afresh. Without it the examples are taken as they are.
     checkpoint : path, optional
-        Where the run is saved, atomically, before the first epoch and after each one; an older file is replaced.
+        Where the run is saved, atomically, before the first epoch and after each one; an older file is replaced,
+        and a missing folder created.
     resume : bool
         Go on from the checkpoint.
     progress : rich.progress.Progress, optional
@@ -189,18 +214,18 @@ def train(
     Raises
     ------
     ValueError
-        If a number is not positive, there are no examples, or the checkpoint cannot be resumed.
+        If a number is not positive, there are no examples, or the checkpoint cannot be resumed or written.
     FileNotFoundError
         If there is no checkpoint to resume.
     """
     for name, value in (("epochs", epochs), ("batch_size", batch_size), ("len(examples)", len(examples))):
-        if value < 1:
-            raise ValueError(f"{name}: given {value}, expected a positive integer")
+        check_count(name, value)
     if resume and checkpoint is None:
         raise ValueError("resume: given without a checkpoint, expected the file to resume from as `checkpoint`")
     if checkpoint is not None and resume:
         run.resume(checkpoint)
     elif checkpoint is not None:
+        make_output_folder(check_output_file(checkpoint, "checkpoint").parent, "checkpoint")
         run.save(checkpoint)
 
     starts = range(0, len(examples), batch_size)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,13 @@ from autograd_core.layers import Module
 from refwarp.data import Examples
 
 Array = np.ndarray[Any, Any]
+
+
+def check_count(name: str, given: Any, least: int = 1) -> None:
+    """Raise ValueError unless `given` is an integer of at least `least`."""
+    if not isinstance(given, int | np.integer) or given < least:
+        expected = "a positive integer" if least == 1 else f"an integer of at least {least}"
+        raise ValueError(f"{name}: given {given!r}, expected {expected}")
 
 
 @no_grad()
@@ -33,7 +40,13 @@ def predict(model: Module, images: Array, batch_size: int = 256) -> Array:
     -------
     ndarray, shape (N,)
         The classes, int64.
+
+    Raises
+    ------
+    ValueError
+        If `batch_size` is not positive.
     """
+    check_count("batch_size", batch_size)
     training = model.training
     model.eval()
     try:
@@ -71,12 +84,25 @@ class History:
         What the epoch was trained with.
     seconds : list of float
         Wall time of the epoch, without validation; the one entry that differs from run to run.
+
+    Raises
+    ------
+    ValueError
+        If these are no lists of numbers of one length.
     """
 
     loss: list[float] = field(default_factory=list)
     validation_error: list[float] = field(default_factory=list)
     learning_rate: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Refuse what is no history, such as that of a damaged file."""
+        for name, numbers in vars(self).items():
+            if not isinstance(numbers, list) or not all(isinstance(number, Real) for number in numbers):
+                raise ValueError(f"{name}: given {numbers!r}, expected a list of numbers")
+            if len(numbers) != len(self.loss):
+                raise ValueError(f"{name}: given {len(numbers)} epochs, expected as many as of loss, {len(self.loss)}")
 
     def __len__(self) -> int:
         return len(self.loss)
@@ -91,12 +117,3 @@ class History:
     def as_dict(self) -> dict[str, list[float]]:
         """Return a copy as a dictionary of lists."""
         return dataclasses.asdict(self)
-
-    def to_json(self) -> str:
-        """Return the history as JSON; a float's text gives back its bits."""
-        return json.dumps(self.as_dict(), indent=1)
-
-    @classmethod
-    def from_json(cls, text: str) -> History:
-        """Return the history that `to_json` wrote."""
-        return cls(**json.loads(text))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from refwarp.training.metrics import History
@@ -37,9 +38,9 @@ class EpochDisplay:
     """
 
     def __init__(self, progress: Progress | None, label: str, epochs: int, steps: int, done: int) -> None:
-        self.progress, self.label, self.epochs = progress, label, epochs
+        self.progress, self.label, self.epochs = progress, escape(label), epochs
         if progress is not None:
-            self.task = progress.add_task(label, total=epochs * steps, completed=done * steps, status="")
+            self.task = progress.add_task(self.label, total=epochs * steps, completed=done * steps, status="")
 
     def step(self) -> None:
         """Count a minibatch."""

@@ -102,6 +102,26 @@ def test_the_seed_fixes_the_pictures(name, pictures):
     assert first.dtype == theta.dtype == np.float32 and first.shape == (3, 2, 40, 40)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("canvas", 0, "a positive integer"),
+        ("canvas", 2.5, "a positive integer"),
+        ("side", 0.0, "a positive number"),
+        ("scale", (0.0, 1.0), "two positive numbers"),
+    ],
+)
+def test_a_distortion_without_size_is_refused(name, value, expected):
+    with pytest.raises(ValueError) as caught:
+        AffineDistortion(**{name: value})
+    assert str(caught.value) == f"{name}: given {value}, expected {expected}"
+
+
+def test_the_name_of_a_distortion_is_none(pictures):
+    with pytest.raises(TypeError, match=r"distortion: given 'R', expected a Distortion, such as DISTORTIONS\['R'\]"):
+        distort(pictures, "R", np.random.default_rng(0))
+
+
 def test_no_pictures_give_no_canvases():
     canvases, theta = distort(np.zeros((0, 1, 8, 8), np.float32), DISTORTIONS["RTS"], np.random.default_rng(0))
     assert canvases.shape == (0, 1, 40, 40) and theta.shape == (0, 2, 3)

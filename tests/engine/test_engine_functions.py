@@ -319,7 +319,91 @@ def test_solve_has_the_exact_solution_and_gradients():
         np.testing.assert_allclose(got.data, np.array(exact, float), rtol=48 * EPS)
 
 
+@pytest.mark.parametrize("number", [np.float64(0.5), np.float32(0.5), 0.5, np.int64(2), 2])
+def test_numbers_do_not_change_the_precision(number):
+    x = Tensor(np.array([0.25, 1.0, 4.0], np.float32), requires_grad=True)
+    for out in (x**number, functions.clip(x, number, None), functions.clip(x, 0.0, number)):
+        (gx,) = grad(out, x, np.ones(3, np.float32))
+        assert out.dtype == gx.dtype == np.float32
+    assert functions.clip(Tensor([1, 5]), 0, 3).dtype == np.int64
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.int64, bool])
+def test_maximum_and_minimum_of_every_integer(dtype):
+    # Two's complement has no negative of the least integer, and unsigned integers have none at all.
+    least, most = (False, True) if dtype is bool else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+    a, b = np.array([least, most, least, 1], dtype), np.array([most, least, least, 0], dtype)
+    smaller, larger = functions.minimum(Tensor(a), Tensor(b)), functions.maximum(Tensor(a), Tensor(b))
+    np.testing.assert_array_equal(smaller.data, np.array([least, least, least, 0], dtype), strict=True)
+    np.testing.assert_array_equal(larger.data, np.array([most, most, least, 1], dtype), strict=True)
+
+
+def test_logsumexp_where_all_are_minus_infinity():
+    x = Tensor([[-np.inf, -np.inf], [0.0, -np.inf]], requires_grad=True)
+    out = functions.logsumexp(x, 1)
+    np.testing.assert_array_equal(out.data, [-np.inf, 0.0])
+    (first,) = grad(out, x, np.array([3.0, 5.0]), create_graph=True)
+    np.testing.assert_array_equal(first.data, [[0.0, 0.0], [5.0, 0.0]])
+    (second,) = grad(first, x, np.array([[1.0, 2.0], [3.0, 4.0]]))
+    np.testing.assert_array_equal(second.data, np.zeros((2, 2)))  # at softmax (1, 0) the Jacobian is 0
+
+
+LISTS = {
+    "mean": lambda x: functions.mean(x, 0),
+    "logsumexp": functions.logsumexp,
+    "transpose": functions.transpose,
+    "matrix_transpose": functions.matrix_transpose,
+    "flatten": functions.flatten,
+    "expand_dims": lambda x: functions.expand_dims(x, 0),
+    "squeeze": functions.squeeze,
+    "broadcast_to": lambda x: functions.broadcast_to(x, (3, 2, 2)),
+    "sum_to": lambda x: functions.sum_to(x, (2,)),
+    "pad": lambda x: functions.pad(x, [(1, 0), (0, 1)]),
+    "astype": lambda x: functions.astype(x, np.float32),
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_what_becomes_a_tensor_is_as_good_as_one(name):
+    function, x = LISTS[name], [[1.0, 2.0], [3.0, 4.0]]
+    for value in (x, np.array(x)):
+        np.testing.assert_array_equal(function(value).data, function(Tensor(x)).data, strict=True)
+
+
+ONES = np.ones((2, 3))
 ERRORS = {
+    "clip to an array": (lambda: functions.clip(Tensor([1.0]), ONES, None), TypeError, "low: given ndarray, expected"),
+    "widths": (lambda: functions.pad(Tensor([1.0]), [(1,)]), ValueError, r"widths: given \[\(1,\)\], expected 1 pairs"),
+    "one width": (lambda: functions.pad(Tensor([1.0]), 1), ValueError, "widths: given 1, expected 1 pairs"),
+    "broken width": (lambda: functions.pad(Tensor([1.0]), [(1, 0.5)]), ValueError, "widths: given"),
+    "matmul": (lambda: Tensor(ONES) @ ONES, ValueError, r"matmul: given shapes \(2, 3\) and \(2, 3\), expected"),
+    "matmul of a column": (lambda: ONES @ Tensor(ONES[0, :2]), ValueError, r"shapes \(2, 3\) and \(2,\), expected"),
+    "matmul of a number": (lambda: Tensor(ONES) @ 2.0, ValueError, r"given shapes \(2, 3\) and \(\), expected"),
+    "matmul of batches": (
+        lambda: functions.matmul(np.ones((2, 1, 3)), np.ones((3, 3, 1))),
+        ValueError,
+        "leading axes that broadcast",
+    ),
+    "solve rows": (lambda: functions.solve(np.eye(2), np.ones((3, 1))), ValueError, r"\(2, 2\) and \(3, 1\), expected"),
+    "solve a vector": (lambda: functions.solve(np.eye(2), np.ones(3)), ValueError, r"\(2, 2\) and \(3,\), expected"),
+    "solve batches": (
+        lambda: functions.solve(np.ones((2, 1, 1)), np.ones((3, 1, 1))),
+        ValueError,
+        "leading axes that broadcast",
+    ),
+    "concatenate": (
+        lambda: functions.concatenate([ONES, ONES[:, :2]]),
+        ValueError,
+        r"concatenate: given shapes \(2, 3\), \(2, 2\), expected the same lengths along all axes but 0",
+    ),
+    "concatenate axes": (lambda: functions.concatenate([ONES, ONES[0]]), ValueError, r"given shapes \(2, 3\), \(3,\)"),
+    "stack": (
+        lambda: functions.stack([ONES, ONES[:1]]),
+        ValueError,
+        r"stack: given shapes \(2, 3\), \(1, 3\), expected one shape",
+    ),
+    "mean of nothing": (lambda: functions.mean(ONES[:0]), ValueError, r"mean: given shape \(0, 3\) and axis None"),
+    "logsumexp of nothing": (lambda: functions.logsumexp(ONES[:0], 0), ValueError, "logsumexp: given shape .* axis 0"),
     "power of a tensor": (lambda: Tensor([1.0]) ** Tensor([2.0]), TypeError, "exponent: given Tensor"),
     "condition": (lambda: functions.where([1, 0], 1.0, 2.0), TypeError, "condition: given dtype int64"),
     "nothing to join": (lambda: functions.concatenate([]), ValueError, "tensors: given none"),

@@ -361,7 +361,24 @@ def test_a_whole_network_has_the_right_gradient():
     gradcheck(loss, [normal(2, 1, 6, 6), *(p.data for p in parameters)], rng=rng())
 
 
+def test_layers_and_losses_take_arrays():
+    x = normal(2, 3)
+    dense, norm = Dense(3, 3, rng=rng(), dtype=np.float64), BatchNorm(3, dtype=np.float64)
+    dropout = Dropout(0.5, rng())
+    dropout.eval()
+    for function in (dense, norm, dropout, Flatten(), lambda logits: softmax_cross_entropy(logits, Tensor([0, 2]))):
+        for value in (x, x.tolist()):
+            np.testing.assert_array_equal(function(value).data, function(Tensor(x)).data, strict=True)
+
+
 LAYER_ERRORS = {
+    "width": (lambda: Dense(3, 2, rng=rng())(normal(4, 5)), r"input: given shape \(4, 5\), expected \(\.\.\., 3\)"),
+    "no inputs": (lambda: Dense(0, 2, rng=rng()), "in_features: given 0, expected an integer >= 1"),
+    "no outputs": (lambda: Dense(2, 0, rng=rng()), "out_features: given 0"),
+    "no channels": (lambda: Conv2d(0, 2, 3, rng=rng()), "in_channels: given 0"),
+    "no kernels": (lambda: Conv2d(2, -1, 3, rng=rng()), "out_channels: given -1"),
+    "no features": (lambda: BatchNorm(0), "num_features: given 0"),
+    "a truth as stride": (lambda: MaxPool2d(2, True), "stride: given True, expected an integer"),
     "channels": (lambda: conv2d(normal(1, 2, 4, 4), normal(1, 3, 2, 2)), r"conv2d: given input \(1, 2, 4, 4\)"),
     "axes": (lambda: conv2d(normal(2, 4, 4), normal(1, 2, 2, 2)), r"expected \(N, C, H, W\)"),
     "bias": (lambda: conv2d(normal(1, 2, 4, 4), normal(1, 2, 2, 2), normal(2)), r"bias: given shape \(2,\)"),

@@ -143,7 +143,16 @@ ERRORS = {
     "momentum": (lambda: SGD(P, 0.1, 1.0), "momentum: given 1.0"),
     "nesterov": (lambda: SGD(P, 0.1, nesterov=True), "nesterov: given without momentum"),
     "betas": (lambda: Adam(P, betas=(0.9, 1.0)), "betas: given"),
+    "one beta": (lambda: Adam(P, betas=(0.9,)), r"betas: given \(0.9,\), expected two numbers"),
+    "a number for betas": (lambda: Adam(P, betas=0.9), "betas: given 0.9, expected two numbers"),
+    "eps": (lambda: Adam(P, eps=-1e-8), "eps: given -1e-08, expected a number >= 0"),
+    "decay of Adam": (lambda: Adam(P, weight_decay=-0.1), "weight_decay: given -0.1"),
+    "decay of SGD": (lambda: SGD(P, 0.1, weight_decay=float("nan")), "weight_decay: given nan"),
+    "constant": (lambda: SGD([Tensor([1.0])], 0.1), r"parameters\[0\]: given a Tensor that is requires_grad=False"),
+    "result": (lambda: SGD([*P, P[0] * 2], 0.1), r"parameters\[1\]: given a Tensor that is the result of"),
     "step size": (lambda: StepSchedule(SGD(P, 0.1), 0, 0.5), "step_size: given 0"),
+    "broken step size": (lambda: StepSchedule(SGD(P, 0.1), 1.5, 0.5), "step_size: given 1.5, expected an integer"),
+    "factor": (lambda: StepSchedule(SGD(P, 0.1), 1, -0.5), "factor: given -0.5"),
     "missing": (lambda: Adam(P).load_state_dict(SGD(P, 0.1).state_dict()), r"missing entries \['mean.0'"),
     "misshapen": (
         lambda: SGD(P, 0.1, 0.9).load_state_dict(SGD([parameter(1.0)], 0.1, 0.9).state_dict()),
@@ -157,3 +166,21 @@ def test_bad_arguments_end_in_one_clear_sentence(name):
     call, message = ERRORS[name]
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_what_is_no_list_of_tensors_is_refused():
+    with pytest.raises(TypeError, match=r"parameters: given a Tensor, expected a list of Tensors"):
+        SGD(P[0], 0.1)
+    with pytest.raises(TypeError, match=r"parameters\[0\]: given ndarray, expected a Tensor"):
+        Adam([np.ones(2)])
+
+
+@pytest.mark.parametrize("make", [SGD, Adam])
+def test_a_learning_rate_of_numpys_does_not_change_the_parameters_dtype(make):
+    p = parameter(1.0, dtype=np.float32)
+    optimizer = make([p], np.float64(0.1))
+    for _ in range(2):
+        optimizer.learning_rate = np.float64(0.1)
+        set_gradient(p, 1.0)
+        optimizer.step()
+    assert p.dtype == np.float32

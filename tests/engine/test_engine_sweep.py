@@ -266,6 +266,16 @@ def test_backwards_that_return_the_wrong_thing_are_named(gradients, message):
         grad(returning(*gradients).apply(x), x)
 
 
+def test_grad_takes_tensors_only():
+    x = leaf(1.0, 2.0)
+    with pytest.raises(TypeError, match="inputs: given ndarray, expected a Tensor or a list of Tensors"):
+        grad(x.sum(), x.data)
+    with pytest.raises(TypeError, match=r"inputs\[1\]: given ndarray"):
+        grad(x.sum(), [x, x.data])
+    with pytest.raises(TypeError, match="outputs: given float, expected"):
+        grad(1.0, x)
+
+
 def test_bad_calls_of_grad():
     x, constant = leaf(1.0, 2.0), Tensor([1.0, 2.0])
     with pytest.raises(ValueError, match=r"outputs\[0\] has no history"):

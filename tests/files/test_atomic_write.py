@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
-from refwarp.files import atomic_write, make_output_folder
+from refwarp.files import atomic_write, check_output_file, make_output_folder
 
 
 def names(folder: Path) -> list[str]:
@@ -62,6 +62,40 @@ def test_two_writers_of_one_file_do_not_meet(tmp_path: Path) -> None:
         first.write_text("first")
         second.write_text("second")
     assert path.read_text() == "first"  # the outer block ends last
+
+
+def test_a_symbolic_link_stays_and_its_file_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    file, link = tmp_path / "there" / "a.txt", tmp_path / "link.txt"
+    link.symlink_to(file)
+    for text in ("new", "newer"):  # at first the link leads nowhere
+        with atomic_write(link) as temporary:
+            temporary.write_text(text)
+        assert link.is_symlink() and file.read_text() == text
+    assert names(tmp_path / "there") == ["a.txt"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="named pipes are POSIX's")
+def test_what_is_no_regular_file_is_refused_and_stays(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "circle").symlink_to("circle")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    before = {file.name: file.lstat() for file in tmp_path.iterdir()}
+    for name in ("pipe", "link", "circle"):
+        with pytest.raises(ValueError, match=rf"path: given '.*{name}', which is no regular file; expected the name"):
+            with atomic_write(tmp_path / name):
+                raise AssertionError("nothing is to be written")
+    with pytest.raises(ValueError, match=r"out: given '.*folder', which is a folder; expected the name of a file"):
+        check_output_file(tmp_path / "folder")
+    assert {file.name: file.lstat() for file in tmp_path.iterdir()} == before
+
+
+def test_a_missing_folder_is_one_sentence_with_the_given_name(tmp_path: Path) -> None:
+    path = tmp_path / "nowhere" / "a.h5"
+    with pytest.raises(FileNotFoundError) as caught, atomic_write(path):
+        raise AssertionError("nothing is to be written")
+    assert str(caught.value) == f"{path}: no file can be written there (No such file or directory); give another name"
 
 
 KILLED = """

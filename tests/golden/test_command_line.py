@@ -1,5 +1,8 @@
 """The command line: exit codes, and one clear sentence when it cannot do what is asked."""
 
+import os
+import re
+import stat
 import subprocess
 import sys
 
@@ -99,20 +102,50 @@ def test_the_shipped_suite_is_whole(capsys):
 )
 def test_wrong_usage(capsys, arguments, words):
     message = refused(capsys, *arguments)
-    assert words in message and "refwarp --help" in message
+    assert words in message and re.search(r"\S[.?!] See `refwarp --help`\.$", message)
 
 
 def test_bad_input(capsys, tmp_path, small):
     (tmp_path / "text.h5").write_text("not a golden file")
     assert "is no file" in refused(capsys, "verify", "--golden", tmp_path / "missing.h5")
     assert "no HDF5 file" in refused(capsys, "golden", "check", tmp_path / "text.h5")
-    assert "float8" in refused(capsys, "verify", "--golden", small, "--dtype", "float8")
-    assert "warp" in refused(capsys, "verify", "--golden", small, "--operation", "warp")
+    assert "--dtype: given 'float8', expected one of 'float32', 'float64'" in refused(
+        capsys, "verify", "--golden", small, "--dtype", "float8"
+    )
+    assert "--operation: given 'warp', expected one of " in refused(
+        capsys, "verify", "--golden", small, "--operation", "warp"
+    )
     assert "row_at_pixel" in refused(capsys, "golden", "show", "grid_sample/row_at_pixl", "--golden", small)
     small.write_bytes(small.read_bytes()[:-100])
     assert "damaged" in refused(capsys, "golden", "check", small)
     assert "folder" in refused(capsys, "golden", "build", "--out", tmp_path)
     assert "file" in refused(capsys, "golden", "build", "--out", tmp_path / "text.h5" / "suite.h5")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="named pipes are POSIX's")
+def test_nothing_but_a_file_is_replaced(capsys, tmp_path, few, monkeypatch):
+    monkeypatch.setattr(build, "all_cases", lambda: few)
+    os.mkfifo(tmp_path / "pipe")
+    assert "which is no regular file" in refused(capsys, "golden", "build", "--out", tmp_path / "pipe")
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+
+
+PRINTED_BY_RICH, PRINTED, REFUSED = ["verify", "--golden", "small"], ["golden", "check", "small"], ["verifi"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere a broken pipe is another error")
+@pytest.mark.parametrize(
+    ("arguments", "stderr"),
+    [(PRINTED_BY_RICH, subprocess.PIPE), (PRINTED, subprocess.PIPE), (REFUSED, subprocess.STDOUT)],
+)
+def test_output_that_nobody_reads_ends_with_141_and_no_word(small, arguments, stderr):
+    program = "import sys; from refwarp.cli import main; sys.argv[0] = 'refwarp'; main()"
+    command = [sys.executable, "-c", program, *(str(small) if word == "small" else word for word in arguments)]
+    read, write = os.pipe()
+    os.close(read)
+    ended = subprocess.run(command, stdout=write, stderr=stderr, check=False)
+    os.close(write)
+    assert ended.returncode == 141 and not ended.stderr
 
 
 def test_an_interrupt_ends_with_130_and_one_line(capsys, monkeypatch):

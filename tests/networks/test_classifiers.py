@@ -5,7 +5,7 @@ import pytest
 
 from autograd_core import Tensor
 from autograd_core.layers import AveragePool2d
-from refwarp.networks import CNN, STCNN, count_parameters, parameter_table
+from refwarp.networks import CNN, STCNN, AffineLocalisation, count_parameters, parameter_table
 
 MODELS = [CNN, STCNN]
 
@@ -37,6 +37,22 @@ def test_the_table_lists_every_parameter_and_their_sum(model):
     assert sum(counts[:-1]) == counts[-1] == count_parameters(network)
     assert lines[-1].startswith(f"{model.__name__} in total")
     assert len(lines) == 1 + len(network.parameters())
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_pictures_of_another_size_are_refused(model):
+    network = model(rng=np.random.default_rng(0))
+    for wrong in (pictures(size=(30, 30)), pictures(channels=3)):
+        with pytest.raises(ValueError) as caught:
+            network(wrong)
+        assert str(caught.value) == f"input: given shape {wrong.shape}, expected (N, 1, 40, 40)"
+
+
+@pytest.mark.parametrize("model", [*MODELS, AffineLocalisation])
+@pytest.mark.parametrize("reduction", [0, -2, 1.5])
+def test_an_impossible_reduction_is_refused(model, reduction):
+    with pytest.raises(ValueError, match=f"reduction: given {reduction}, expected a positive integer"):
+        model((40, 40), reduction=reduction, rng=np.random.default_rng(0))
 
 
 @pytest.mark.parametrize("model", MODELS)

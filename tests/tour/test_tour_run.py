@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from tour_examples import make_results
 
 from refwarp.cli import run as refwarp
 from refwarp.golden import SUITE
@@ -58,6 +59,31 @@ def test_the_summary_fits_on_a_screen_and_says_where_and_how_well(finished: tupl
     assert len(text.splitlines()) <= 24
     for part in (str(folder), "report.html", "Kernels:", "ST-CNN", "seed 3", "mean"):
         assert part in text
+
+
+def test_brackets_in_the_name_of_the_folder_are_printed_as_they_are() -> None:
+    console = Console(file=io.StringIO(), width=200)
+    summary.show(make_results(), Path("/x[/b] [red]y"), console)
+    assert "written to /x[/b] [red]y:" in console.file.getvalue()  # type: ignore[attr-defined]  # a StringIO
+
+
+@pytest.mark.parametrize(
+    ("trials", "message"),
+    [
+        ({}, "trials: given none, expected a number of seeds for at least one distortion"),
+        ({"TC": 1}, "trials: given 'TC', expected one of 'R', 'RTS'"),
+        ({"R": 0}, r"trials\['R'\]: given 0, expected a positive integer"),
+    ],
+)
+def test_a_plan_of_nothing_is_refused(trials: dict[str, int], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Plan(trials)
+
+
+def test_a_negative_seed_is_refused_before_any_work(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="seed: given -1, expected an integer of at least 0"):
+        run_tour(tmp_path / "out", seed=-1, plan=SMALL, console=silent())
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_without_scikit_learn_nothing_is_begun(

@@ -1,5 +1,6 @@
 """State files: what goes in comes out, bit for bit, and what is no state file is refused in one sentence."""
 
+import os
 import pickle
 
 import h5py
@@ -113,6 +114,33 @@ def test_a_state_file_without_its_state(tmp_path):
         del file["state"]
     with pytest.raises(ValueError, match="cannot be read as a checkpoint"):
         load_state(path)
+
+
+@pytest.mark.parametrize("damage", [3.0, ["a", "b"], [b"1", b"2"]])
+@pytest.mark.parametrize("place", ["state", "state/part"])
+def test_another_dataset_in_place_of_a_part(tmp_path, place, damage):
+    """Numbers in a part's place are a state too (`Run` refuses them); lists of text, and numbers for all, are none."""
+    path = tmp_path / "state.h5"
+    save_state(path, {"part": {"n": 3}})
+    with h5py.File(path, "r+") as file:
+        del file[place]
+        file[place] = damage
+    if place == "state" or isinstance(damage, list):
+        with pytest.raises(ValueError, match="cannot be read as a checkpoint: it is truncated, damaged"):
+            load_state(path)
+    else:
+        assert load_state(path) == {"part": 3.0}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="named pipes are POSIX's")
+def test_where_no_file_can_be_nothing_is_saved(tmp_path):
+    path = tmp_path / "nowhere" / "state.h5"
+    with pytest.raises(OSError) as caught:
+        save_state(path, {"a": 1})
+    assert str(caught.value) == f"{path}: no file can be written there (No such file or directory); give another name"
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ValueError, match="path: given '.*pipe', which is no regular file"):
+        save_state(tmp_path / "pipe", {"a": 1})
 
 
 def test_no_file(tmp_path):

@@ -1,14 +1,16 @@
 """Runs on distorted digits: what their arguments fix, and that they go on where they were cut off."""
 
 import dataclasses
+import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 from few_digits import few_digits
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from refwarp.networks import CNN, STCNN
-from refwarp.training import Budget, digits_task, error_rate, load_state, train_on_distorted_digits, untrained
+from refwarp.training import Budget, digits_task, error_rate, load_state, loop, train_on_distorted_digits, untrained
 from refwarp.training import distorted_digits as module
 
 SHORT = Budget(epochs=2)
@@ -112,12 +114,47 @@ def test_the_checkpoint_of_another_run_is_refused(tmp_path, changed, message):
 
 
 @pytest.mark.parametrize(
-    ("name", "expected"),
-    [("epochs", "a positive integer"), ("batch_size", "a positive integer"), ("full_rate", "a share from 0.5 to 1")],
+    ("name", "value", "expected"),
+    [
+        ("epochs", 0, "a positive integer"),
+        ("epochs", 1.5, "a positive integer"),
+        ("batch_size", 0, "a positive integer"),
+        ("learning_rate", -1, "a finite number >= 0"),
+        ("localisation_rate", math.nan, "a finite number >= 0"),
+        ("factor", math.inf, "a finite number >= 0"),
+        ("full_rate", 0, "a share from 0.5 to 1"),
+    ],
 )
-def test_impossible_budgets_are_refused(name, expected):
-    with pytest.raises(ValueError, match=f"{name}: given 0, expected {expected}"):
-        Budget(**{name: 0})
+def test_impossible_budgets_are_refused(name, value, expected):
+    with pytest.raises(ValueError, match=f"{name}: given {value}, expected {expected}"):
+        Budget(**{name: value})
+
+
+@pytest.mark.parametrize("seed", [-1, 0.5])
+def test_an_impossible_seed_is_refused(seed):
+    with pytest.raises(ValueError, match=f"seed: given {seed}, expected an integer of at least 0"):
+        train_on_distorted_digits("CNN", "R", seed, budget=SHORT)
+
+
+def test_one_blas_thread_trains_and_tests(monkeypatch):
+    threads = []
+
+    def count():
+        threads.extend(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
+
+    def counted(function):
+        return lambda *arguments: (count(), function(*arguments))[1]
+
+    monkeypatch.setattr("refwarp.training.loop.train_step", counted(loop.train_step))
+    monkeypatch.setattr(module, "error_rate", counted(error_rate))
+    with threadpool_limits(2, "blas"):
+        train_on_distorted_digits("CNN", "R", budget=Budget(epochs=1))
+        assert set(threads) <= {1}
+        seen = len(threads)
+        count()
+        assert set(threads[seen:]) <= {2}
+    # Two minibatches and one test, for each BLAS library that tells.
+    assert seen == 3 * (len(threads) - seen)
 
 
 @pytest.mark.parametrize(("name", "value"), [("model", "FCN"), ("distortion", "TC")])

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from rich.console import Console
@@ -138,11 +139,11 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path):
     rng = np.random.default_rng(0)
     model = Sequential(Flatten(), Dense(64, 3, rng=rng))
     other = Run(model, tiny_run().optimizers, tiny_run().schedules, rng, {"seed": 0})
-    with pytest.raises(ValueError, match=r"run\.h5 is the checkpoint of another run.*the generators"):
+    with pytest.raises(ValueError, match=r"run\.h5 is damaged or of another run.*state\['model'\] lacks"):
         other.resume(checkpoint)
     wider = tiny_run()
     wider.model.layers[1].layers[5] = Dense(33, 3, rng=rng)
-    with pytest.raises(ValueError, match=r"run\.h5 is the checkpoint of another run.*layers\.5\.weight"):
+    with pytest.raises(ValueError, match=r"run\.h5 is damaged or of another run.*layers\.5\.weight"):
         wider.resume(checkpoint)
 
 
@@ -155,18 +156,59 @@ def test_a_checkpoint_with_other_settings_or_optimizers_is_refused(tmp_path):
         tiny_run().resume(checkpoint)
     fewer = tiny_run(model="CNN")
     fewer.optimizers = fewer.optimizers[:1]
-    with pytest.raises(ValueError, match=r"it holds the optimizers \['0', '1'\], and this run has \['0'\]"):
+    with pytest.raises(ValueError, match=r"state\['optimizers'\] has '1', and that of this run has not"):
         fewer.resume(checkpoint)
     swapped = tiny_run(model="CNN")
     swapped.optimizers = swapped.optimizers[::-1]
-    with pytest.raises(ValueError, match="is the checkpoint of another run"):
+    with pytest.raises(ValueError, match=r"state\['optimizers'\]\['[01]'\] lacks"):
         swapped.resume(checkpoint)
 
 
 def test_a_state_that_is_no_run_is_refused(tmp_path):
     loop_module.save_state(tmp_path / "a.h5", {"model": {}})
-    with pytest.raises(ValueError, match="settings is missing"):
+    with pytest.raises(ValueError, match="cannot be resumed here: it has no settings"):
         tiny_run().resume(tmp_path / "a.h5")
+
+
+DAMAGES = {
+    "settings": 3.0,
+    "settings/seed": "[0, [1]]",
+    "epoch": "3",
+    "model/layers.1.layers.5.weight": None,
+    "model/layers.1.layers.5.bias": np.zeros(3, np.float64),
+    "model/layers.0.localisation.layers.1.bias": "6",
+    "optimizers": np.zeros(3),
+    "optimizers/0/learning_rate": None,
+    "optimizers/1/velocity.0": np.zeros(3, np.float32),
+    "schedules/1/count": "2",
+    "generators/training": None,
+    "generators/training/state": None,
+    "generators/training/bit_generator": '"MT19937"',
+    "generators/training/has_uint32": "1.5",
+    "generators/model.layers.1.layers.4.rng/state/state": "1" + "0" * 60,
+    "history": "[]",
+    "history/loss": None,
+    "history/seconds": "[1.0]",
+    "history/validation_error": '["a", "b"]',
+}
+
+
+@pytest.mark.parametrize("place", DAMAGES)
+def test_a_damaged_checkpoint_is_refused_and_leaves_the_run_as_it_was(tmp_path, place):
+    path, run = tmp_path / "run.h5", tiny_run()
+    train_tiny(run, epochs=2, checkpoint=path)
+    fresh = tiny_run()
+    before = bits(fresh.state_dict())
+    with h5py.File(path, "r+") as file:
+        state = file["state"]
+        del state[place]
+        if DAMAGES[place] is not None:
+            state[place] = DAMAGES[place]
+    with pytest.raises(ValueError, match=r"run\.h5 is damaged or of another run, and cannot be resumed") as caught:
+        fresh.resume(path)
+    part = place.split("/")[:2][-1]
+    assert part in str(caught.value) and "\n" not in str(caught.value)
+    assert bits(fresh.state_dict()) == before
 
 
 def test_what_a_refused_checkpoint_leaves_is_the_run_as_it_was(tmp_path):
@@ -244,6 +286,20 @@ def test_off_a_terminal_each_epoch_is_a_line():
     first, second = console.file.getvalue().splitlines()
     assert first.startswith(f"tiny: epoch 1/2, loss {history.loss[0]:.3f}, validation error ")
     assert second.startswith("tiny: epoch 2/2")
+
+
+def test_a_label_is_no_markup():
+    for terminal in (True, False):
+        console = Console(file=io.StringIO(), force_terminal=terminal, width=120)
+        with training_progress(console) as progress:
+            train_tiny(tiny_run(), epochs=1, progress=progress, label="tiny[/b]")
+        assert "tiny[/b]" in console.file.getvalue()
+
+
+def test_a_missing_folder_of_the_checkpoint_is_created(tmp_path):
+    checkpoint = tmp_path / "new" / "sub" / "run.h5"
+    train_tiny(tiny_run(), epochs=1, checkpoint=checkpoint)
+    assert load_state(checkpoint)["epoch"] == 1
 
 
 def test_on_a_terminal_there_is_a_bar():

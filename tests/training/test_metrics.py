@@ -1,7 +1,5 @@
 """Error rate and history."""
 
-import math
-
 import numpy as np
 import pytest
 
@@ -51,9 +49,21 @@ def test_no_examples():
         error_rate(Flatten(), Examples(told_scores(np.zeros(0, int)), np.zeros(0, int)))
 
 
-def test_json_gives_every_bit_back():
+@pytest.mark.parametrize("batch_size", [0, -1, 2.5])
+def test_an_impossible_batch_size_is_refused(batch_size):
+    with pytest.raises(ValueError, match=f"batch_size: given {batch_size}, expected a positive integer"):
+        predict(Flatten(), told_scores(np.arange(3)), batch_size)
+
+
+def test_a_history_is_lists_of_numbers_of_one_length():
     history = History()
-    history.append(loss=0.1 + 0.2, validation_error=1 / 3, learning_rate=5e-324, seconds=1e300 * math.pi)
-    history.append(loss=math.inf, validation_error=0.0, learning_rate=-0.0, seconds=1.0)
-    assert repr(History.from_json(history.to_json())) == repr(history)
-    assert len(history) == 2
+    history.append(loss=0.3, validation_error=1 / 3, learning_rate=0.1, seconds=1.0)
+    copy = history.as_dict()
+    copy["loss"].append(0.2)
+    assert len(history) == 1
+    with pytest.raises(ValueError, match="validation_error: given 1 epochs, expected as many as of loss, 2"):
+        History(**copy)
+    with pytest.raises(ValueError, match="loss: given 3, expected a list of numbers"):
+        History(loss=3)
+    with pytest.raises(ValueError, match=r"seconds: given \['a'\], expected a list of numbers"):
+        History([0.3], [0.5], [0.1], ["a"])

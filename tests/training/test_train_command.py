@@ -36,9 +36,14 @@ def test_it_trains_saves_and_resumes(tmp_path, capsys):
         (["--epochs", "0"], "Invalid value for '--epochs'"),
         (["--resume"], "resume: given without a checkpoint"),
         (["--resume", "--checkpoint", "nowhere.h5"], "nowhere.h5: there is no such checkpoint"),
-        (["--checkpoint", "file/a.h5"], "checkpoint: given 'file', which is a file; expected a folder"),
+        (["--checkpoint", "file/a.h5"], "file', which is a file; expected a folder"),
         (["--checkpoint", "file"], "checkpoint: file is there already; add --resume"),
         (["--checkpoint", "file", "--resume"], "file cannot be read as a checkpoint"),
+        (["--checkpoint", "."], "checkpoint: given '.', which is a folder; expected the name of a file"),
+        (["--checkpoint", ".", "--resume"], "checkpoint: given '.', which is a folder; expected the name of a file"),
+        (["--model", "FCN", "--checkpoint", "new/sub/a.h5"], "model: given 'FCN'"),
+        (["--distortion", "TC", "--checkpoint", "new/sub/a.h5"], "distortion: given 'TC'"),
+        (["--resume", "--checkpoint", "new/sub/a.h5"], "a.h5: there is no such checkpoint"),
     ],
 )
 def test_bad_input_is_one_sentence_and_exit_code_2(tmp_path, monkeypatch, capsys, options, message):
@@ -47,6 +52,7 @@ def test_bad_input_is_one_sentence_and_exit_code_2(tmp_path, monkeypatch, capsys
     assert run(["train", *options]) == 2
     captured = capsys.readouterr()
     assert message in captured.err and len(captured.err.splitlines()) == 1 and not captured.out
+    assert [file.name for file in tmp_path.iterdir()] == ["file"]
     assert (tmp_path / "file").read_text() == "no checkpoint"
 
 
