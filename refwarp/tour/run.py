@@ -68,7 +68,7 @@ class Plan:
         If there is nothing to train, or no such distortion.
     """
 
-    trials: dict[str, int] = field(default_factory=lambda: {"RTS": 3, "R": 2})
+    trials: dict[str, int] = field(default_factory=lambda: {"RTS": 3, "R": 3})
     budget: Budget = field(default_factory=Budget)
 
     def __post_init__(self) -> None:
