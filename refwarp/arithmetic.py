@@ -23,6 +23,12 @@ def two_sum(a: float, b: float) -> tuple[float, float]:
 
 
 @scalar
+def compensated(total: float, lost: float) -> float:
+    """Return a sum with what its roundings left out, which is NaN where the sum is infinite, and then of no use."""
+    return total + lost if math.isfinite(total) else total
+
+
+@scalar
 def two_product(a: float, b: float) -> tuple[float, float]:
     """Return a b rounded, and what the rounding left out (Dekker, Veltkamp).
 

@@ -55,16 +55,20 @@ class Length(Function):
 
     @staticmethod
     def forward(ctx: Context, vectors: Any) -> Any:
-        """Return sqrt(sum of v_k^2)."""
-        return np.sqrt(np.sum(vectors * vectors, axis=1))
+        """Return sqrt(sum of v_k^2), of v scaled by a power of two so that no square leaves the range of floats."""
+        largest = np.max(np.abs(vectors), axis=1, keepdims=True, initial=0.0)
+        _, exponent = np.frexp(np.where(np.isfinite(largest), largest, 0.0))
+        scaled = np.ldexp(vectors, -exponent)
+        with np.errstate(over="ignore"):  # a length beyond the largest float is infinity
+            return np.ldexp(np.sqrt(np.sum(scaled * scaled, axis=1)), exponent[:, 0])
 
     @staticmethod
     def backward(ctx: Context, gout: Tensor) -> Tensor:
         """Return gout v / |v|, 0 where v = 0."""
         (vectors,), (length,) = ctx.inputs, ctx.outputs
-        is_zero = length.data == 0
-        share = divide(gout, where(is_zero, np.ones_like(length.data), length))
-        return multiply(vectors, expand_dims(where(is_zero, np.zeros_like(length.data), share), 1))
+        is_zero = ~vectors.data.any(axis=1, keepdims=True)
+        direction = divide(vectors, where(is_zero, 1.0, expand_dims(length, 1)))
+        return multiply(where(is_zero, 0.0, direction), expand_dims(gout, 1))
 
 
 def _replicated(field: Tensor, before: int) -> Tensor:

@@ -8,6 +8,12 @@ on pixels one unit apart, w(i, j) with the row i first:
     w_xx = w(i, j-1) - 2 w(i, j) + w(i, j+1),   w_yy alike                                   (penalties.2)
     w_xy = (w(i+1, j+1) - w(i+1, j-1) - w(i-1, j+1) + w(i-1, j-1)) / 4                       (penalties.3)
 
+Of a sum of entries v_k, each the sum of weights s(q - p) times w(q) around its pixel p, the gradient is
+
+    gw(q) = sum over p, k of s_k(q - p) (sign(v_k), 0 at 0; or 2 v_k)                         (penalties.4)
+
+with the weights of pixels beyond the border moved onto the outermost ones, whose copies they are.
+
 The 1-norm and the squared 2-norm are rational; the 2-norm needs square roots, so it is left to the caller to take
 them of `vectors`. M bounds what rounding acts on: the absolute terms of the differences, not the differences.
 """
@@ -16,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import product
 
 from refwarp.exact.ledger import Equation
 from refwarp.exact.numbers import Number, Sum
@@ -35,31 +42,34 @@ LAPLACIAN: tuple[Stencil, ...] = ({**_XX, **_YY, (0, 0): -4},)
 HESSIAN: tuple[Stencil, ...] = (_XX, _XY, _XY, _YY)
 
 
+def place(plane: Plane, i: int, j: int) -> tuple[int, int]:
+    """Return the pixel of a plane that (i, j) is, or is a copy of."""
+    return min(max(i, 0), len(plane) - 1), min(max(j, 0), len(plane[0]) - 1)
+
+
 def entry(plane: Plane, stencil: Stencil, i: int, j: int) -> Sum:
     """Return what a stencil sums around pixel (i, j) of a plane continued by its outermost pixels."""
-    bottom, right = len(plane) - 1, len(plane[0]) - 1
-    return Sum(
-        weight * plane[min(max(i + di, 0), bottom)][min(max(j + dj, 0), right)]
-        for (di, dj), weight in stencil.items()
-    )
+    total = Sum()
+    for (di, dj), weight in stencil.items():
+        row, column = place(plane, i + di, j + dj)
+        total.add(weight * plane[row][column])
+    return total
+
+
+def centres(plane: Plane, stencils: Sequence[Stencil], boundary: str) -> list[tuple[int, int]]:
+    """Return the pixels that `boundary` leaves: "valid" those with every stencil inside the map, "replicate" all."""
+    offsets = [offset for stencil in stencils for offset in stencil]
+    pixels = [(i, j) for i in range(len(plane)) for j in range(len(plane[0]))]
+    if boundary == "replicate":
+        return pixels
+    return [(i, j) for i, j in pixels if all(place(plane, i + di, j + dj) == (i + di, j + dj) for di, dj in offsets)]
 
 
 def vectors(field: Sequence[Plane], stencils: Sequence[Stencil], boundary: str) -> list[list[Sum]]:
-    """Return for each pixel that `boundary` leaves the entries of all components.
-
-    "valid" takes the pixels at which every stencil lies inside the map, "replicate" all.
-    """
-    height, width = len(field[0]), len(field[0][0])
-    offsets = [offset for stencil in stencils for offset in stencil]
-
-    def inside(i: int, j: int) -> bool:
-        return all(0 <= i + di < height and 0 <= j + dj < width for di, dj in offsets)
-
+    """Return for each pixel that `boundary` leaves the entries of all components."""
     return [
         [entry(plane, stencil, i, j) for stencil in stencils for plane in field]
-        for i in range(height)
-        for j in range(width)
-        if boundary == "replicate" or inside(i, j)
+        for i, j in centres(field[0], stencils, boundary)
     ]
 
 
@@ -78,6 +88,29 @@ def penalty(
     return total
 
 
+def gradient(
+    fields: Sequence[Sequence[Plane]], stencils: Sequence[Stencil], norm: str, boundary: str, reduction: str
+) -> list[list[list[list[Sum]]]]:
+    """Return the gradient (N, D, H, W) of `penalty` (penalties.4)."""
+    pixels = centres(fields[0][0], stencils, boundary)
+    scale = Fraction(1, len(fields) * len(pixels)) if reduction == "mean" else Fraction(1)
+    gfields = [[[[Sum() for _ in row] for row in plane] for plane in field] for field in fields]
+    for field, gfield in zip(fields, gfields, strict=True):
+        for plane, gplane in zip(field, gfield, strict=True):
+            for stencil, (i, j) in product(stencils, pixels):
+                v = entry(plane, stencil, i, j)
+                slope, size = (sign(v.value), 1) if norm == "1" else (2 * v.value, 2 * v.M)
+                for (di, dj), weight in stencil.items():
+                    row, column = place(plane, i + di, j + dj)
+                    gplane[row][column].add(scale * weight * slope, scale * abs(weight) * size)
+    return gfields
+
+
+def sign(v: Number) -> int:
+    """Return the derivative of |v|, 0 at v = 0 (penalties.4)."""
+    return (v > 0) - (v < 0)
+
+
 _TESTS = "tests/warps/test_penalties.py::"
 
 LEDGER = (
@@ -91,6 +124,7 @@ LEDGER = (
         "subgradient is 0",
         (
             "refwarp.exact.penalties.penalty",
+            "refwarp.exact.penalties.gradient",
             "refwarp.penalties.bending_energy",
             "refwarp.penalties.smoothness",
         ),
@@ -98,6 +132,7 @@ LEDGER = (
             _TESTS + "test_the_laplacian_is_not_the_bending_energy",
             _TESTS + "test_the_subgradient_at_zero_is_zero",
             _TESTS + "test_values_are_within_their_budget",
+            _TESTS + "test_gradients_are_within_their_budget",
         ),
     ),
 )

@@ -22,7 +22,7 @@ import numpy as np
 
 from autograd_core import Function, Tensor
 from autograd_core.function import Context
-from refwarp.arithmetic import two_sum
+from refwarp.arithmetic import compensated, two_sum
 from refwarp.compilation import argument, kernel, run, scalar
 from refwarp.conventions import apply_as_given, check_array, check_option, check_size, coordinate_scale
 
@@ -63,7 +63,7 @@ def _backward(start: int, stop: int, ggrid: Any, align_corners: bool, gtheta: An
                         total[r, k, 1] += lost
         for r in range(2):
             for k in range(3):
-                gtheta[b, r, k] = total[r, k, 0] + total[r, k, 1]
+                gtheta[b, r, k] = compensated(total[r, k, 0], total[r, k, 1])
 
 
 class AffineGrid(Function):

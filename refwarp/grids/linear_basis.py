@@ -28,7 +28,7 @@ import numpy as np
 from autograd_core import Function, Tensor
 from autograd_core.function import Context
 from autograd_core.functions import matrix_transpose, reshape, transpose
-from refwarp.arithmetic import two_sum
+from refwarp.arithmetic import compensated, two_sum
 from refwarp.compilation import argument, kernel, run
 from refwarp.conventions import apply_as_given, check_array, check_option, check_same_dtype, check_size
 
@@ -55,8 +55,7 @@ def _product(start: int, stop: int, a: Any, b: Any, out: Any) -> None:
                 total[j], remainder = two_sum(total[j], factor * b[n, k, first + j])
                 lost[j] += remainder
         for j in range(width):
-            # Beyond the largest float the sum is infinite, and what it lost is not a number.
-            out[n, i, first + j] = total[j] + lost[j] if math.isfinite(total[j]) else total[j]
+            out[n, i, first + j] = compensated(total[j], lost[j])
 
 
 def product(a: Any, b: Any) -> Array:

@@ -27,14 +27,13 @@ so its second derivative is the operation itself. Axes: vertices (N, rows, colum
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
 from autograd_core import Function, Tensor
 from autograd_core.function import Context
-from refwarp.arithmetic import two_sum
+from refwarp.arithmetic import compensated, two_sum
 from refwarp.compilation import argument, kernel, run, scalar
 from refwarp.conventions import apply_as_given, check_array, check_option, check_size
 
@@ -99,8 +98,7 @@ def _backward(start: int, stop: int, ggrid: Any, align_corners: bool, gvertices:
                     lost[p, q] += remainder
         for p in range(rows):
             for q in range(columns):
-                finite = math.isfinite(total[p, q])
-                gvertices[image, p, q, r] = total[p, q] + lost[p, q] if finite else total[p, q]
+                gvertices[image, p, q, r] = compensated(total[p, q], lost[p, q])
 
 
 class PiecewiseAffineGrid(Function):

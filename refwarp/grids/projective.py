@@ -33,7 +33,7 @@ import numpy as np
 from autograd_core import Function, Tensor
 from autograd_core.function import Context
 from autograd_core.functions import astype, concatenate, reshape
-from refwarp.arithmetic import sum_of_products, two_sum
+from refwarp.arithmetic import compensated, sum_of_products, two_sum
 from refwarp.compilation import argument, kernel, run, scalar
 from refwarp.conventions import apply_as_given, check_array, check_option, check_size, coordinate_scale
 
@@ -92,7 +92,9 @@ def _backward(start: int, stop: int, ggrid: Any, grid: Any, h: Any, align_corner
                         total[r, k, 1] += lost
                         total[2, k, 0], lost = two_sum(total[2, k, 0], -term * grid[n, i, j, r])  # (projective.4)
                         total[2, k, 1] += lost
-        gh[n] = total[:, :, 0] + total[:, :, 1]
+        for r in range(3):
+            for k in range(3):
+                gh[n, r, k] = compensated(total[r, k, 0], total[r, k, 1])
 
 
 @kernel
@@ -125,7 +127,9 @@ def _second(
                         total[2, k, 1] += lost
                         total[2, k, 0], lost = two_sum(total[2, k, 0], -term * ar)
                         total[2, k, 1] += lost
-        gh[n] = total[:, :, 0] + total[:, :, 1]
+        for r in range(3):
+            for k in range(3):
+                gh[n, r, k] = compensated(total[r, k, 0], total[r, k, 1])
 
 
 class ProjectiveGrid(Function):

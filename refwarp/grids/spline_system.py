@@ -103,6 +103,11 @@ def spline_system(control: bytes, smoothing: float) -> System:
     centres = np.frombuffer(control).reshape(-1, 2)
     if not np.isfinite(centres).all():
         raise ValueError("control: given points that are not finite, expected finite ones")
+    span = float(np.ptp(centres, axis=0).max())
+    if not 2.0**-300 < span < 2.0**300 and span > 0.0:  # their squares would under- or overflow
+        raise ValueError(
+            f"control: given points that span {span:.1e}, expected a span between 1e-90 and 1e90; grids are in [-1, 1]"
+        )
     high, low = np.empty((2, len(centres) + 3, len(centres) + 3))
     _fill(0, len(high), argument(centres), smoothing, high, low)
     scale = _equilibrium(high)

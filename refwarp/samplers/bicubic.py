@@ -32,7 +32,7 @@ import numpy as np
 
 from autograd_core import Function, Tensor
 from autograd_core.function import Context
-from refwarp.arithmetic import two_sum
+from refwarp.arithmetic import compensated, two_sum
 from refwarp.compilation import argument, kernel, run, scalar
 from refwarp.conventions import (
     BORDER,
@@ -195,8 +195,8 @@ def _backward_grid(
                 lost_x += lost
                 total_y, lost = two_sum(total_y, g * dot(dy, _along_rows(input, b, c, ys, xs, wx)))
                 lost_y += lost
-            ggrid[b, i, j, 0] = (total_x + lost_x) * (0.5 * sx)
-            ggrid[b, i, j, 1] = (total_y + lost_y) * (0.5 * sy)
+            ggrid[b, i, j, 0] = compensated(total_x, lost_x) * (0.5 * sx)
+            ggrid[b, i, j, 1] = compensated(total_y, lost_y) * (0.5 * sy)
 
 
 @kernel
@@ -247,7 +247,7 @@ def _scatter(
                         lost[y, x] += remainder
         for n in range(height):
             for m in range(width):
-                ginput[b, c, n, m] = plane[n, m] + lost[n, m]
+                ginput[b, c, n, m] = compensated(plane[n, m], lost[n, m])
 
 
 @kernel
@@ -300,8 +300,8 @@ def _second_gather(
                 lost_x += lost
                 total_y, lost = two_sum(total_y, g * along_y)
                 lost_y += lost
-            ggrid[b, i, j, 0] = (total_x + lost_x) * (0.5 * sx)
-            ggrid[b, i, j, 1] = (total_y + lost_y) * (0.5 * sy)
+            ggrid[b, i, j, 0] = compensated(total_x, lost_x) * (0.5 * sx)
+            ggrid[b, i, j, 1] = compensated(total_y, lost_y) * (0.5 * sy)
 
 
 # ---- the Functions: each one's backward is the next ----

@@ -33,7 +33,7 @@ import numpy as np
 
 from autograd_core import Function, Tensor
 from autograd_core.function import Context
-from refwarp.arithmetic import scaled_dot, two_sum
+from refwarp.arithmetic import compensated, scaled_dot, two_sum
 from refwarp.compilation import argument, kernel, run, scalar
 from refwarp.conventions import (
     HUGE,
@@ -164,7 +164,7 @@ def _backward_input(
                 _scatter(plane, lost, n + 1, m + 1, g * px1 * py1 * fx * fy)
         for n in range(height):
             for m in range(width):
-                ginput[b, c, n, m] = plane[n, m] + lost[n, m]
+                ginput[b, c, n, m] = compensated(plane[n, m], lost[n, m])
 
 
 @kernel
@@ -203,8 +203,8 @@ def _backward_grid(
                 lost_x += lost
                 total_y, lost = two_sum(total_y, weighted(g, 0.5 * sy, column0 * px0, hx, column1 * px1, fx))
                 lost_y += lost
-            ggrid[b, i, j, 0] = total_x + lost_x
-            ggrid[b, i, j, 1] = total_y + lost_y
+            ggrid[b, i, j, 0] = compensated(total_x, lost_x)
+            ggrid[b, i, j, 1] = compensated(total_y, lost_y)
 
 
 # ---- CPU kernels: the gradients of the gradients ----
@@ -266,8 +266,8 @@ def _second_gather(
                 lost_x += lost
                 total_y, lost = two_sum(total_y, g * (slope_ay + bx * slope_xy))
                 lost_y += lost
-            ggrid[b, i, j, 0] = (total_x + lost_x) * (0.5 * sx)
-            ggrid[b, i, j, 1] = (total_y + lost_y) * (0.5 * sy)
+            ggrid[b, i, j, 0] = compensated(total_x, lost_x) * (0.5 * sx)
+            ggrid[b, i, j, 1] = compensated(total_y, lost_y) * (0.5 * sy)
 
 
 @kernel
@@ -310,7 +310,7 @@ def _second_scatter(
                         _scatter(plane, lost, n + q, m + r, g * (by * px[r] * wx[r] * dy[q]))
         for n in range(height):
             for m in range(width):
-                ginput[b, c, n, m] = plane[n, m] + lost[n, m]
+                ginput[b, c, n, m] = compensated(plane[n, m], lost[n, m])
 
 
 # ---- the Functions: each one's backward is the next ----

@@ -36,7 +36,7 @@ import numpy as np
 
 from autograd_core import Function, Tensor
 from autograd_core.function import Context
-from refwarp.arithmetic import two_product, two_sum
+from refwarp.arithmetic import compensated, two_product, two_sum
 from refwarp.compilation import argument, kernel, run, scalar
 from refwarp.conventions import (
     HUGE,
@@ -98,12 +98,6 @@ def product(a: float, b: float, c: float, power: int) -> float:
     b, power_b = math.frexp(b)
     c, power_c = math.frexp(c)
     return math.ldexp(a * b * c, power_a + power_b + power_c + power)
-
-
-@scalar
-def compensated(total: float, lost: float) -> float:
-    """Return a sum with what its roundings left out; that is no number where the sum is infinite."""
-    return total + lost if math.isfinite(total) else total
 
 
 # ---- CPU kernels: forward and backward ----

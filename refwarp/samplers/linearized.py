@@ -45,7 +45,7 @@ from autograd_core import Function, Tensor
 from autograd_core.function import Context
 from autograd_core.functions import astype, expand_dims, reshape, stack
 from autograd_core.tensor import as_tensor
-from refwarp.arithmetic import two_sum
+from refwarp.arithmetic import compensated, two_sum
 from refwarp.compilation import argument, kernel, run, scalar
 from refwarp.conventions import (
     TINY,
@@ -79,7 +79,7 @@ def _total(a: Any, n: int) -> float:
     for k in range(n):
         total, remainder = two_sum(total, a[k])
         lost += remainder
-    return total + lost
+    return compensated(total, lost)
 
 
 @scalar
@@ -89,7 +89,7 @@ def _dot(a: Any, b: Any, n: int) -> float:
     for k in range(n):
         total, remainder = two_sum(total, a[k] * b[k])
         lost += remainder
-    return total + lost
+    return compensated(total, lost)
 
 
 @kernel

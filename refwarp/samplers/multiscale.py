@@ -31,7 +31,7 @@ import numpy as np
 from autograd_core import Function, Tensor
 from autograd_core.function import Context
 from autograd_core.functions import astype, concatenate, reshape
-from refwarp.arithmetic import two_sum
+from refwarp.arithmetic import compensated, two_sum
 from refwarp.compilation import argument, kernel, run
 from refwarp.conventions import apply_as_given, check_maps_and_grid, check_option
 from refwarp.samplers.modes import grid_sample
@@ -59,7 +59,7 @@ def _smooth(start: int, stop: int, rows: Any, weights: Any, out: Any) -> None:
             for near in range(max(0, m - radius), min(width, m + radius + 1)):
                 total, remainder = two_sum(total, weights[abs(m - near)] * rows[row, near])
                 lost += remainder
-            out[row, m] = total + lost
+            out[row, m] = compensated(total, lost)
 
 
 class Smooth(Function):

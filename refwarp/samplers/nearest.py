@@ -17,7 +17,7 @@ import numpy as np
 
 from autograd_core import Function, Tensor
 from autograd_core.function import Context
-from refwarp.arithmetic import two_product, two_sum
+from refwarp.arithmetic import compensated, two_product, two_sum
 from refwarp.compilation import argument, kernel, run, scalar
 from refwarp.conventions import (
     OUTSIDE,
@@ -96,7 +96,7 @@ def _backward(
                     lost[n, m] += remainder
         for n in range(height):
             for m in range(width):
-                ginput[b, c, n, m] = plane[n, m] + lost[n, m]
+                ginput[b, c, n, m] = compensated(plane[n, m], lost[n, m])
 
 
 def _grid_gradient(grid: Any, padding: int) -> Tensor:

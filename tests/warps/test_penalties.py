@@ -14,7 +14,9 @@ from refwarp.exact.numbers import Dual, Sum, fractions
 from refwarp.penalties import bending_energy, smoothness
 
 FORMS = {"gradient": exact.GRADIENT, "laplacian": exact.LAPLACIAN, "hessian": exact.HESSIAN}
+NORMS = ["1", "2", "squared"]
 C = 12  # a squared difference: twice the roundings of the difference, a square, a sum, a division
+C_GRADIENT = 20  # four of an entry, two of the cotangent, at most 17 additions at a corner pixel, of them log2 k
 
 
 def penalty(form, field, norm, **options):
@@ -37,17 +39,55 @@ def test_values_are_within_their_budget(dtype, form, boundary, reduction):
         assert share(float(result), truth, C, dtype.__name__) <= 1
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("boundary", ["valid", "replicate"])
-def test_the_two_norm_is_within_its_budget(form, boundary):
-    field = np.random.default_rng(2).standard_normal((1, 2, 4, 5))
+@pytest.mark.parametrize("norm", ["1", "squared"])
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_gradients_are_within_their_budget(dtype, form, boundary, norm, reduction):
+    """Of g l for a cotangent g, which is one more factor of every term."""
+    rng = np.random.default_rng(6)
+    field = Tensor((rng.standard_normal((2, 2, 4, 5)) + 100).astype(dtype), requires_grad=True)
+    cotangent = np.asarray(rng.standard_normal(), dtype)
+    (result,) = grad(penalty(form, field, norm, boundary=boundary, reduction=reduction), field, cotangent)
+    assert result.dtype == dtype
+    truth = exact.gradient(fractions(field.data), FORMS[form], norm, boundary, reduction)
+    factor = Fraction(cotangent.item())
+    for place in np.ndindex(field.shape):
+        n, d, i, j = place
+        total = truth[n][d][i][j]
+        total.value, total.M = factor * total.value, abs(factor) * total.M
+        assert share(float(result.data[place]), total, C_GRADIENT, dtype.__name__) <= 1
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("boundary", ["valid", "replicate"])
+def test_the_two_norm_is_within_its_budget(dtype, form, boundary):
+    field = np.random.default_rng(2).standard_normal((1, 2, 4, 5)).astype(dtype)
     result = penalty(form, field, "2", boundary=boundary, reduction="sum")
     total = Sum()
     for vector in exact.vectors(fractions(field[0]), FORMS[form], boundary):
         squares = sum((entry.value * entry.value for entry in vector), Fraction(0))
         length = Fraction(math.isqrt(squares.numerator * squares.denominator << 400), squares.denominator << 200)
         total.add(length, sum((entry.M for entry in vector), Fraction(0)))
-    assert share(float(result), total, C, "float64") <= 1
+    assert result.dtype == dtype
+    assert share(float(result), total, C, dtype.__name__) <= 1
+
+
+@pytest.mark.parametrize("scale", [5e-324, 1e-310, 1e-170, 1.0, 1e200, 1e307])
+def test_the_two_norm_at_the_ends_of_the_range_of_floats(scale):
+    """|(3, 4)| is 5 in any unit, and its gradient has none."""
+    field = Tensor(np.array([[[[0.0, 3.0], [4.0, 0.0]]]]) * scale, requires_grad=True)
+    length = smoothness(field, "2")
+    assert float(length) == pytest.approx(5 * scale, rel=4 * 2.0**-53, abs=0)  # scale 3 and 4 are rounded
+    (gradient,) = grad(length, field)
+    expected = [[-1.4, 0.6], [0.8, 0.0]]
+    np.testing.assert_allclose(gradient.data[0, 0], expected, rtol=8 * 2.0**-53, atol=0)
+
+
+def test_a_length_beyond_the_largest_float_is_infinite():
+    assert smoothness(np.array([[[[0.0, 1.5e308], [1.5e308, 0.0]]]]), "2") == np.inf
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -58,20 +98,22 @@ def test_gradients_are_the_derivatives_of_the_exact_penalty(form, boundary, norm
     field = np.random.default_rng(3).integers(-8, 9, (1, 2, 3, 4)).astype(float)
     tensor = Tensor(field, requires_grad=True)
     (result,) = grad(penalty(form, tensor, norm, boundary=boundary, reduction="sum"), tensor)
+    truth = exact.gradient(fractions(field), FORMS[form], norm, boundary, "sum")
+    at_kinks = norm == "1" and any(
+        entry.value == 0 for vector in exact.vectors(fractions(field)[0], FORMS[form], boundary) for entry in vector
+    )
     for place in np.ndindex(field.shape):
+        n, d, i, j = place
+        assert Fraction(result.data[place]) == truth[n][d][i][j].value
         varied = fractions(field)
-        varied[0][place[1]][place[2]][place[3]] = Dual(Fraction(field[place]), 1)
+        varied[n][d][i][j] = Dual(Fraction(field[place]), 1)
         value = Dual.of(exact.penalty(varied, FORMS[form], norm, boundary, "sum").value)
-        at_kinks = norm == "1" and any(
-            entry.value == 0 for vector in exact.vectors(fractions(field)[0], FORMS[form], boundary) for entry in vector
-        )
-        if not at_kinks:
-            assert Fraction(result.data[place]) == value.derivative
+        assert at_kinks or value.derivative == truth[n][d][i][j].value
 
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("boundary", ["valid", "replicate"])
-@pytest.mark.parametrize("norm", ["1", "2", "squared"])
+@pytest.mark.parametrize("norm", NORMS)
 def test_first_and_second_order_by_gradcheck(form, boundary, norm):
     rng = np.random.default_rng(4)
     field = rng.standard_normal((1, 1, 3, 3))
@@ -90,7 +132,7 @@ def test_the_laplacian_is_not_the_bending_energy():
 
 
 @pytest.mark.parametrize("form", ["laplacian", "hessian"])
-@pytest.mark.parametrize("norm", ["1", "2", "squared"])
+@pytest.mark.parametrize("norm", NORMS)
 def test_linear_fields_do_not_bend(form, norm):
     x, y = np.meshgrid(np.arange(6.0), np.arange(5.0))
     field = np.stack([3 * x - 2 * y + 1, 0.5 * x + 4 * y])[None]
@@ -99,21 +141,72 @@ def test_linear_fields_do_not_bend(form, norm):
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("norm", ["1", "2", "squared"])
+@pytest.mark.parametrize("norm", NORMS)
 def test_the_subgradient_at_zero_is_zero(form, norm):
-    """A motion field starts at zero, where the one-sided derivatives of the 1-norm are not: +1 and -1 per entry."""
+    """A motion field starts at zero; the gradient there has a derivative, too, which is 0 but for the square."""
     field = Tensor(np.zeros((1, 2, 4, 4)), requires_grad=True)
     (first,) = grad(penalty(form, field, norm, reduction="sum"), field, create_graph=True)
     assert not first.data.any()
     if norm == "1":  # piecewise linear: the gradient is constant, and has no history
         assert not first.requires_grad
-        step = np.zeros(field.shape)
-        step[0, 0, 1, 1] = 2.0**-20
-        rises = [float(penalty(form, sign * step, norm, reduction="sum")) for sign in (1, -1)]
-        assert rises[0] == rises[1] > 0
     else:
         (second,) = grad(first, field, np.random.default_rng(5).standard_normal(field.shape))
         assert np.isfinite(second.data).all() and (norm == "squared") == second.data.any()
+
+
+@pytest.mark.parametrize(("form", "rise"), [("gradient", 4), ("laplacian", 6), ("hessian", 6.5)])
+def test_at_zero_the_one_norm_rises_on_both_sides(form, rise):
+    """By the absolute weights with which pixel (1, 1) enters: 1, 1, 1, 1; 4, 1, 1; and 2, 2, 1, 1, 1/4, 1/4."""
+    step = np.zeros((1, 1, 4, 4))
+    step[0, 0, 1, 1] = 2.0**-20
+    for sign in (1, -1):
+        assert penalty(form, sign * step, "1", reduction="sum") == rise * 2.0**-20
+
+
+def test_at_a_kink_the_subgradient_lies_between_the_one_sided_derivatives():
+    """w_x(0, 1) = 0: the left derivative with respect to w(0, 2) is -3, the right one -1."""
+    w = np.array([[[[0.0, 3.0, 3.0, 5.0], [7.0, 7.0, 7.0, 9.0]]]])
+    field = Tensor(w, requires_grad=True)
+    (gradient,) = grad(smoothness(field, "1", reduction="sum"), field)
+    step = np.zeros(w.shape)
+    step[0, 0, 0, 2] = 2.0**-20
+    rises = [smoothness(w + sign * step, "1", reduction="sum") - smoothness(w, "1", reduction="sum") for sign in (-1, 1)]
+    assert rises == [3 * 2.0**-20, -(2.0**-20)]
+    assert gradient.data[0, 0, 0, 2] == -2
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("norm", NORMS)
+def test_dtype_and_kind_in_are_dtype_and_kind_out(dtype, form, norm):
+    """Narrow dtypes are computed in float64 and rounded once; the field is not written into."""
+    field = np.random.default_rng(7).standard_normal((1, 2, 4, 4)).astype(dtype)
+    before = field.copy()
+    plain = penalty(form, field, norm)
+    assert not isinstance(plain, Tensor) and plain.dtype == dtype
+    assert plain == dtype(penalty(form, field.astype(np.float64), norm))
+    tensor = Tensor(field, requires_grad=True)
+    result = penalty(form, tensor, norm)
+    assert isinstance(result, Tensor) and result.dtype == dtype and result.data == plain
+    (gradient,) = grad(result, tensor, np.asarray(0.7, dtype))
+    assert gradient.dtype == dtype
+    assert (field == before).all()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("boundary", ["valid", "replicate"])
+@pytest.mark.parametrize("norm", NORMS)
+def test_motions_that_are_not_finite(value, dtype, form, boundary, norm):
+    """They make the penalty NaN or infinite, and neither it nor its gradient warns."""
+    w = np.random.default_rng(8).standard_normal((1, 2, 4, 5)).astype(dtype)
+    w[0, 0, 1:3, 2] = value
+    field = Tensor(w, requires_grad=True)
+    result = penalty(form, field, norm, boundary=boundary)
+    assert not np.isfinite(result.data)
+    (gradient,) = grad(result, field)
+    assert np.isfinite(gradient.data[0, 1]).all() or norm == "2"  # only "2" mixes the components
 
 
 @pytest.mark.parametrize(
