@@ -168,7 +168,7 @@ def test_gradcheck_first_and_second_order(kind):
     theta, delta = near_identity(rng, kind), near_identity(rng, kind)
     gradcheck(refwarp.compose, (theta, delta), rng=rng, order=2)
     gradcheck(refwarp.invert, (theta,), rng=rng, order=2)
-    gradcheck(refwarp.inverse_compositional_update, (theta, delta), rng=rng)
+    gradcheck(refwarp.inverse_compositional_update, (theta, delta), rng=rng, order=2)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])

@@ -28,6 +28,22 @@ def test_each_rule_is_the_derivative_that_it_names(kink, direction):
     gradcheck(lambda g: refwarp.grid_sample(ROW, g, kink=kink), [LATTICE], rng=rng, direction=direction)
 
 
+@pytest.mark.parametrize("kink", ["left", "central"])
+@pytest.mark.parametrize("padding", ["border", "reflection"])
+@pytest.mark.parametrize(
+    ("align_corners", "g"),
+    [(False, (2 * x - 3) / 4) for x in (-2, -1, 0, 1, 3, 4, 5)] + [(True, g) for g in (-3.0, -1.0, 1.0, 3.0)],
+)
+def test_one_sided_beyond_the_ends(kink, padding, align_corners, g):
+    """Where the coordinate is clamped or mirrored: at lattice points, ends and, with align_corners, seams."""
+    gradcheck(
+        lambda g: refwarp.grid_sample(ROW, g, padding_mode=padding, align_corners=align_corners, kink=kink),
+        [np.array([[[[g, 0.0]]]])],
+        rng=np.random.default_rng(4),
+        direction=kink,
+    )
+
+
 @pytest.mark.parametrize("direction", ["right", "left", "central"])
 def test_the_literal_rule_is_none(direction):
     with pytest.raises(GradientError):

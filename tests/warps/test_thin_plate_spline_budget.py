@@ -90,6 +90,7 @@ def test_gradcheck(smoothing):
     points = control + 0.3 * rng.standard_normal((2, 5, 2))
     gradcheck(function, (points[:1], control), rng=rng, order=2)
     each = control + 0.1 * rng.standard_normal((2, 5, 2))
+    gradcheck(function, (points[:1], each[:1]), rng=rng, order=2)
     gradcheck(function, (points, each), rng=rng)
 
 
