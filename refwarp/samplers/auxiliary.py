@@ -22,8 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from autograd_core.tensor import as_tensor
-from refwarp.conventions import check_array, check_option, coordinate_scale
+from autograd_core.tensor import Tensor, as_tensor
+from refwarp.conventions import check_array, check_option, check_same_dtype, coordinate_scale
 from refwarp.grids.affine import target_coordinate
 
 
@@ -72,6 +72,14 @@ def _cell(place: Any, size: int) -> tuple[Any, Any, Any]:
     return left, right, (place - left)[..., None] * (right - left)[..., None]
 
 
+def _check_map_size(given: Any) -> tuple[int, int]:
+    """Return (height, width) as integers, or raise ValueError."""
+    lengths = tuple(given) if isinstance(given, Sequence | np.ndarray) else ()
+    if len(lengths) != 2 or not all(isinstance(n, int | np.integer) and n >= 1 for n in lengths):
+        raise ValueError(f"map_size: given {given!r}, expected two integers (height, width), each at least 1")
+    return int(lengths[0]), int(lengths[1])
+
+
 def auxiliary_grid(
     grid: Any,
     map_size: Sequence[int],
@@ -103,7 +111,8 @@ def auxiliary_grid(
         The standard deviation of the second noise, in pixels of the map.
     displaced_in : {"target", "source"}
         Whether the displacement comes before the transformation (the paper), or is added after it, as if the
-        transformation were the identity (the released program, with deviation 1/4 and a count of 7).
+        transformation were the identity (the released program, with deviation 1/4 and a count of 7; an output
+        pixel is then 2 / W_out wide, whatever `align_corners`).
     theta : ndarray or Tensor, shape (N, 2, 3), optional
         The affine transformation that made the grid. Without it, displaced points are transformed by interpolating
         the grid between its points, and extrapolating it beyond them; along an axis of one output pixel, not at all.
@@ -136,14 +145,15 @@ def auxiliary_grid(
     check_option("displaced_in", displaced_in, ("target", "source"))
     check_option("align_corners", align_corners, (False, True))
     points = as_tensor(grid).data.astype(np.float64)
-    if not (isinstance(map_size, Sequence) and len(map_size) == 2 and all(n >= 1 for n in map_size)):
-        raise ValueError(f"map_size: given {map_size!r}, expected (height, width), each at least 1")
+    height, width = _check_map_size(map_size)
+    if count is not None and not (isinstance(count, int | np.integer) and not isinstance(count, bool) and count >= 0):
+        raise ValueError(f"count: given {count!r}, expected a non-negative integer")
     if isinstance(noise, np.random.Generator):
-        if count is not None and count < 0:
-            raise ValueError(f"count: given {count!r}, expected a non-negative integer")
         noise = noise.standard_normal((2, *points.shape[:3], 8 if count is None else count, 2))
+    if not isinstance(noise, np.ndarray | Tensor):
+        raise TypeError(f"noise: given {type(noise).__name__}, expected a numpy.random.Generator or an array of noise")
     check_array("noise", noise, "(2, N, H_out, W_out, K, 2)", (2, *points.shape[:3], count, 2))
-    displacement, scatter = noise.astype(np.float64)
+    displacement, scatter = as_tensor(noise).data.astype(np.float64)
     displacement *= numbers("deviation", deviation, 2)
     scatter *= numbers("collapse_deviation", collapse_deviation, 2)
     if displaced_in == "source":
@@ -154,5 +164,6 @@ def auxiliary_grid(
         displaced = _displaced(points, displacement)
     else:
         check_array("theta", theta, "(N, 2, 3)", (points.shape[0], 2, 3))
+        check_same_dtype("theta", theta, "grid", grid)
         displaced = _displaced_affine(as_tensor(theta).data.astype(np.float64), displacement, align_corners)
-    return (displaced + scatter * _pitch(map_size, align_corners)).astype(grid.dtype)  # (LMS 8), (LMS 9)
+    return (displaced + scatter * _pitch((height, width), align_corners)).astype(grid.dtype)  # (LMS 8), (LMS 9)

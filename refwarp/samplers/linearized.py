@@ -299,9 +299,10 @@ def linearized_sample(
 
     Notes
     -----
-    LMS Eqs. (2), (5) to (7). Value and gradients are those of a function that is linear in the grid and in the map, so
-    derivatives of every order exist. A NaN among the samples of a pixel makes its value and slope NaN; a point of
-    the grid at infinity has the slope 0. The error bound has the condition of the fit in it: docs/linearized.md.
+    LMS Eqs. (2), (5) to (7). Value and gradients are those of a function that is linear in the grid and linear
+    in the map, so derivatives of every order exist. A NaN among the samples of a pixel makes its value and
+    slope NaN; a point of the grid at infinity has the slope 0.
+    The error bound has the condition of the fit in it: docs/linearized.md.
 
     Examples
     --------
@@ -317,13 +318,18 @@ def linearized_sample(
     check_option("align_corners", align_corners, (False, True))
     if isinstance(auxiliary, np.random.Generator):
         auxiliary = auxiliary_grid(grid, input.shape[2:], auxiliary, align_corners=align_corners)
+    if not isinstance(auxiliary, np.ndarray | Tensor):
+        given = type(auxiliary).__name__
+        raise TypeError(f"auxiliary: given {given}, expected an array, as auxiliary_grid makes it, or a Generator")
     check_array("auxiliary", auxiliary, "(N, H_out, W_out, K, 2)", (*grid.shape[:3], None, 2))
     check_same_dtype("auxiliary", auxiliary, "grid", grid)
     if isinstance(mask, np.ndarray):
         if mask.dtype != bool or mask.shape != auxiliary.shape[:4]:
             raise ValueError(f"mask: given {mask.dtype}{mask.shape}, expected bool{auxiliary.shape[:4]}")
     else:
-        check_option("mask", mask, MASKS)
+        if not isinstance(mask, str) or mask not in MASKS:
+            expected = ", ".join(repr(option) for option in MASKS)
+            raise ValueError(f"mask: given {mask!r}, expected one of {expected}, or a NumPy array of bool")
     check_option("intercept", intercept, (False, True))
     check_option("input_gradient", input_gradient, INPUT_GRADIENTS)
     options = {

@@ -393,7 +393,7 @@ def test_padding_is_that_of_grid_sample():
         ({"auxiliary": np.ones((1, 2, 3, 2))}, ValueError, r"auxiliary: given shape .* \(N, H_out, W_out, K, 2\)"),
         ({"auxiliary": np.ones((1, 3, 2, 4, 2))}, ValueError, "auxiliary: given shape"),
         ({"auxiliary": np.ones((1, 2, 3, 4, 2), np.float32)}, TypeError, "auxiliary: given dtype float32 while grid"),
-        ({"auxiliary": 8}, TypeError, "auxiliary: given int, expected a NumPy array or a Tensor"),
+        ({"auxiliary": 8}, TypeError, "auxiliary: given int, expected an array, as auxiliary_grid"),
         ({"mask": "inside"}, ValueError, "mask: given 'inside', expected one of 'position', 'offset', 'none'"),
         ({"mask": np.ones((1, 2, 3, 4))}, ValueError, r"mask: given float64\(1, 2, 3, 4\), expected bool"),
         ({"mask": np.ones((1, 2, 3), bool)}, ValueError, r"mask: given bool\(1, 2, 3\), expected bool\(1, 2, 3, 4\)"),
