@@ -15,7 +15,8 @@ At each pixel the entries of all components, (w_x, w_y), or w_xx + w_yy, or (w_x
     norm "2"         sqrt(sum of v_k^2)     gradient v_k / |v|, 0 at v = 0
     norm "squared"   sum of v_k^2           gradient 2 v_k                                   (penalties.4)
 
-A motion field that starts at zero starts at the kink of the first two: 0 is the subgradient taken there.
+A motion field that starts at zero starts at the kink of the first two: 0 is the subgradient taken there. Motions that
+are NaN or infinite make the penalty NaN.
 
 The Laplacian is not the bending energy: of w = x y it is 0, while the squared Hessian is 2.
 """
@@ -59,8 +60,7 @@ class Length(Function):
         largest = np.max(np.abs(vectors), axis=1, keepdims=True, initial=0.0)
         _, exponent = np.frexp(np.where(np.isfinite(largest), largest, 0.0))
         scaled = np.ldexp(vectors, -exponent)
-        with np.errstate(over="ignore"):  # a length beyond the largest float is infinity
-            return np.ldexp(np.sqrt(np.sum(scaled * scaled, axis=1)), exponent[:, 0])
+        return np.ldexp(np.sqrt(np.sum(scaled * scaled, axis=1)), exponent[:, 0])
 
     @staticmethod
     def backward(ctx: Context, gout: Tensor) -> Tensor:
@@ -113,10 +113,15 @@ def _check(name: str, field: Any, norm: str, boundary: str, reduction: str, smal
 
 
 def _in_double(penalty: Any, field: Any) -> Any:
-    """Compute in float64 and round once to the dtype of the field."""
+    """Compute in float64 and round once to the dtype of the field.
+
+    An infinite motion has no differences: it becomes NaN at once, and so do what is computed from it and its gradient.
+    """
 
     def operation(field: Tensor) -> Tensor:
-        return astype(penalty(astype(field, np.float64)), field.dtype)
+        motions = astype(field, np.float64) * np.where(np.isfinite(field.data), 1.0, np.nan)
+        with np.errstate(over="ignore"):  # a penalty beyond the largest float is infinity
+            return astype(penalty(motions), field.dtype)
 
     return apply_as_given(operation, field)
 

@@ -56,7 +56,8 @@ LEDGER = (
         "noise against collapse",
         "ambiguous",
         "delta is taken as a deviation, of one pixel of the map, as the text after (9) has it, and not as a variance; "
-        "masks act on the final places, and `mask` takes any other choice",
+        'how "the magnitude of the transform", as it is called there, too, would be taken of one is unsaid; masks '
+        "act on the final places, and `mask` takes any other choice",
         _HOMES,
         (
             _TESTS + "test_the_collapse_noise_is_a_deviation_and_not_a_variance",

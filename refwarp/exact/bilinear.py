@@ -314,9 +314,28 @@ def grid_sample_second_gradient(
 
 _TESTS = "tests/exact/test_exact_bilinear.py::"
 _DERIVATIVES = _TESTS + "test_the_gradients_are_the_derivatives_of_the_printed_forward"
+_REMARKS = "tests/exact/test_remarks.py::"
 _SAMPLER = "refwarp.samplers.bilinear"
 
 LEDGER = (
+    Equation(
+        "STN",
+        "3 - 7, units",
+        "x: of [-1, 1] in the grid of Eq. (1), compared with pixels in the samplers; in DTN's Eqs. (4) to (10), too",
+        "ambiguous",
+        "printed nowhere: where -1 and 1 lie (`align_corners`), whether sums count pixels from 0 or 1 (from 0 here), "
+        "and the factor W/2 or (W - 1)/2 that the chain rule brings to every gradient with respect to the grid",
+        (
+            "refwarp.exact.bilinear.pixel_coordinate",
+            "refwarp.exact.bilinear.coordinate_scale",
+            "refwarp.conventions.cell",
+        ),
+        (
+            _REMARKS + "test_the_two_readings_of_the_unit_have_different_gradients",
+            _REMARKS + "test_sums_from_one_are_a_pixel_off",
+            _DERIVATIVES,
+        ),
+    ),
     Equation(
         "STN",
         "5",
@@ -345,6 +364,31 @@ LEDGER = (
         (
             _TESTS + "test_equation_7_as_printed_lies_outside_the_generalised_gradient",
             _TESTS + "test_equation_7_holds_off_the_lattice",
+        ),
+    ),
+    Equation(
+        "STN",
+        "size of the output (section 3.4)",
+        "H', W' other than H, W",
+        "definition",
+        "a bilinear sample sees four pixels, so that pixels between them go unseen where the output is smaller: "
+        "aliasing",
+        ("refwarp.exact.affine.affine_grid", "refwarp.networks.SpatialTransformer"),
+        (
+            "tests/networks/test_spatial_transformer.py::test_size_of_the_output",
+            _REMARKS + "test_a_smaller_output_does_not_see_every_pixel",
+        ),
+    ),
+    Equation(
+        "STN",
+        "several transformers (section 3.4)",
+        "in series, of images and of maps in a network, or in parallel",
+        "definition",
+        "in series each warps what the last has interpolated; in parallel the input's gradients add",
+        ("refwarp.networks.SpatialTransformer",),
+        (
+            "tests/networks/test_spatial_transformer.py::test_it_drops_in_anywhere",
+            _REMARKS + "test_transformers_in_parallel_add_their_gradients",
         ),
     ),
     Equation(

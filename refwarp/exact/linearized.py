@@ -341,9 +341,9 @@ LEDGER = (
         "2",
         "linear approximation around a sample",
         "ambiguous",
-        "as printed the value is the bilinear sample, which no noise can blur as the figures show: `intercept` adds "
-        "the plane's own level or leaves it out. A_i is the gradient in T(x), not in x as the text says, and enters "
-        "transposed",
+        "as printed the value is the bilinear sample, which no noise can blur as the figures show; nor would bilinear "
+        "sampling at inference change the outcome, as Sect. 7 says it does: `intercept` adds the plane's own level or "
+        "leaves it out. A_i is the gradient in T(x), not in x as the text says, and enters transposed",
         (_EXACT + "linearization", _SAMPLER + "Linearization"),
         (
             _TESTS + "test_the_value_of_equation_2_as_printed_does_not_see_the_noise",

@@ -108,7 +108,7 @@ def gradient(
 
 def sign(v: Number) -> int:
     """Return the derivative of |v|, 0 at v = 0 (penalties.4)."""
-    return (v > 0) - (v < 0)
+    return int(v > 0) - int(v < 0)
 
 
 _TESTS = "tests/warps/test_penalties.py::"

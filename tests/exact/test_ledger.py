@@ -17,6 +17,22 @@ OPERATIONS = [
     for path in sorted((ROOT / "refwarp" / folder).glob("*.py"))
     if path.name != "__init__.py"
 ]
+DOCUMENTED = [
+    path
+    for path in OPERATIONS
+    if path.parent.name in ("grids", "samplers")
+    or path.relative_to(ROOT / "refwarp").as_posix() in ("penalties.py", "conventions.py")
+]
+
+
+def tags_at_the_head(source):
+    return set(TAG.findall(ast.get_docstring(ast.parse(source), clean=False) or ""))
+
+
+def documented_tags():
+    r"""Return the tags of all pages, as `(x.n)` in the text and as `\tag{x.n}` in formulas."""
+    pages = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md")).replace(r"\_", "_")
+    return set(TAG.findall(re.sub(r"\\tag\{(.*?)\}", r"(\1)", pages)))
 
 
 def test_the_page_is_what_the_code_says():
@@ -44,3 +60,8 @@ def test_tags_of_equations_are_defined_and_used(path):
     head = ast.get_docstring(ast.parse(source), clean=False) or ""
     body = source.replace(head, "", 1)
     assert set(TAG.findall(head)) == set(TAG.findall(body))
+
+
+@pytest.mark.parametrize("path", DOCUMENTED, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_tags_of_equations_are_in_the_documentation(path):
+    assert tags_at_the_head(path.read_text(encoding="utf-8")) <= documented_tags()
