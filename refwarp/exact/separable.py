@@ -10,8 +10,9 @@ A kernel is a function d -> (k, k', k'') and their magnitudes, number-generic; t
     Lanczos          sinc(d) sinc(d/a) for r up to a, sinc(d) = sin(pi d)/(pi d)             (kernels.3)
     Gaussian         exp(-d^2/(2 s^2))/(s sqrt(2 pi)) for r up to 4 s                        (kernels.4)
 
-Each piece holds its left end in d: at corners and jumps the limit from the right is taken. The last two run on python-flint's balls, `arb`. A magnitude bounds what rounding acts on: the absolute values of a
-formula's monomials, and |d| times the slope's, since d itself is rounded.
+Each piece holds its left end in d: at corners and jumps the limit from the right is taken. The last two run on
+python-flint's balls, `arb`. A magnitude bounds what rounding acts on: the absolute values of a formula's monomials,
+and |d| times the slope's, since d itself is rounded.
 """
 
 from __future__ import annotations

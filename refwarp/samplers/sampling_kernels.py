@@ -2,21 +2,23 @@
 
     tent             max(0, 1 - |d|)                                                         (STN 5)
     integer          1 for -1/2 <= d < 1/2: the nearest pixel, ties up                       (STN 4)
-    Keys' cubic      (1 - r)(1 + r - (a + 2) r^2) for r = |d| <= 1, a (r - 1)(2 - r)^2 up to 2   (kernels.1)
-    cubic B-spline   (4 - 6 r^2 + 3 r^3)/6 for r <= 1, (2 - r)^3/6 up to 2                   (kernels.2)
-    Lanczos          sinc(d) sinc(d/a) for r < a, sinc(d) = sin(pi d)/(pi d)                 (kernels.3)
-    Gaussian         exp(-d^2/(2 s^2))/(s sqrt(2 pi)) for r < 4 s                            (kernels.4)
+    Keys' cubic      (1 - r)(1 + r - (a + 2) r^2) for r = |d| up to 1, a (r - 1)(2 - r)^2 up to 2   (kernels.1)
+    cubic B-spline   (4 - 6 r^2 + 3 r^3)/6 for r up to 1, (2 - r)^3/6 up to 2                (kernels.2)
+    Lanczos          sinc(d) sinc(d/a) for r up to a, sinc(d) = sin(pi d)/(pi d)             (kernels.3)
+    Gaussian         exp(-d^2/(2 s^2))/(s sqrt(2 pi)) for r up to 4 s                        (kernels.4)
 
-Keys' cubic is written in factors: its zeros at 1 and 2 then cost no digits. At corners (of the tent) derivatives are
-those from the right in d. The weights of the B-spline sum to 1 but do not interpolate; those of Lanczos and of the
-Gaussian sum to 1 only nearly.
+Keys' cubic is written in factors: its zeros at 1 and 2 then cost no digits. Every piece holds its left end in d and
+not its right one, so that at corners and jumps, of derivatives too, the limit from the right is taken. The weights of
+the B-spline sum to 1 but do not interpolate; those of Lanczos and of the Gaussian sum to 1 only nearly.
 """
 
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -24,6 +26,13 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 Profile = Callable[[Floats], Any]
+
+
+def _real(name: str, given: Any, low: float, high: float, expected: str) -> float:
+    """Return a number that lies between low and high as a float."""
+    if isinstance(given, bool) or not isinstance(given, Real) or not low < float(given) < high:
+        raise ValueError(f"{name}: given {given!r}, expected {expected}")
+    return float(given)
 
 
 @dataclass(frozen=True)
@@ -35,11 +44,11 @@ class Kernel:
     name : str
         What it is called in messages.
     support : float
-        r > 0 such that k(d) = 0 for |d| >= r.
+        r > 0 such that k(d) = 0 for d < -r and d >= r.
     profiles : tuple of callable
         k, k', and as many further derivatives as there are: arrays of distances d = x - m in pixels in, arrays of the
-        same shape out; called with |d| <= ceil(support). One derivative is needed for gradients with respect to the
-        grid, two for gradients of those.
+        same shape out; called with -ceil(support) <= d < ceil(support). One derivative is needed for gradients with
+        respect to the grid, two for gradients of those.
 
     Examples
     --------
@@ -51,10 +60,10 @@ class Kernel:
     profiles: tuple[Profile, ...]
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.support, float | int) and 0 < self.support < 1024):
-            raise ValueError(f"support: given {self.support!r}, expected a number of pixels above 0 and below 1024")
-        if not self.profiles or not all(callable(profile) for profile in self.profiles):
-            raise TypeError("profiles: expected a tuple of functions (k, k', ...), at least one")
+        support = _real("support", self.support, 0, 1024, "a number of pixels above 0 and below 1024")
+        object.__setattr__(self, "support", support)  # the dataclass is frozen
+        if not (isinstance(self.profiles, tuple) and self.profiles and all(map(callable, self.profiles))):
+            raise TypeError(f"profiles: given {self.profiles!r}, expected a tuple of functions (k, k', ...)")
 
     def derivative(self, order: int) -> Profile:
         """Return the derivative of that order.
@@ -62,8 +71,10 @@ class Kernel:
         Raises
         ------
         ValueError
-            If the kernel was given without it.
+            If the kernel was given without it, or the order is negative.
         """
+        if order < 0:
+            raise ValueError(f"order: given {order}, expected 0 for the kernel itself, or more")
         if order >= len(self.profiles):
             raise ValueError(
                 f"kernel: {self.name} has {len(self.profiles) - 1} derivatives, but one of order {order} is needed"
@@ -71,12 +82,12 @@ class Kernel:
         return self.profiles[order]
 
 
-def _even(inner: Profile, outer: Profile, edge: float, support: float, sign: int = 1) -> Profile:
-    """Return the profile that is `inner` of |d| below `edge`, then `outer`; odd with sign -1, with sign(d)."""
+def _cubic(inner: Profile, outer: Profile, sign: int = 1) -> Profile:
+    """Return the profile that is `inner` of |d| for -1 <= d < 1, else `outer` for -2 <= d < 2; odd with sign -1."""
 
     def profile(d: Floats) -> Any:
         r = np.abs(d)
-        value = np.where(r < edge, inner(r), np.where(r < support, outer(r), 0.0))
+        value = np.where((-1 <= d) & (d < 1), inner(r), np.where((-2 <= d) & (d < 2), outer(r), 0.0))
         return value if sign > 0 else np.where(d < 0, -value, value)
 
     return profile
@@ -97,14 +108,11 @@ INTEGER = Kernel("integer", 0.5, (lambda d: np.where((-0.5 <= d) & (d < 0.5), 1.
 
 def keys(a: float = -0.5) -> Kernel:
     """Return Keys' cubic with the parameter a (kernels.1); -1/2 reproduces parabolas, PyTorch uses -3/4."""
-    if not (isinstance(a, float | int) and math.isfinite(a)):
-        raise ValueError(f"a: given {a!r}, expected a finite number")
+    a = _real("a", a, -math.inf, math.inf, "a finite number")
     # (kernels.1)
-    value = _even(lambda r: (1 - r) * (1 + r - (a + 2) * r * r), lambda r: a * (r - 1) * (2 - r) ** 2, 1, 2)
-    slope = _even(
-        lambda r: r * (3 * (a + 2) * r - 2 * (a + 3)), lambda r: a * (2 - r) * (4 - 3 * r), 1, 2, sign=-1
-    )
-    curvature = _even(lambda r: 6 * (a + 2) * r - 2 * (a + 3), lambda r: a * (6 * r - 10), 1, 2)
+    value = _cubic(lambda r: (1 - r) * (1 + r - (a + 2) * r * r), lambda r: a * (r - 1) * (2 - r) ** 2)
+    slope = _cubic(lambda r: r * (3 * (a + 2) * r - 2 * (a + 3)), lambda r: a * (2 - r) * (4 - 3 * r), sign=-1)
+    curvature = _cubic(lambda r: 6 * (a + 2) * r - 2 * (a + 3), lambda r: a * (6 * r - 10))
     return Kernel(f"Keys' cubic (a = {a})", 2.0, (value, slope, curvature))
 
 
@@ -112,9 +120,9 @@ CUBIC_B_SPLINE = Kernel(
     "cubic B-spline",
     2.0,
     (
-        _even(lambda r: (4 - 6 * r * r + 3 * r**3) / 6, lambda r: (2 - r) ** 3 / 6, 1, 2),  # (kernels.2)
-        _even(lambda r: r * (1.5 * r - 2), lambda r: -((2 - r) ** 2) / 2, 1, 2, sign=-1),
-        _even(lambda r: 3 * r - 2, lambda r: 2 - r, 1, 2),
+        _cubic(lambda r: (4 - 6 * r * r + 3 * r**3) / 6, lambda r: (2 - r) ** 3 / 6),  # (kernels.2)
+        _cubic(lambda r: r * (1.5 * r - 2), lambda r: -((2 - r) ** 2) / 2, sign=-1),
+        _cubic(lambda r: 3 * r - 2, lambda r: 2 - r),
     ),
 )
 
@@ -142,15 +150,16 @@ def _sinc(d: Floats, order: int) -> Floats:
 
 def lanczos(lobes: int = 3) -> Kernel:
     """Return the Lanczos kernel with so many lobes on each side (kernels.3)."""
-    if not isinstance(lobes, int) or lobes < 1:
-        raise ValueError(f"lobes: given {lobes!r}, expected a positive integer")
+    if isinstance(lobes, bool) or not hasattr(lobes, "__index__") or not 0 < operator.index(lobes) < 1024:
+        raise ValueError(f"lobes: given {lobes!r}, expected an integer above 0 and below 1024")
+    lobes = operator.index(lobes)  # NumPy's own integers wrap around
 
     def profile(order: int) -> Profile:
         def value(d: Floats) -> Any:  # (kernels.3)
             terms = (
                 math.comb(order, j) * _sinc(d, order - j) * _sinc(d / lobes, j) / lobes**j for j in range(order + 1)
             )
-            return np.where(np.abs(d) < lobes, sum(terms), 0.0)
+            return np.where((-lobes <= d) & (d < lobes), sum(terms), 0.0)
 
         return value
 
@@ -159,15 +168,14 @@ def lanczos(lobes: int = 3) -> Kernel:
 
 def gaussian(deviation: float) -> Kernel:
     """Return the Gaussian with that deviation in pixels, cut off at four deviations (kernels.4)."""
-    if not (isinstance(deviation, float | int) and 0 < deviation < 256):
-        raise ValueError(f"deviation: given {deviation!r}, expected a number of pixels above 0 and below 256")
-    s = float(deviation)
+    s = _real("deviation", deviation, 0, 256, "a number of pixels above 0 and below 256")
 
     def value(d: Floats) -> Any:  # (kernels.4)
-        return np.where(np.abs(d) < 4 * s, np.exp(-0.5 * (d / s) ** 2) / (s * math.sqrt(2 * math.pi)), 0.0)
+        inside = (-4 * s <= d) & (d < 4 * s)
+        return np.where(inside, np.exp(-0.5 * (d / s) ** 2) / (s * math.sqrt(2 * math.pi)), 0.0)
 
     return Kernel(
-        f"Gaussian (deviation {deviation})",
+        f"Gaussian (deviation {s})",
         4 * s,
         (value, lambda d: -(d / s) / s * value(d), lambda d: ((d / s) ** 2 - 1) / s**2 * value(d)),
     )

@@ -3,17 +3,19 @@
     V_c(i) = sum over n, m of U_c(n, m) k(x_i - m) k(y_i - n)                                (STN 3)
 
 Of the sum only pixels within the kernel's support r differ from zero: with x_i = m + f they are m - ceil(r) + 1 to
-m + ceil(r). Their distances f + 0, f + 1, ... and -(h + 0), -(h + 1), ... come from `conventions.cell`.
+m + ceil(r). Their distances f + 0, f + 1, ... and -(h + 0), -(h + 1), ... come from `conventions.cell`; one that
+rounding would lift to the integer above stays below it, so that a kernel's pieces, half-open in d, are told apart
+exactly.
 
 Let S^pq be the sampling with the p-th derivative of k in x and the q-th in y, and T^pq its transpose,
 
-    S^pq U (i) = (s_x/2)^p (s_y/2)^q sum over n, m of U(n, m) k^(p)(x_i - m) k^(q)(y_i - n)   (separable.1)
+    S^pq U (i) = sum over n, m of U(n, m) k^(p)(x_i - m) k^(q)(y_i - n)                       (separable.1)
     T^pq g (n, m) = the sum over i of g(i) times the same weights                            (separable.2)
 
 Then V = S^00 U, and each gradient is again of this kind, so that derivatives of every order that k has come out:
 
-    of S^pq U:   gU = T^pq gV,   gg_x = sum over c of gV S^(p+1,q) U,   gg_y alike           (separable.3)
-    of T^pq g:   gg = S^pq A,    gg_x = sum over c of g S^(p+1,q) A,    gg_y alike           (separable.4)
+    of S^pq U:   gU = T^pq gV,   gg_x = s_x/2 sum over c of gV S^(p+1,q) U,   gg_y alike     (separable.3)
+    of T^pq g:   gg = S^pq A,    gg_x = s_x/2 sum over c of g S^(p+1,q) A,    gg_y alike     (separable.4)
 
 Padding acts on each pixel of the window, as in bicubic sampling. Everything is computed in float64 and rounded once.
 The kernels are in `sampling_kernels.py`. docs/separable.md.
@@ -29,7 +31,7 @@ import numpy as np
 from autograd_core import Function, Tensor
 from autograd_core.function import Context
 from autograd_core.functions import astype, multiply, stack, sum
-from refwarp.arithmetic import two_sum
+from refwarp.arithmetic import compensated, two_sum
 from refwarp.compilation import argument, kernel, run
 from refwarp.conventions import (
     PADDINGS,
@@ -74,7 +76,8 @@ def _tabulate(
                 index[p, k] = size - 1 if g > 0.0 else 0
             else:
                 index[p, k] = padded_index(n + offset, size, align_corners, padding)
-            distance[p, k] = f - offset if offset <= 0 else -(h + (offset - 1))
+            d = f - offset if offset <= 0 else -(h + (offset - 1))
+            distance[p, k] = min(d, np.nextafter(1.0 - offset, -np.inf))
 
 
 @kernel
@@ -89,7 +92,7 @@ def _gather(start: int, stop: int, planes: Any, xs: Any, wx: Any, ys: Any, wy: A
                         if xs[p, r] >= 0:
                             total, remainder = two_sum(total, planes[c, ys[p, q], xs[p, r]] * wx[p, r] * wy[p, q])
                             lost += remainder
-            out[c, p] = total + lost
+            out[c, p] = compensated(total, lost)
 
 
 @kernel
@@ -131,8 +134,7 @@ class _Block:
         weights = np.asarray(k.derivative(order)(distance), float)
         if weights.shape != distance.shape:
             raise ValueError(f"kernel: {k.name} returned shape {weights.shape} for {distance.shape}, expected the same")
-        scale = (0.5 * coordinate_scale(size, align_corners)) ** order
-        return argument(index), argument(weights * scale)
+        return argument(index), argument(weights)
 
 
 def _blocks(grid: Any, image: int, *options: Any) -> Any:
@@ -191,12 +193,12 @@ class SeparableTransposed(Function):
         gmap = np.zeros((batch, channels, *size))
         for image in range(batch):
             lost = np.zeros((channels, *size))
-            samples = gout[image].reshape(channels, -1)
+            samples = gout[image].reshape(channels, grid.shape[1] * grid.shape[2])
             for part, block in _blocks(grid, image, size, k, orders, align_corners, padding):
                 g = argument(samples[:, part])
                 tables = block.xs, block.wx, block.ys, block.wy, argument(block.defined)
                 run(_scatter, channels, g.size, g, *tables, gmap[image], lost)
-            gmap[image] += lost
+            np.add(gmap[image], lost, out=gmap[image], where=np.isfinite(gmap[image]))
         return gmap
 
     @staticmethod
@@ -212,10 +214,11 @@ def _grid_gradient(ctx: Context, cotangent: Tensor, map: Tensor) -> Tensor:
     """Return the sums over channels in (separable.3) and (separable.4)."""
     p, q = ctx.parameters["orders"]
     options = {name: value for name, value in ctx.parameters.items() if name not in ("size", "orders")}
-    axes = [
-        sum(multiply(cotangent, Separable.apply(map, ctx.inputs[1], orders=orders, **options)), axis=1)
-        for orders in ((p + 1, q), (p, q + 1))
-    ]
+    axes = []
+    for orders, size in (((p + 1, q), map.shape[3]), ((p, q + 1), map.shape[2])):
+        slopes = Separable.apply(map, ctx.inputs[1], orders=orders, **options)
+        total = sum(multiply(cotangent, slopes), axis=1)
+        axes.append(multiply(total, 0.5 * coordinate_scale(size, options["align_corners"])))
     return stack(axes, axis=3)
 
 
