@@ -139,12 +139,13 @@ def everywhere(plane: Plane) -> Window:
     return Window(range(len(plane)), range(len(plane[0])))
 
 
+def near(z: Number, size: int) -> range:
+    """Return the indices of an axis at which the tent or a one-sided derivative of it can differ from zero."""
+    return range(max(0, math.floor(z) - 1), max(0, min(size, math.floor(z) + 3)))
+
+
 def support(x: Number, y: Number, height: int, width: int) -> Window:
     """Return the indices in which the tent or a one-sided derivative of it can differ from zero."""
-
-    def near(z: Number, size: int) -> range:
-        return range(max(0, math.floor(z) - 1), max(0, min(size, math.floor(z) + 3)))
-
     return Window(near(y, height), near(x, width))
 
 
@@ -226,8 +227,7 @@ def taps(x: Number, size: int, align_corners: bool, kink: str, padding: str, lit
             return left if kink == "left" else HALF * (left + right)
         return sign * tent_derivative(z - m, kink) if 0 < z < size - 1 else 0  # (bilinear.10)
 
-    near = range(max(0, math.floor(z) - 1), max(0, min(size, math.floor(z) + 3)))
-    return [Tap.of(m, weight(x, m), slope(m)) for m in (range(size) if literal else near)]
+    return [Tap.of(m, weight(x, m), slope(m)) for m in (range(size) if literal else near(z, size))]
 
 
 def finite_samples(

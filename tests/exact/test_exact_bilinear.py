@@ -95,9 +95,9 @@ def test_the_gradients_are_the_derivatives_of_the_printed_forward(input, gout, x
 
     gradients = bilinear.grid_sample_gradient(gout, input, grid, align_corners)
     for place in places(input):
-        assert at(gradients.ginput, place).value == derivative(lambda z: loss(z, grid), input, place)  # noqa: B023
+        assert at(gradients.ginput, place).value == derivative(lambda z: loss(z, grid), input, place)
     for place in places(grid):
-        assert at(gradients.ggrid, place).value == derivative(lambda z: loss(input, z), grid, place)  # noqa: B023
+        assert at(gradients.ggrid, place).value == derivative(lambda z: loss(input, z), grid, place)
 
 
 @settings(max_examples=25, deadline=None)

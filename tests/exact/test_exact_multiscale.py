@@ -50,7 +50,8 @@ def test_a_pixel_is_spread_by_its_weights():
 @settings(max_examples=20, deadline=None)
 def test_the_transposed_blur_is_the_transpose(a, b, weights):
     def product(plane, blurred):
-        return sum(x * total.value for row, line in zip(plane, blurred, strict=True) for x, total in zip(row, line))  # noqa: B905
+        pairs = (pair for rows in zip(plane, blurred, strict=True) for pair in zip(*rows, strict=True))
+        return sum(x * total.value for x, total in pairs)
 
     assert product(a[0], exact.blur(b[0], weights)) == product(b[0], exact.blur(a[0], weights, transposed=True))
 
