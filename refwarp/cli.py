@@ -56,19 +56,14 @@ def verify(
     """Check refwarp's own kernels against exact values, element by element."""
     from rich.console import Console
 
-    from refwarp.conventions import check_option
     from refwarp.golden import SUITE, report
     from refwarp.golden.format import read
-    from refwarp.golden.operations import OPERATIONS
-    from refwarp.golden.targets import refwarp as target
-    from refwarp.golden.verify import DTYPES, verify
+    from refwarp.golden.targets import refwarp as own
+    from refwarp.golden.targets.module import ModuleTarget
+    from refwarp.golden.verify import USUAL_DTYPES, Selection, verify
 
-    for name in dtype or ():
-        check_option("--dtype", name, DTYPES)
-    for name in operation or ():
-        check_option("--operation", name, tuple(OPERATIONS))
-    cases = read(golden or SUITE).cases
-    found = verify(cases, target, dtypes=dtype or DTYPES, operations=operation or tuple(OPERATIONS))
+    selection = Selection(dtype or USUAL_DTYPES, operation or ())
+    found = verify(read(golden or SUITE).cases, ModuleTarget(own, "refwarp"), selection)
     report.show(found, Console())
     raise typer.Exit(0 if found.passed else 1)
 

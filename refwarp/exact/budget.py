@@ -18,8 +18,19 @@ from typing import Any
 
 from refwarp.exact.numbers import Sum
 
-UNIT_ROUNDOFF = {"float16": Fraction(1, 2**11), "float32": Fraction(1, 2**24), "float64": Fraction(1, 2**53)}
-SMALLEST = {"float16": Fraction(1, 2**24), "float32": Fraction(1, 2**149), "float64": Fraction(1, 2**1074)}
+# By dtype: half the distance from 1 to the next number, and the smallest subnormal.
+UNIT_ROUNDOFF = {
+    "float16": Fraction(1, 2**11),
+    "bfloat16": Fraction(1, 2**8),
+    "float32": Fraction(1, 2**24),
+    "float64": Fraction(1, 2**53),
+}
+SMALLEST = {
+    "float16": Fraction(1, 2**24),
+    "bfloat16": Fraction(1, 2**133),
+    "float32": Fraction(1, 2**149),
+    "float64": Fraction(1, 2**1074),
+}
 
 
 def budget(exact: Sum, c: float, dtype: str) -> Fraction:

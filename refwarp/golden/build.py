@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -13,7 +12,7 @@ from refwarp.golden.case import Case
 from refwarp.golden.cases import all_cases
 from refwarp.golden.flags import FLAGS
 from refwarp.golden.operations import OPERATIONS
-from refwarp.golden.truth import truth
+from refwarp.golden.truth import with_truth
 
 # Raised whenever a case, or the way in which values are computed, changes.
 GENERATOR_VERSION = "1"
@@ -43,7 +42,7 @@ def build(cases: Iterable[Case] | None = None, progress: Callable[[int, int], No
         raise ValueError(f"cases: two have the name {max(names, key=names.count)!r}, expected one")
     done: list[Case] = []
     for case in todo:
-        built = replace(case, outputs=truth(case))
+        built = with_truth(case)
         _check(built)
         done.append(built)
         if progress:

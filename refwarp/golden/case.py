@@ -13,8 +13,12 @@ Floats = npt.NDArray[np.float64]
 
 # One element of an output. value + remainder is the exact value to about 106 bits, value its nearest double.
 # k and M are the number and the sum of absolute values of its non-zero terms, G its sensitivity to the
-# coordinates (see `refwarp.golden.sensitivity`). Where value is not finite, the others are 0.
+# coordinates (see `refwarp.golden.grades`). Where value is not finite, the others are 0.
 ELEMENT = np.dtype([("value", "<f8"), ("remainder", "<f8"), ("k", "<i8"), ("M", "<f8"), ("G", "<f8")])
+
+# Where rounding may move a sample across a seam, at which an element jumps: the hull of the element's values on both
+# sides, rounded outwards, and how far the nearest such seam is, as a share of the size of its axis.
+SEAM = np.dtype([("low", "<f8"), ("high", "<f8"), ("distance", "<f8")])
 
 # What a case expects: one answer; one of a stated set; or that the call is refused.
 RESULTS = ("valid", "acceptable", "invalid")
@@ -51,6 +55,8 @@ class Case:
         See `RESULTS`.
     outputs : mapping of str to Truth
         By "part/output", as "vjp/ggrid"; where a convention decides by "part/output:convention".
+    seams : mapping of str to SEAM array
+        By "part/output", where samples lie next to a seam.
     """
 
     name: str
@@ -60,6 +66,7 @@ class Case:
     comment: str
     result: str = "valid"
     outputs: Mapping[str, Truth] = field(default_factory=dict)
+    seams: Mapping[str, npt.NDArray[np.void]] = field(default_factory=dict)
 
     @property
     def operation(self) -> str:

@@ -20,9 +20,9 @@ import h5py
 import numpy as np
 
 from refwarp.files import atomic_write
-from refwarp.golden.case import ELEMENT, INPUT_DTYPES, RESULTS, Case, Truth
+from refwarp.golden.case import ELEMENT, INPUT_DTYPES, RESULTS, SEAM, Case, Truth
 from refwarp.golden.flags import FLAGS
-from refwarp.golden.operations import OPERATIONS
+from refwarp.golden.operations import OPERATIONS, PARTS
 
 FORMAT = "refwarp golden"
 VERSION = 1
@@ -50,7 +50,7 @@ def digest(cases: Sequence[Case], generator: str, flags: str) -> str:
     """Return the content digest: SHA-256 over a canonical serialisation, in hexadecimal.
 
     For the header and then for each case, in the order of their names: a line of JSON with sorted keys, and for a
-    case the bytes of its inputs, then of its outputs, each in the order of their names.
+    case the bytes of its inputs, of its outputs and of its seams, each in the order of their names.
     """
     sha = hashlib.sha256()
 
@@ -59,19 +59,22 @@ def digest(cases: Sequence[Case], generator: str, flags: str) -> str:
 
     line({"format": FORMAT, "version": VERSION, "generator": generator, "cases": len(cases), "flags": flags})
     for case in sorted(cases, key=lambda case: case.name):
-        inputs, outputs = sorted(case.inputs.items()), sorted(case.outputs.items())
+        inputs, outputs, seams = sorted(case.inputs.items()), sorted(case.outputs.items()), sorted(case.seams.items())
         line(
             {
                 "name": case.name,
                 **_attributes(case),
                 "inputs": {name: array.shape for name, array in inputs},
                 "outputs": {name: [truth.c, truth.elements.shape] for name, truth in outputs},
+                "seams": {name: array.shape for name, array in seams},
             }
         )
         for _, array in inputs:
             sha.update(np.ascontiguousarray(array, "<f8").tobytes())
         for _, truth in outputs:
             sha.update(np.ascontiguousarray(truth.elements, ELEMENT).tobytes())
+        for _, hulls in seams:
+            sha.update(np.ascontiguousarray(hulls, SEAM).tobytes())
     return sha.hexdigest()
 
 
@@ -111,6 +114,8 @@ def write(path: str | os.PathLike[str], cases: Sequence[Case], generator: str) -
                 _create(group, f"inputs/{name}", np.ascontiguousarray(array, "<f8"))
             for name, truth in sorted(case.outputs.items()):
                 _create(group, name, truth.elements).attrs["c"] = np.float64(truth.c)
+            for name, seams in sorted(case.seams.items()):
+                _create(group, f"seams/{name}", seams)
 
 
 def read(path: str | os.PathLike[str]) -> Golden:
@@ -238,13 +243,21 @@ def _read_truth(group: Any, name: str) -> Truth:
     return Truth(float(group[name].attrs["c"]), elements)
 
 
+def _read_seams(group: Any) -> dict[str, Any]:
+    seams = _group(group, "seams") if "seams" in group else {}
+    parts = {part: _group(seams, part) for part in seams}
+    return {
+        f"{part}/{key}": _read_array(members, key, SEAM) for part, members in parts.items() for key in sorted(members)
+    }
+
+
 def _read_case(name: str, group: Any) -> Case:
     text = {key: _read_text(value) for key, value in group.attrs.items()}
     operation = text["operation"]
     if operation not in OPERATIONS or text["result"] not in RESULTS or text["dtype"] not in INPUT_DTYPES:
         raise ValueError(f"{name!r} has an operation, a result or a dtype that there is not")
     inputs = _group(group, "inputs")
-    parts = {part: _group(group, part) for part in sorted(group) if part != "inputs"}
+    parts = {part: _group(group, part) for part in PARTS if part in group}
     case = Case(
         name,
         json.loads(text["options"]),
@@ -253,6 +266,7 @@ def _read_case(name: str, group: Any) -> Case:
         text["comment"],
         text["result"],
         {f"{part}/{key}": _read_truth(members, key) for part, members in parts.items() for key in sorted(members)},
+        _read_seams(group),
     )
     if _attributes(case) != text:
         raise ValueError(f"the attributes of {name!r} contradict its content")

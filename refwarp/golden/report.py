@@ -55,8 +55,8 @@ def show(verification: Verification, console: Console) -> None:
         verdict = f"[{style}]{line.grade.word}[/]"
         table.add_row(line.operation, line.output, line.dtype, str(line.cases), worst, verdict)
     console.print(table)
-    for function in verification.skipped:
-        console.print(f"Skipped: the target has no {function}.")
+    for skip in verification.skipped:
+        console.print(f"Skipped: {skip.count} calls of {skip.function}: {skip.reason}.", markup=False)
     console.print(summary(verification), markup=False)
     failures = [outcome for outcome in verification.outcomes if outcome.grade == Grade.WRONG]
     if failures:

@@ -1,46 +1,106 @@
-"""Verifying a target: each of its answers, element by element, against the truth and its budget.
+"""Verifying a target: each of its answers, element by element, against the truth and its bounds (`grades`).
 
-For an implementation with unit roundoff u and smallest subnormal eta, an element is faithful if it lies within
-
-    (c + log2 k) u M + k eta
-
-of its exact value; anything else is wrong. A case is run in each dtype that holds its inputs exactly. A target
-that knows conventions by name is asked for each one's answer, in every case: off the lattice all are the same. Any
+A case is run in each dtype that holds its inputs exactly and whose range holds its results. A target that knows
+conventions by name is asked for each one's answer, in every case: where there is no kink all are the same. Any
 other target may give one of the answers.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-from refwarp.exact.budget import SMALLEST, UNIT_ROUNDOFF
 from refwarp.golden.case import Case, Floats, Truth, is_exact
-from refwarp.golden.operations import OPERATIONS, Call
+from refwarp.golden.flags import FLAGS
+from refwarp.golden.grades import PROFILES, Profile, shares
+from refwarp.golden.operations import CHOICES, OPERATIONS, Call, choice
 
-# The dtypes that a target is run in.
-DTYPES = ("float32", "float64")
+# What a target can be run in, and what it is run in unless it says otherwise.
+DTYPES = ("float16", "bfloat16", "float32", "float64")
+USUAL_DTYPES = ("float32", "float64")
 
-# What an implementation may raise to refuse a call. Anything else is a crash.
-REFUSALS = (ValueError, TypeError, RuntimeError)
+# The largest finite number of each.
+LARGEST = {
+    "float16": 65504.0,
+    "bfloat16": (2.0 - 2.0**-7) * 2.0**127,
+    "float32": float(np.finfo(np.float32).max),
+    "float64": float(np.finfo(np.float64).max),
+}
 
 
 class Grade(IntEnum):
     """How good an answer is; the larger the worse."""
 
     FAITHFUL = 0
-    WRONG = 1
+    WORKING = 1
+    WRONG = 2
 
     @property
     def word(self) -> str:
         """The grade in a table."""
-        return self.name.lower()
+        return "working precision" if self is Grade.WORKING else self.name.lower()
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came back from a call.
+
+    Attributes
+    ----------
+    results : tuple
+        Arrays, one for each output, if the call returned.
+    raised : str
+        The exception and its message, if it raised; "" if not.
+    refused : bool
+        Whether that exception is one that refuses a call: a ValueError, TypeError, RuntimeError or a subclass.
+    missing : str
+        Why the target does not offer this call; "" if it does.
+    broken : str
+        What else is wrong with the call: it hung, the process died, an input was written into. "" if nothing.
+    """
+
+    results: tuple[Any, ...] = ()
+    raised: str = ""
+    refused: bool = False
+    missing: str = ""
+    broken: str = ""
+
+
+class Target(Protocol):
+    """Something that can be verified: a module in this process or in another, or a file of results."""
+
+    @property
+    def name(self) -> str:
+        """How people call it."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Which it is; "" if it does not say."""
+        ...
+
+    @property
+    def dtypes(self) -> tuple[str, ...]:
+        """What it can be run in."""
+        ...
+
+    @property
+    def choices(self) -> Mapping[str, Sequence[str]]:
+        """The conventions that it can choose, by option: a part of `operations.CHOICES`."""
+        ...
+
+    def offers(self, function: str) -> bool:
+        """Tell whether there is such a function."""
+        ...
+
+    def reply(self, case: Case, call: Call, dtype: str, options: Mapping[str, Any]) -> Reply:
+        """Run one call of one case."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -52,11 +112,13 @@ class Outcome:
     output : str
         "part/output", or "refusal".
     convention : str
-        The kink rule that was asked for; "" for none.
-    share : float
-        The worst element's error as a share of its budget: at most 1 is faithful.
+        The convention that was asked for; "" for none.
+    share, working_share : float
+        The worst element's error as a share of its faithful and of its working-precision bound.
     problem : str
         What is wrong beside the numbers (an exception, a shape, a changed input); "" if nothing.
+    errors : float64 array, optional
+        Each element's share of its faithful bound, where not all of them are faithful.
     """
 
     case: Case
@@ -64,32 +126,79 @@ class Outcome:
     output: str
     convention: str
     share: float
+    working_share: float
     problem: str = ""
+    errors: Floats | None = field(default=None, compare=False)
 
     @property
     def grade(self) -> Grade:
         """The grade of the worst element."""
-        return Grade.FAITHFUL if self.share <= 1.0 and not self.problem else Grade.WRONG
+        if self.problem or self.working_share > 1.0:
+            return Grade.WRONG
+        return Grade.FAITHFUL if self.share <= 1.0 else Grade.WORKING
+
+
+@dataclass(frozen=True)
+class Skip:
+    """Calls that a target does not offer: of a function, for a reason, and how many."""
+
+    function: str
+    reason: str
+    count: int
 
 
 @dataclass(frozen=True)
 class Verification:
-    """All outcomes of a run, and the functions that the target lacks."""
+    """What a target was, all outcomes of its run, and what it does not offer."""
 
+    target: str
+    version: str
+    profile: Profile
     outcomes: tuple[Outcome, ...]
-    skipped: tuple[str, ...]
+    skipped: tuple[Skip, ...]
+
+    @property
+    def grade(self) -> Grade:
+        """The grade of the worst outcome; nothing verified is wrong."""
+        return max((outcome.grade for outcome in self.outcomes), default=Grade.WRONG)
 
     @property
     def passed(self) -> bool:
         """Whether anything ran, and nothing was wrong."""
-        return bool(self.outcomes) and all(outcome.grade == Grade.FAITHFUL for outcome in self.outcomes)
+        return self.grade < Grade.WRONG
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which cases to run: empty collections select all."""
+
+    dtypes: Collection[str] = ()
+    operations: Collection[str] = ()
+    flags: Collection[str] = ()
+    cases: Collection[str] = ()
+
+    def check(self, cases: Sequence[Case]) -> None:
+        """Raise ValueError if a name is one that there is not."""
+        _check_names("dtype", self.dtypes, DTYPES)
+        _check_names("operation", self.operations, tuple(OPERATIONS))
+        _check_names("flag", self.flags, tuple(FLAGS))
+        _check_names("case", self.cases, tuple(case.name for case in cases))
+
+    def holds(self, case: Case) -> bool:
+        """Tell whether a case is selected."""
+        return (
+            (not self.operations or case.operation in self.operations)
+            and (not self.flags or any(flag in self.flags for flag in case.flags))
+            and (not self.cases or case.name in self.cases)
+        )
 
 
 def verify(
     cases: Iterable[Case],
-    target: Any,
-    dtypes: Collection[str] = DTYPES,
-    operations: Collection[str] = tuple(OPERATIONS),
+    target: Target,
+    selection: Selection | None = None,
+    profile: Profile = PROFILES["float"],
+    progress: Callable[[int, int], None] | None = None,
 ) -> Verification:
     """Run a target on golden cases.
 
@@ -97,10 +206,14 @@ def verify(
     ----------
     cases : iterable of Case
         With their outputs, as `refwarp.golden.format.read` returns them.
-    target : module or object
-        See `refwarp.golden.operations`.
-    dtypes, operations : collections of str
-        What to run: by default everything.
+    target : Target
+        See `refwarp.golden.targets`.
+    selection : Selection, optional
+        What to run: everything in each dtype of the target, if not given.
+    profile : Profile
+        What is working precision; by default coordinates in floating point.
+    progress : callable, optional
+        Is told, after each case, how many are done of how many.
 
     Returns
     -------
@@ -109,99 +222,111 @@ def verify(
     Raises
     ------
     ValueError
-        If a dtype or an operation is unknown.
+        If a dtype, an operation, a flag or a case is unknown.
     """
-    _check_names("dtypes", dtypes, DTYPES)
-    _check_names("operations", operations, tuple(OPERATIONS))
+    everything, selection = list(cases), selection or Selection()
+    selection.check(everything)
+    todo = [case for case in everything if selection.holds(case)]
     outcomes: list[Outcome] = []
-    skipped: dict[str, None] = {}
-    for case in cases:
-        if case.operation not in operations:
-            continue
-        for call in OPERATIONS[case.operation]:
-            function = call.function(case.operation)
-            if not hasattr(target, function):
-                skipped[function] = None
-            elif case.result != "invalid" or call.part == "forward":
-                for dtype in dtypes:
-                    if all(is_exact(array, dtype) for array in case.inputs.values()):
-                        outcomes.extend(_run(case, call, target, dtype))
-    return Verification(tuple(outcomes), tuple(skipped))
+    skipped: dict[tuple[str, str], int] = {}
+    for done, case in enumerate(todo, 1):
+        for dtype in selection.dtypes or target.dtypes:
+            if not is_asked(case, dtype):
+                continue
+            for call in OPERATIONS[case.operation]:
+                if call.part == "forward" or (case.result != "invalid" and _has(case, call)):
+                    for found in _run(case, call, target, dtype, profile):
+                        if isinstance(found, Outcome):
+                            outcomes.append(found)
+                        else:
+                            key = call.function(case.operation), found
+                            skipped[key] = skipped.get(key, 0) + 1
+        if progress:
+            progress(done, len(todo))
+    skips = tuple(Skip(function, reason, count) for (function, reason), count in skipped.items())
+    return Verification(target.name, target.version, profile, tuple(outcomes), skips)
 
 
-def share(result: npt.NDArray[Any], truth: Truth, dtype: str) -> Floats:
-    """Return each element's error as a share of its budget, of the shape of the truth.
-
-    An element that should be NaN has 0 if it is and infinity if it is not; so has a non-finite one that should
-    be finite. The truth is known to half of float64's smallest number, so that much is taken off the error.
-    """
-    elements = truth.elements
-    value, k = elements["value"], elements["k"]
-    relative = (truth.c + np.log2(np.maximum(k, 1))) * float(UNIT_ROUNDOFF[dtype])
-    budget = relative * elements["M"] + k * float(SMALLEST[dtype])
-    with np.errstate(all="ignore"):
-        error = np.abs((result.astype(np.float64) - value) - elements["remainder"])
-        shares: Floats = np.maximum(error / budget - 0.5 * (float(SMALLEST["float64"]) / budget), 0.0)
-    shares[budget == 0.0] = math.inf
-    shares[error == 0.0] = 0.0
-    shares[~np.isfinite(result)] = math.inf
-    shares[np.isnan(value)] = np.where(np.isnan(result), 0.0, math.inf)[np.isnan(value)]
-    return shares
+def is_asked(case: Case, dtype: str) -> bool:
+    """Tell whether a dtype holds all inputs of a case exactly, and its range what the case computes."""
+    largest = max((float(truth.elements["M"].max(initial=0.0)) for truth in case.outputs.values()), default=0.0)
+    return largest <= LARGEST[dtype] and all(is_exact(array, dtype) for array in case.inputs.values())
 
 
-def _check_names(argument: str, given: Collection[str], known: Collection[str]) -> None:
+def _check_names(argument: str, given: Collection[str], known: Sequence[str]) -> None:
     for name in given:
         if name not in known:
-            raise ValueError(f"{argument}: given {name!r}, expected some of {', '.join(known)}")
+            some = ", ".join(known[:12]) + (", ..." if len(known) > 12 else "")
+            raise ValueError(f"{argument}: given {name!r}, expected some of {some}")
 
 
-def _run(case: Case, call: Call, target: Any, dtype: str) -> Iterator[Outcome]:
-    """Call one function of the target, with each convention that it knows."""
-    conventions = getattr(target, "KINKS", ()) if call.kinks else ()
-    for convention in conventions or ("",):
-        options = {**case.options, "kink": convention} if convention else case.options
-        results, problem = _call(case, call, target, dtype, options)
-        if case.result == "invalid":
-            yield Outcome(case, dtype, "refusal", "", math.inf if problem else 0.0, problem)
-            continue
-        for path, result in zip(call.paths(), results, strict=True):
-            truths = case.conventions(path)
-            asked = [truths[convention]] if convention in truths else list(truths.values())
-            yield _judged(case, dtype, path, convention, result, asked, problem)
+def _has(case: Case, call: Call) -> bool:
+    """Tell whether a case says what a call should return."""
+    return any(case.conventions(path) for path in call.paths())
 
 
-def _call(case: Case, call: Call, target: Any, dtype: str, options: Mapping[str, Any]) -> tuple[tuple[Any, ...], str]:
-    """Return the target's results (Nones if there are none), and what is wrong with the call; "" if nothing."""
-    arrays = [case.inputs[name].astype(dtype) for name in call.arguments if name in case.inputs]
-    copies = [array.copy() for array in arrays]
-    nothing = (None,) * len(call.outputs)
-    try:
-        results = getattr(target, call.function(case.operation))(*arrays, **options)
-    except Exception as error:  # whatever a target raises is a verdict, not our failure
-        if case.result == "invalid" and isinstance(error, REFUSALS):
-            return nothing, ""
-        return nothing, f"raised {type(error).__name__}: {error}"
-    if case.result == "invalid":
-        return nothing, "was not refused"
-    results = results if isinstance(results, tuple) else (results,)
-    if len(results) != len(call.outputs):
-        return nothing, f"returned {len(results)} arrays, expected {len(call.outputs)}"
-    for name, array, copy in zip(call.arguments, arrays, copies, strict=True):
-        if array.tobytes() != copy.tobytes():
-            return results, f"wrote into {name}"
-    return results, ""
+def _run(case: Case, call: Call, target: Target, dtype: str, profile: Profile) -> Iterator[Outcome | str]:
+    """Yield the outcomes of one call, with each convention that the target knows; or why it does not offer it."""
+    function = call.function(case.operation)
+    if not target.offers(function):
+        yield "there is no such function"
+        return
+    option = choice(case.operation, case.options)
+    known = [name for name in target.choices.get(option, ()) if name in CHOICES[option]] if option else []
+    for convention in known if known and case.result != "invalid" else [""]:
+        options = {**case.options, option: convention} if convention else dict(case.options)
+        reply = target.reply(case, call, dtype, options)
+        if reply.missing:
+            yield reply.missing
+        elif case.result == "invalid":
+            problem = reply.broken or _acceptance(reply)
+            worst = math.inf if problem else 0.0
+            yield Outcome(case, dtype, "refusal", "", worst, worst, problem)
+        else:
+            yield from _judged(case, call, dtype, convention, reply, profile)
+
+
+def _acceptance(reply: Reply) -> str:
+    """Return what is wrong with the reply to a call that should be refused; "" if it was."""
+    if not reply.raised:
+        return "was not refused"
+    return "" if reply.refused else f"was not refused but raised {reply.raised}"
 
 
 def _judged(
-    case: Case, dtype: str, path: str, convention: str, result: Any, truths: list[Truth], problem: str
+    case: Case, call: Call, dtype: str, convention: str, reply: Reply, profile: Profile
+) -> Iterator[Outcome]:
+    """Judge a reply: the call, then each output's kind, dtype and shape, then its elements."""
+    problem = reply.broken or (f"raised {reply.raised}" if reply.raised else "")
+    if not problem and len(reply.results) != len(call.outputs):
+        problem = f"returned {len(reply.results)} arrays, expected {len(call.outputs)}"
+    results = reply.results if len(reply.results) == len(call.outputs) else (None,) * len(call.outputs)
+    move = profile.move(case, dtype)
+    for path, result in zip(call.paths(), results, strict=True):
+        truths = case.conventions(path)
+        if not truths:  # the gradient of an argument that the case leaves out
+            continue
+        asked = [truths[convention]] if convention in truths else list(truths.values())
+        yield _outcome(case, dtype, path, convention, result, asked, move, problem)
+
+
+def _outcome(
+    case: Case,
+    dtype: str,
+    path: str,
+    convention: str,
+    result: Any,
+    truths: list[Truth],
+    move: float,
+    problem: str,
 ) -> Outcome:
-    """Judge one output: its kind, dtype and shape, then its elements, each by the answer that is nearest."""
-    shape = truths[0].elements.shape
+    shape, carried = truths[0].elements.shape, "float32" if dtype == "bfloat16" else dtype
     if not problem and not isinstance(result, np.ndarray):
         problem = f"returned {type(result).__name__}, expected an array"
-    elif not problem and (result.dtype != dtype or result.shape != shape):
-        problem = f"returned {result.dtype}{result.shape}, expected {dtype}{shape}"
+    elif not problem and (result.dtype != carried or result.shape != shape):
+        problem = f"returned {result.dtype}{result.shape}, expected {carried}{shape}"
     if problem:
-        return Outcome(case, dtype, path, convention, math.inf, problem)
-    worst = np.minimum.reduce([share(result, truth, dtype) for truth in truths]).max(initial=0.0)
-    return Outcome(case, dtype, path, convention, float(worst))
+        return Outcome(case, dtype, path, convention, math.inf, math.inf, problem)
+    found = shares(result, truths, case.seams.get(path), dtype, move)
+    worst, working = (float(each.max(initial=0.0)) for each in (found.faithful, found.working))
+    return Outcome(case, dtype, path, convention, worst, working, errors=found.faithful if worst > 1.0 else None)

@@ -9,7 +9,7 @@ from html import escape
 import numpy as np
 
 from refwarp.golden.report import Line, describe, lines, number, summary
-from refwarp.golden.verify import DTYPES, Grade
+from refwarp.golden.verify import USUAL_DTYPES, Grade
 from refwarp.tour.captions import CAPTIONS
 from refwarp.tour.kink import CENTRE
 from refwarp.tour.plots import DISTORTION_NAMES
@@ -167,8 +167,8 @@ def _verification(results: Results) -> str:
         row.append(_judged(grade == Grade.FAITHFUL, grade.word, grade.word))
         row.append(f"{max(line.cases for line in by_dtype.values()):,}")
         shares = {dtype: number(line.worst) for dtype, line in by_dtype.items() if output != "refusal"}
-        rows.append([*row, *(shares.get(dtype, "–") for dtype in DTYPES)])
-    head = ("operation", "output", "verdict", "cases", *DTYPES)
+        rows.append([*row, *(shares.get(dtype, "–") for dtype in USUAL_DTYPES)])
+    head = ("operation", "output", "verdict", "cases", *USUAL_DTYPES)
     table = _table("Kernels against the golden file; worst error as a share of its budget", head, rows, numbers=3)
     wrong = [outcome for outcome in results.verification.outcomes if outcome.grade != Grade.FAITHFUL]
     failures = "".join(f"<li>{escape(describe(outcome))}</li>" for outcome in wrong[:5])

@@ -26,8 +26,9 @@ from refwarp.data import DISTORTIONS, Digits, Examples, distort, load_digits
 from refwarp.files import atomic_write, make_output_folder
 from refwarp.golden import SUITE
 from refwarp.golden.format import read
-from refwarp.golden.targets import refwarp as target
-from refwarp.golden.verify import Verification, verify
+from refwarp.golden.targets import refwarp as own
+from refwarp.golden.targets.module import ModuleTarget
+from refwarp.golden.verify import USUAL_DTYPES, Selection, Verification, verify
 from refwarp.networks import STCNN, count_parameters
 from refwarp.tour.kink import study_kink
 from refwarp.tour.pictures import draw_gallery, draw_poses
@@ -180,7 +181,7 @@ def _verify(path: Path) -> Verification:
     """Copy the golden file that comes with the package to `path`, and check the kernels against the copy."""
     with atomic_write(path) as temporary:
         shutil.copyfile(SUITE, temporary)
-    return verify(read(path).cases, target)
+    return verify(read(path).cases, ModuleTarget(own, "refwarp"), Selection(dtypes=USUAL_DTYPES))
 
 
 def _train(

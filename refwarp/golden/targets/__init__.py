@@ -1,1 +1,1 @@
-"""What can be verified: modules with the functions that `refwarp.golden.operations` names."""
+"""What can be verified."""

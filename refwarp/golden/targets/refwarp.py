@@ -1,40 +1,74 @@
-"""refwarp's own kernels as a target."""
+"""refwarp itself as a target: its public functions, and their gradients as its engine finds them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import refwarp
 from autograd_core import Tensor, grad
-from refwarp.golden.operations import KINKS as KINKS
+from refwarp.golden.operations import OPERATIONS, Call
+from refwarp.samplers import sampling_kernels
+
+VERSION = refwarp.__version__
+DTYPES = ("float32", "float64", "float16")
+CHOICES = {"kink": ("right", "left", "central", "literal"), "ties": ("even",)}
+
+_KERNELS: Mapping[str, Any] = {
+    "tent": sampling_kernels.TENT,
+    "integer": sampling_kernels.INTEGER,
+    "cubic_b_spline": sampling_kernels.CUBIC_B_SPLINE,
+    "keys": sampling_kernels.keys,
+    "lanczos": sampling_kernels.lanczos,
+    "gaussian": sampling_kernels.gaussian,
+}
 
 
-def affine_grid(theta: Any, *, size: Any, align_corners: Any) -> Any:
-    """Return the grid of theta."""
-    return refwarp.affine_grid(theta, size, align_corners)
+def _apply(operation: str, arrays: Mapping[str, Any], options: Mapping[str, Any]) -> Any:
+    """Call an operation by its public name; a case names a sampling kernel, and `ties` is not for us to choose."""
+    chosen = {name: option for name, option in options.items() if name != "ties"}
+    if isinstance(kernel := chosen.get("kernel"), Mapping):
+        named = _KERNELS[kernel["name"]]
+        parameters = {name: value for name, value in kernel.items() if name != "name"}
+        chosen["kernel"] = named if isinstance(named, sampling_kernels.Kernel) else named(**parameters)
+    given = {name: array for name, array in arrays.items() if array is not None}
+    return getattr(refwarp, operation)(**given, **chosen)
 
 
-def affine_grid_vjp(ggrid: Any, theta: Any, *, size: Any, align_corners: Any) -> Any:
-    """Return the gradient with respect to theta."""
-    parameters = Tensor(theta, requires_grad=True)
-    return grad(refwarp.affine_grid(parameters, size, align_corners), parameters, ggrid)[0].data
+def _gradients(
+    operation: str, call: Call, arrays: Mapping[str, Any], options: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """Return the outputs of a `vjp` or a `second_vjp` by name."""
+    forward, vjp = OPERATIONS[operation][:2]
+    tensors = {
+        name: Tensor(array, requires_grad=f"g{name}" in call.outputs)
+        for name, array in arrays.items()
+        if array is not None
+    }
+    warped = _apply(operation, {name: tensors.get(name) for name in forward.arguments}, options)
+    inputs = [name for name in forward.arguments if f"g{name}" in vjp.outputs and name in tensors]
+    second = call.part == "second_vjp"
+    first = grad(warped, [tensors[name] for name in inputs], tensors[vjp.arguments[0]], create_graph=second)
+    if not second:
+        return {f"g{name}": gradient.data for name, gradient in zip(inputs, first, strict=True)}
+    wanted = [vjp.arguments[0], *inputs]
+    cotangents = [tensors[f"cotangent_{name}"] for name in inputs]
+    found = grad(first, [tensors[name] for name in wanted], cotangents)
+    return {f"g{name}": gradient.data for name, gradient in zip(wanted, found, strict=True)}
 
 
-def grid_sample(input: Any, grid: Any, **options: Any) -> Any:
-    """Return the samples."""
-    return refwarp.grid_sample(input, grid, **options)
+def _function(operation: str, call: Call) -> Callable[..., Any]:
+    def function(*arrays: Any, **options: Any) -> Any:
+        by_name = dict(zip(call.arguments, arrays, strict=True))
+        if call.part == "forward":
+            return _apply(operation, by_name, options)
+        gradients = _gradients(operation, call, by_name, options)
+        return tuple(gradients.get(name) for name in call.outputs)
+
+    function.__name__ = call.function(operation)
+    return function
 
 
-def grid_sample_vjp(gout: Any, input: Any, grid: Any, **options: Any) -> Any:
-    """Return the gradients with respect to input and grid."""
-    input, grid = (Tensor(array, requires_grad=True) for array in (input, grid))
-    return tuple(g.data for g in grad(refwarp.grid_sample(input, grid, **options), (input, grid), gout))
-
-
-def grid_sample_second_vjp(
-    cotangent_input: Any, cotangent_grid: Any, gout: Any, input: Any, grid: Any, **options: Any
-) -> Any:
-    """Return the gradients of the gradients with respect to gout, input and grid."""
-    gout, input, grid = (Tensor(array, requires_grad=True) for array in (gout, input, grid))
-    gradients = grad(refwarp.grid_sample(input, grid, **options), (input, grid), gout, create_graph=True)
-    return tuple(g.data for g in grad(gradients, (gout, input, grid), (cotangent_input, cotangent_grid)))
+globals().update(
+    {call.function(operation): _function(operation, call) for operation, calls in OPERATIONS.items() for call in calls}
+)

@@ -1,0 +1,47 @@
+"""The truth about affine_grid."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+
+from refwarp.exact import affine
+from refwarp.golden.case import Case
+from refwarp.golden.truth.answer import Answer, numbers
+from refwarp.golden.truth.judge import Answers, Judge
+
+
+def target_move(size: int, align_corners: bool) -> Fraction:
+    """Return how far x_t = (2 j + 1 - W)/s moves when the pixel coordinate moves by the size of the axis.
+
+    An axis of one pixel has x_t = 0, whatever the rounding.
+    """
+    if size <= 1:
+        return Fraction(0)
+    step = affine.target_coordinate(1, size, align_corners) - affine.target_coordinate(0, size, align_corners)
+    return step * size
+
+
+def affine_grid(case: Case, convention: str) -> Answers:
+    """Return the answers of affine_grid; here the coordinates that may move are those of the output's pixels."""
+    align_corners, (_, _, height, width) = case.options["align_corners"], case.options["size"]
+    thetas, ggrids = numbers(case.inputs["theta"]), numbers(case.inputs["ggrid"])
+    move = [target_move(size, align_corners) for size in (width, height)]
+    grids, gradients, grid_moves, gradient_moves = [], [], [], []
+    for theta, ggrid in zip(thetas, ggrids, strict=True):
+        grids.append(affine.affine_grid(theta, height, width, align_corners))
+        gradients.append(affine.affine_grid_gradient(ggrid, align_corners))
+        sensitivity = np.zeros((height, width, 2), object)
+        for r in range(2):
+            sensitivity[..., r] = abs(theta[r][0]) * move[0] + abs(theta[r][1]) * move[1]  # (STN 1)
+            total = sum(abs(point[r]) for row in ggrid for point in row)
+            gradient_moves.append([total * move[0], total * move[1], 0])  # (affine.2)
+        grid_moves.append(sensitivity)
+    return {
+        "forward/grid": Answer.of(4.0, case.inputs["ggrid"].shape, grids, grid_moves),
+        "vjp/gtheta": Answer.of(4.0, case.inputs["theta"].shape, gradients, gradient_moves),
+    }
+
+
+JUDGES = {"affine_grid": Judge(affine_grid)}
