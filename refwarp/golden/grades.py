@@ -11,8 +11,8 @@ e is how far coordinates may be off, as a share of the size of their axis (of ma
 is reflected), when they are computed in working precision:
 
     3 u      x = ((g + 1) s - 1)/2, one rounding for each operation
-    2 u      two more where x is moved to the mirror and back
-    e = 6 u  with one to spare                                                              (grades.3)
+    3 u      more where x is moved to the mirror and back
+    e = 6 u                                                                                 (grades.3)
     e = 6 u + 2^-b / (the smallest axis)   where x is rounded to b fractional bits           (grades.4)
 
 Where a seam lies within e of a sample, rounding decides on which side the sample is taken: the hull of the values
