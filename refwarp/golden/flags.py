@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from refwarp.golden.museum import MUSEUM
+
 KINDS = ("BASIC", "EDGE_CASE", "CONVENTION", "KNOWN_BUG")
 
 
@@ -29,35 +31,26 @@ FLAGS = {
     "Subnormal": Flag("EDGE_CASE", "Subnormal inputs or results."),
     "Cancellation": Flag("EDGE_CASE", "Terms that nearly cancel: the error is measured by their sum of magnitudes."),
     "LongSum": Flag("EDGE_CASE", "Many terms for one element, of a scatter or a reduction."),
+    "Colliding": Flag("EDGE_CASE", "Several sources reach one pixel of a decoded map by the same corner."),
+    "TinyWeight": Flag("EDGE_CASE", "A pixel that is covered by almost nothing, and takes its value from that."),
+    "IllConditioned": Flag("EDGE_CASE", "A problem whose answer hangs on the last digits of what is given."),
     "Kink": Flag("CONVENTION", "A sample exactly on the lattice, where the gradient is what a convention says."),
+    "Ties": Flag("CONVENTION", "A sample halfway between two pixels: which one is nearest is what a convention says."),
+    "PaddingSeam": Flag("CONVENTION", "A sample exactly where the padding begins, or where the mirror has its fold."),
     "AxisOrder": Flag("CONVENTION", "Results that differ if x and y, or rows and columns, are swapped."),
+    "Masked": Flag("CONVENTION", "Auxiliary samples out of bounds: a fit leaves them out."),
+    "Undetermined": Flag("CONVENTION", "Samples that determine no plane: no fit, or the regularised one."),
+    "Hole": Flag("CONVENTION", "Pixels of a decoded map that no source reaches: they are filled as is documented."),
+    "ReleasedProgram": Flag("CONVENTION", "What the authors of a paper released, where it is not what they printed."),
     "NonFinite": Flag("CONVENTION", "NaN coordinates give NaN and touch nothing else; infinite ones lie outside."),
     "Huge": Flag("CONVENTION", "Huge finite coordinates lie outside."),
+    "Order": Flag("CONVENTION", "Results that differ if parameters or transformations are taken in another order."),
+    "Units": Flag("CONVENTION", "What numbers are in: pixels, normalised units, radians, logarithms to the base 2."),
+    "Angle": Flag("EDGE_CASE", "Angles next to multiples of a quarter turn, tiny ones, and many turns."),
+    "Horizon": Flag("CONVENTION", "On the horizon of a homography points are infinite; beyond it they are points again."),
+    "NearHorizon": Flag("EDGE_CASE", "Points next to the horizon of a homography, where its denominator nearly cancels."),
+    "MeshEdge": Flag("CONVENTION", "Pixels on edges, vertices and diagonals of a mesh."),
+    "NearSingular": Flag("EDGE_CASE", "A matrix whose determinant nearly cancels."),
     "Refused": Flag("CONVENTION", "A call that must be refused."),
-    "FloorMeetsCeil": Flag(
-        "KNOWN_BUG",
-        "The upper neighbour is taken as ceil(x), so at integers both neighbours are one and the slope is 0.",
-        "github.com/google-deepmind/dm_pix/pull/126",
-    ),
-    "IntegerCast": Flag(
-        "KNOWN_BUG",
-        "A NaN, infinite or huge coordinate is cast to an integer before it is known to be in range.",
-        "github.com/pytorch/pytorch/issues/24823",
-    ),
-    "HugeGivesNaN": Flag(
-        "KNOWN_BUG",
-        "A huge finite coordinate overflows on its way to pixels and gives NaN instead of padding.",
-        "github.com/pytorch/pytorch/issues/51911",
-    ),
-    "IdentityNotExact": Flag(
-        "KNOWN_BUG",
-        "The identity does not return the map, because coordinates are rounded or clipped.",
-        "github.com/pytorch/pytorch/issues/81868 and github.com/tensorflow/models/issues/7564",
-    ),
-    "OnePixelCorners": Flag(
-        "KNOWN_BUG",
-        "With align_corners, what coordinates beyond 1 mean on an axis of one pixel was never settled; "
-        "here every coordinate is that pixel.",
-        "github.com/pytorch/pytorch/issues/42625",
-    ),
+    **{name: Flag("KNOWN_BUG", bug.description, bug.thread) for name, bug in MUSEUM.items()},
 }

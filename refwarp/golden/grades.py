@@ -100,10 +100,10 @@ def _shares(
     result: npt.NDArray[Any], truth: Truth, seam: npt.NDArray[np.void] | None, dtype: str, move: float
 ) -> tuple[Floats, Floats]:
     """Return the faithful and the working-precision share of each element, for one answer."""
-    elements = truth.elements
+    elements = np.atleast_1d(truth.elements)
     value, k = elements["value"], elements["k"]
     unit, smallest = float(UNIT_ROUNDOFF[dtype]), float(SMALLEST[dtype])
-    given = result.astype(np.float64)
+    given = np.atleast_1d(result.astype(np.float64))
     with np.errstate(all="ignore"):
         error = np.abs((given - value) - elements["remainder"])
         faithful = (truth.c + np.log2(np.maximum(k, 1))) * unit * elements["M"] + k * smallest  # (grades.1)
@@ -118,7 +118,7 @@ def _shares(
         share[(given == value) & ~np.isfinite(value)] = 0.0
         share[np.isfinite(given) & ~np.isfinite(value)] = np.inf
         share[np.isnan(value)] = np.where(np.isnan(given), 0.0, np.inf)[np.isnan(value)]
-    return graded
+    return graded[0].reshape(result.shape), graded[1].reshape(result.shape)
 
 
 def _share(error: Floats, bound: Floats) -> Floats:
