@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,7 +20,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-golden_app = typer.Typer(help="Build, check and look into golden files.")
+golden_app = typer.Typer(help="Build, check, export and look into golden files.")
 app.add_typer(golden_app, name="golden")
 
 # What typer raises for a wrong command line: click's UsageError, of the package or, in newer versions, of a copy
@@ -47,24 +48,75 @@ def _options(
     """Take the options that stand before any command."""
 
 
+# A golden file, for the commands that read one.
+_GoldenOption = Annotated[Path | None, typer.Option(help="A golden file. [default: the one that refwarp brings]")]
+
+
+class _Profile(StrEnum):
+    FLOAT = "float"
+    FIXED5 = "fixed5"
+    FIXED8 = "fixed8"
+    FIXED9 = "fixed9"
+
+
+class _Required(StrEnum):
+    FAITHFUL = "faithful"
+    WORKING = "working"
+
+
 @app.command()
 def verify(
-    golden: Annotated[Path | None, typer.Option(help="A golden file. [default: the one that refwarp brings]")] = None,
-    dtype: Annotated[list[str] | None, typer.Option(help="float32 or float64, repeatable. [default: both]")] = None,
+    target: Annotated[
+        str, typer.Argument(help="refwarp, a peer as torch, an adapter as mine.py, or a file of results as mine.h5.")
+    ] = "refwarp",
+    golden: _GoldenOption = None,
+    dtype: Annotated[list[str] | None, typer.Option(help="float32, ..., repeatable. [default: the target's]")] = None,
     operation: Annotated[list[str] | None, typer.Option(help="grid_sample, ..., repeatable. [default: all]")] = None,
+    flag: Annotated[list[str] | None, typer.Option(help="NearSeam, ..., repeatable: any. [default: all]")] = None,
+    case: Annotated[list[str] | None, typer.Option(help="operation/name, repeatable. [default: all]")] = None,
+    profile: Annotated[_Profile, typer.Option(help="How coordinates are rounded.")] = _Profile.FLOAT,
+    require: Annotated[_Required, typer.Option(help="The grade that every case must have.")] = _Required.WORKING,
+    timeout: Annotated[
+        float, typer.Option(min=0.01, max=86400, help="Seconds for a call of a peer or an adapter; the first: 5 times.")
+    ] = 60.0,
+    report: Annotated[list[Path] | None, typer.Option(help="A .html, .json or .xml (JUnit) file, repeatable.")] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", help="A line for each output.")] = False,
 ) -> None:
-    """Check refwarp's own kernels against exact values, element by element."""
+    """Check an implementation against exact values, element by element.
+
+    The exit code is 0 if every case that ran has the required grade, 1 if not or if none ran, and 2 if the target
+    could not run at all.
+    """
     from rich.console import Console
+    from rich.progress import Progress
 
-    from refwarp.golden import SUITE, report
+    from refwarp.golden import SUITE
     from refwarp.golden.format import read
-    from refwarp.golden.targets import refwarp as own
-    from refwarp.golden.targets.module import ModuleTarget
-    from refwarp.golden.verify import USUAL_DTYPES, Selection, verify
+    from refwarp.golden.grades import PROFILES
+    from refwarp.golden.report import check_report_path, write
+    from refwarp.golden.report.terminal import show
+    from refwarp.golden.targets import load
+    from refwarp.golden.verify import Grade, Selection, verify
 
-    selection = Selection(dtype or USUAL_DTYPES, operation or ())
-    found = verify(read(golden or SUITE).cases, ModuleTarget(own, "refwarp"), selection)
-    report.show(found, Console())
+    for path in report or ():
+        check_report_path(path)
+    selection = Selection(dtype or (), operation or (), flag or (), case or ())
+    stderr = Console(stderr=True)
+    progress = Progress(console=stderr, transient=True, disable=not stderr.is_terminal)
+    with load(target, timeout) as loaded, progress as bar:
+        suite = read(golden or SUITE)
+        task = bar.add_task(f"Verifying {target}")
+        found = verify(
+            suite.cases,
+            loaded,
+            selection,
+            PROFILES[profile],
+            Grade[require.upper()],
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    show(found, Console(), verbose)
+    for path in report or ():
+        write(path, found, suite)
     raise typer.Exit(0 if found.passed else 1)
 
 
@@ -114,6 +166,7 @@ def train(
 @golden_app.command()
 def build(
     out: Annotated[Path, typer.Option(help="The file to write.")],
+    jobs: Annotated[int | None, typer.Option(min=1, help="How many processes compute. [default: a core each]")] = None,
 ) -> None:
     """Compute the truth about every case, and write a golden file."""
     from rich.progress import Progress
@@ -125,9 +178,29 @@ def build(
     make_output_folder(check_output_file(out).parent)
     with Progress(transient=True) as bar:
         task = bar.add_task("Building the golden suite")
-        cases = build(progress=lambda done, total: bar.update(task, completed=done, total=total))
+        cases = build(
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+            jobs=jobs or os.cpu_count() or 1,
+        )
     write(out, cases, GENERATOR_VERSION)
     print(f"{out}: {len(cases)} cases, {read(out).digest}")
+
+
+@golden_app.command()
+def export(
+    out: Annotated[Path, typer.Option(help="The file to write; compressed, if its name ends in .gz.")],
+    golden: _GoldenOption = None,
+) -> None:
+    """Write a golden file as JSON, for languages without HDF5."""
+    from refwarp.files import check_output_file, make_output_folder
+    from refwarp.golden import SUITE
+    from refwarp.golden.export import export
+    from refwarp.golden.format import read
+
+    make_output_folder(check_output_file(out).parent)
+    found = read(golden or SUITE)
+    export(out, found)
+    print(f"{out}: {len(found.cases)} cases, {found.digest}")
 
 
 @golden_app.command()
@@ -142,21 +215,22 @@ def check(file: Annotated[Path, typer.Argument(help="A golden file.")]) -> None:
 @golden_app.command()
 def show(
     case: Annotated[str, typer.Argument(help="A case's name, as operation/what_it_is.")],
-    golden: Annotated[Path | None, typer.Option(help="A golden file. [default: the one that refwarp brings]")] = None,
+    golden: _GoldenOption = None,
 ) -> None:
     """Print one case: what it is for, its inputs, and the truth about its outputs."""
     from difflib import get_close_matches
 
     from rich.console import Console
 
-    from refwarp.golden import SUITE, report
+    from refwarp.golden import SUITE
     from refwarp.golden.format import read
+    from refwarp.golden.report.terminal import show_case
 
     cases = {found.name: found for found in read(golden or SUITE).cases}
     if case not in cases:
         nearest = get_close_matches(case, cases, n=3, cutoff=0.0)
         raise ValueError(f"case: given {case!r}, which there is not; the nearest are {', '.join(nearest)}")
-    report.show_case(cases[case], Console())
+    show_case(cases[case], Console())
 
 
 def main() -> None:

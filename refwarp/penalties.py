@@ -52,23 +52,28 @@ REDUCTIONS = ("mean", "sum")
 class Length(Function):
     """Vectors along axis 1 -> their Euclidean lengths, with the gradient 0 at the vector 0 (penalties.4)."""
 
-    keeps_outputs = True
-
     @staticmethod
     def forward(ctx: Context, vectors: Any) -> Any:
         """Return sqrt(sum of v_k^2), of v scaled by a power of two so that no square leaves the range of floats."""
-        largest = np.max(np.abs(vectors), axis=1, keepdims=True, initial=0.0)
-        _, exponent = np.frexp(np.where(np.isfinite(largest), largest, 0.0))
+        exponent = _exponents(vectors)
         scaled = np.ldexp(vectors, -exponent)
         return np.ldexp(np.sqrt(np.sum(scaled * scaled, axis=1)), exponent[:, 0])
 
     @staticmethod
     def backward(ctx: Context, gout: Tensor) -> Tensor:
-        """Return gout v / |v|, 0 where v = 0."""
-        (vectors,), (length,) = ctx.inputs, ctx.outputs
+        """Return gout v / |v|, 0 where v = 0; of the scaled v, for a subnormal |v| has lost digits."""
+        (vectors,) = ctx.inputs
+        scaled = multiply(vectors, np.ldexp(1.0, -_exponents(vectors.data)))
         is_zero = ~vectors.data.any(axis=1, keepdims=True)
-        direction = divide(vectors, where(is_zero, 1.0, expand_dims(length, 1)))
+        direction = divide(scaled, where(is_zero, 1.0, expand_dims(Length.apply(scaled), 1)))
         return multiply(where(is_zero, 0.0, direction), expand_dims(gout, 1))
+
+
+def _exponents(vectors: Any) -> Any:
+    """Return for each vector along axis 1 the exponent of its largest component, if 2 to the minus that is a float."""
+    largest = np.max(np.abs(vectors), axis=1, keepdims=True, initial=0.0)
+    _, exponents = np.frexp(np.where(np.isfinite(largest), largest, 0.0))
+    return np.maximum(exponents, -1022)
 
 
 def _replicated(field: Tensor, before: int) -> Tensor:

@@ -6,10 +6,15 @@
 
 where (u^k, v^k) = T(x_i^k). sigma is called a standard deviation, delta is not called anything; the text after (9)
 makes it the width and height of a pixel, so a deviation too. For given standard normal numbers all is arithmetic.
+
+T itself takes the displaced x_i^k, or else its grid, interpolated between its points and continued beyond them:
+
+    T(j + f) = (1 - f) T(j) + f T(j + 1),   j the nearest cell, also for f outside [0, 1]    (auxiliary.1)
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 from refwarp.exact.ledger import Equation
@@ -29,6 +34,24 @@ def auxiliary_point(
         u + collapse_deviation[0] * collapse_noise[0],  # (LMS 8)
         v + collapse_deviation[1] * collapse_noise[1],  # (LMS 9)
     )
+
+
+def interpolated(grid: Sequence[Sequence[Point]], i: int, j: int, dx: Number, dy: Number) -> Point:
+    """Return T at the output pixel (i, j), displaced by (dx, dy) pixels, from its grid (auxiliary.1)."""
+
+    def cell(index: int, displacement: Number, size: int) -> tuple[int, int, Number]:
+        """Return the ends of the nearest cell of an axis, and f. An axis of one point has that one everywhere."""
+        if size == 1:
+            return 0, 0, displacement * 0
+        left = min(max(index + math.floor(displacement), 0), size - 2)
+        return left, left + 1, displacement - (left - index)
+
+    (y0, y1, fy), (x0, x1, fx) = cell(i, dy, len(grid)), cell(j, dx, len(grid[0]))
+
+    def along_x(row: Sequence[Point], axis: int) -> Number:
+        return row[x0][axis] * (1 - fx) + row[x1][axis] * fx  # (auxiliary.1)
+
+    return [along_x(grid[y0], axis) * (1 - fy) + along_x(grid[y1], axis) * fy for axis in range(2)]
 
 
 _TESTS = "tests/exact/test_exact_linearized.py::"

@@ -103,7 +103,9 @@ def taps(x: Number, size: int, align_corners: bool, padding: str) -> list[Tap]:
     return found
 
 
-def _samples(grid: Sequence[Plane], height: int, width: int, align_corners: bool, padding: str) -> Samples:
+def samples_at(grid: Sequence[Plane], height: int, width: int, align_corners: bool, padding: str = "zeros") -> Samples:
+    """Return what the samples of one image read; the arguments are those of `grid_sample`."""
+
     def axis(g: Number, size: int) -> list[Tap]:
         return taps(pixel_coordinate(g, size, align_corners), size, align_corners, padding)
 
@@ -121,14 +123,14 @@ def grid_sample(
     input: Sequence[Plane], grid: Sequence[Plane], align_corners: bool, padding: str = "zeros"
 ) -> list[list[list[Sum]]]:
     """Return the warped map of one image, (C, H_out, W_out) (bicubic.1)."""
-    return sample(input, _samples(grid, len(input[0]), len(input[0][0]), align_corners, padding))
+    return sample(input, samples_at(grid, len(input[0]), len(input[0][0]), align_corners, padding))
 
 
 def grid_sample_gradient(
     gout: Sequence[Plane], input: Sequence[Plane], grid: Sequence[Plane], align_corners: bool, padding: str = "zeros"
 ) -> Gradients:
     """Return the gradients of `grid_sample` for the cotangent `gout` (C, H_out, W_out)."""
-    samples = _samples(grid, len(input[0]), len(input[0][0]), align_corners, padding)
+    samples = samples_at(grid, len(input[0]), len(input[0][0]), align_corners, padding)
     return sample_gradient(gout, input, samples, _scales(input, align_corners))
 
 
@@ -142,6 +144,6 @@ def grid_sample_second_gradient(
     padding: str = "zeros",
 ) -> SecondGradients:
     """Return the gradients of A . ginput + b . ggrid for the cotangents A and b."""
-    samples = _samples(grid, len(input[0]), len(input[0][0]), align_corners, padding)
+    samples = samples_at(grid, len(input[0]), len(input[0][0]), align_corners, padding)
     scales = _scales(input, align_corners)
     return sample_second_gradient(cotangent_input, cotangent_grid, gout, input, samples, scales)

@@ -243,9 +243,17 @@ def finite_samples(
                 yield i, j, x, y
 
 
-def _axes(
-    grid: Sequence[Plane], height: int, width: int, align_corners: bool, kink: str, padding: str, literal: bool
+def samples_at(
+    grid: Sequence[Plane],
+    height: int,
+    width: int,
+    align_corners: bool,
+    kink: str = "right",
+    padding: str = "zeros",
+    literal: bool = False,
 ) -> Samples:
+    """Return what the samples of one image read; the arguments are those of `grid_sample_gradient`."""
+
     def axis(g: Number, size: int) -> list[Tap]:
         return taps(pixel_coordinate(g, size, align_corners), size, align_corners, kink, padding, literal)
 
@@ -273,7 +281,7 @@ def grid_sample(
         See `exact.padding`.
     """
     height, width = len(input[0]), len(input[0][0])
-    return sample(input, _axes(grid, height, width, align_corners, "right", padding, literal))
+    return sample(input, samples_at(grid, height, width, align_corners, "right", padding, literal))
 
 
 def grid_sample_gradient(
@@ -288,7 +296,8 @@ def grid_sample_gradient(
     """Return the gradients of `grid_sample` for the cotangent `gout` (C, H_out, W_out) (bilinear.5), (bilinear.6)."""
     height, width = len(input[0]), len(input[0][0])
     scales = tuple(coordinate_scale(size, align_corners) * HALF for size in (width, height))
-    return sample_gradient(gout, input, _axes(grid, height, width, align_corners, kink, padding, literal), scales)
+    samples = samples_at(grid, height, width, align_corners, kink, padding, literal)
+    return sample_gradient(gout, input, samples, scales)
 
 
 def grid_sample_second_gradient(
@@ -308,7 +317,7 @@ def grid_sample_second_gradient(
     """
     height, width = len(input[0]), len(input[0][0])
     scales = tuple(coordinate_scale(size, align_corners) * HALF for size in (width, height))
-    samples = _axes(grid, height, width, align_corners, kink, padding, literal)
+    samples = samples_at(grid, height, width, align_corners, kink, padding, literal)
     return sample_second_gradient(cotangent_input, cotangent_grid, gout, input, samples, scales)
 
 

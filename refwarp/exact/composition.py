@@ -106,19 +106,38 @@ def compose_translations(outer: list[Number], inner: list[Number]) -> list[Sum]:
     return [Sum(pair) for pair in zip(outer, inner, strict=True)]
 
 
+# Terms of the parameters s, a, t_x, t_y of a similarity.
+Terms = list[tuple[Number, ...]]
+
+
 def compose_similarities(outer: list[Number], inner: list[Number]) -> list[Sum]:
     """Return the parameters s, a, t_x, t_y of the composition (composition.5)."""
-    so, ao, xo, yo = outer
-    si, ai, xi, yi = inner
-    c, d = so * cos(ao), so * sin(ao)
-    return [Sum((so * si,)), Sum((ao, ai)), Sum((c * xi, -d * yi, xo)), Sum((d * xi, c * yi, yo))]
+    return [Sum(terms) for terms in composed_terms(outer, [(parameter,) for parameter in inner])]
+
+
+def composed_terms(outer: list[Number], inner: Terms) -> Terms:
+    """Return the terms of the composition (composition.5), multiplied out."""
+    s, a, x, y = outer
+    scales, angles, xs, ys = inner
+    c, d = s * cos(a), s * sin(a)
+    return [
+        tuple(s * t for t in scales),
+        (a, *angles),
+        (*(c * t for t in xs), *(-d * t for t in ys), x),
+        (*(d * t for t in xs), *(c * t for t in ys), y),
+    ]
 
 
 def invert_similarity(theta: list[Number]) -> list[Sum]:
     """Return the parameters s, a, t_x, t_y of the inverse (composition.6)."""
+    return [Sum(terms) for terms in inverse_terms(theta)]
+
+
+def inverse_terms(theta: list[Number]) -> Terms:
+    """Return the terms of the inverse (composition.6)."""
     s, a, x, y = theta
     c, d = cos(a) / s, sin(a) / s
-    return [Sum((1 / s,)), Sum((-a,)), Sum((-c * x, -d * y)), Sum((d * x, -c * y))]
+    return [(1 / s,), (-a,), (-c * x, -d * y), (d * x, -c * y)]
 
 
 def inverse_compositional(theta: Matrix, delta: Matrix) -> Matrix:

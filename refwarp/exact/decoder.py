@@ -198,7 +198,7 @@ def _mean(values: Sequence[Plane], sources: Sequence[Source], height: int, width
                 weights.setdefault(pixel, Sum()).add(tent(dx) * tent(dy))  # (DTN 6)
     for source in sources:
         for pixel, dx, dy in source.reached():
-            if pixel in weights:
+            if tent(dx) * tent(dy) > 0:
                 share = tent(dx) * tent(dy) / weights[pixel].value
                 for plane, map in zip(values, maps, strict=True):
                     map[pixel[0]][pixel[1]].add(plane[source.i][source.j] * share)  # (DTN 7)
@@ -277,8 +277,9 @@ def decode_gradient(
                 g = gout[c][pixel[0]][pixel[1]] / decoded.normalisation[pixel].value
                 _add_product(gvalues[c][i][j], g * tent(dx) * tent(dy))  # (decoder.3)
                 for total, slope in zip(ggrid[i][j], (slope_x, slope_y), strict=True):
-                    _add_product(total, g * slope * plane[i][j])  # (decoder.4)
-                    _add_product(total, -g * slope, u)
+                    if slope != 0:  # else not even a NaN in V or U is seen
+                        _add_product(total, g * slope * plane[i][j])  # (decoder.4)
+                        _add_product(total, -g * slope, u)
     for map in gvalues:
         for row in map:
             for value in row:
@@ -317,10 +318,10 @@ def decode_second_gradient(
     def reached(source: Source) -> Iterator[tuple[Pixel, Number, Number, Number, Number]]:
         """Yield the pixels that are no holes, with w / S and its derivatives (all w' / S) by g_x, g_y and both."""
         for pixel, dx, dy in source.reached():
-            if pixel in decoded.normalisation:
+            kx, ky = tent(dx), tent(dy)
+            sx, sy = scale_x * tent_derivative(dx, kink), scale_y * tent_derivative(dy, kink)
+            if pixel in decoded.normalisation and (kx or sx) and (ky or sy):
                 s = decoded.normalisation[pixel].value
-                kx, ky = tent(dx), tent(dy)
-                sx, sy = scale_x * tent_derivative(dx, kink), scale_y * tent_derivative(dy, kink)
                 yield pixel, kx * ky / s, sx * ky / s, kx * sy / s, sx * sy / s
 
     changes = {pixel: Sum() for pixel in decoded.normalisation}
@@ -381,6 +382,24 @@ def filled(decoded: Decoded, previous: Sequence[Plane], fill: str) -> Maps:
                 elif fill == "neighbours":
                     around = neighbours(height, width, n, m)
                     result[c][n][m] = Sum(plane[i][j] / Fraction(len(around)) for i, j in around)
+    return result
+
+
+def fill_gradient(decoded: Decoded, gout: Sequence[Plane], fill: str) -> Maps:
+    """Return the gradient with respect to the previous map: what the holes' cotangents give to it (decoder.8)."""
+    height, width = len(gout[0]), len(gout[0][0])
+    result = _maps(len(gout), height, width)
+    for c, plane in enumerate(gout):
+        for n in range(height):
+            for m in range(width):
+                if (n, m) in decoded.normalisation:
+                    continue
+                if fill == "previous":
+                    result[c][n][m].add(plane[n][m])
+                elif fill == "neighbours":
+                    around = neighbours(height, width, n, m)
+                    for i, j in around:
+                        result[c][i][j].add(plane[n][m] / Fraction(len(around)))
     return result
 
 

@@ -53,6 +53,7 @@ from refwarp.exact.auxiliary import Point, Transform
 from refwarp.exact.bilinear import HALF, coordinate_scale, map_derivative, pixel_coordinate, support, tent, value
 from refwarp.exact.ledger import Equation
 from refwarp.exact.numbers import Number, Sum
+from refwarp.exact.padding import pad_coordinate
 from refwarp.exact.running_error import Bounded
 from refwarp.exact.sampling import Plane
 
@@ -219,6 +220,7 @@ def functionals(
     tikhonov: Sequence[Number],
     intercept: bool,
     align_corners: bool,
+    padding: str = "zeros",
 ) -> list[Functional]:
     """Return L_i for all output pixels of one image.
 
@@ -228,8 +230,8 @@ def functionals(
         Normalised coordinates, x first.
     kept : nested list (H_out, W_out, K) of bool
         Which samples take part.
-    height, width, tikhonov, intercept, align_corners
-        As for `refwarp.linearized_sample`.
+    height, width, tikhonov, intercept, align_corners, padding
+        As for `refwarp.linearized_sample`. Samples lie at padded coordinates, offsets are those of the given points.
     """
     sizes = (width, height)
     halves = [coordinate_scale(size, align_corners) * HALF for size in sizes]
@@ -245,7 +247,10 @@ def functionals(
             if weights is None:
                 taking_part, weights = [], []
             points: list[Point] = [
-                [pixel_coordinate(g, size, align_corners) for g, size in zip(point, sizes, strict=True)]
+                [
+                    pad_coordinate(pixel_coordinate(g, size, align_corners), size, align_corners, padding)[0]
+                    for g, size in zip(point, sizes, strict=True)
+                ]
                 for point in (centre, *taking_part)
             ]
             scaled = [(wx * halves[0], wy * halves[1], wb if intercept else wb * 0) for wx, wy, wb in weights]

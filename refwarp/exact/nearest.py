@@ -3,7 +3,11 @@
     V_c(i) = U_c(round y_i, round x_i)                                                       (nearest.1)
     V_c(i) = sum over n, m of U_c(n, m) delta(floor(x_i + 1/2) - m) delta(floor(y_i + 1/2) - n)   (STN 4)
 
-PyTorch and ONNX Runtime round ties to even, STN rounds them up. The coordinate is padded first.
+Where x_i is halfway between two pixels, the rule `ties` decides:
+
+    even    the even one: PyTorch, ONNX Runtime. The coordinate is padded first
+    up      floor(x + 1/2): STN. Up is meant in the given coordinate, so in the mirror it is down
+    away    the one further from 0, as C's round has it, and many programs. The coordinate is padded first
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ import math
 from collections.abc import Sequence
 from fractions import Fraction
 
+from refwarp.exact.bicubic import padded_index
 from refwarp.exact.bilinear import HALF, coordinate_scale, pixel_coordinate
 from refwarp.exact.ledger import Equation
 from refwarp.exact.numbers import Number, Sum
@@ -32,11 +37,28 @@ def half_to_even(x: Number) -> int:
     return half_up(x)
 
 
-def _samples(grid: Sequence[Plane], height: int, width: int, align_corners: bool, padding: str) -> Samples:
+def half_away(x: Number) -> int:
+    """Return the integer nearest to x, of two equally near the one further from 0."""
+    return half_up(x) if x >= 0 else -half_up(-x)
+
+
+def nearest_pixel(x: Number, size: int, align_corners: bool, padding: str, ties: str) -> int | None:
+    """Return the pixel of the padded map that is nearest to x, by the rule `ties`; None where there is none."""
+    if ties == "up":
+        return padded_index(half_up(x), size, align_corners, padding)
+    z = pad_coordinate(x, size, align_corners, padding)[0]
+    n = half_to_even(z) if ties == "even" else half_away(z)
+    return n if 0 <= n < size else None
+
+
+def samples_at(
+    grid: Sequence[Plane], height: int, width: int, align_corners: bool, padding: str = "zeros", ties: str = "even"
+) -> Samples:
+    """Return what the samples of one image read; the arguments are those of `grid_sample`."""
+
     def taps(g: Number, size: int) -> list[Tap]:
-        x = pixel_coordinate(g, size, align_corners)
-        n = half_to_even(pad_coordinate(x, size, align_corners, padding)[0])
-        return [Tap.of(n, 1, 0)] if 0 <= n < size else []
+        n = nearest_pixel(pixel_coordinate(g, size, align_corners), size, align_corners, padding, ties)
+        return [] if n is None else [Tap.of(n, 1, 0)]
 
     def infinite(sign: int, size: int) -> list[Tap]:
         return [Tap.of(0 if sign < 0 else size - 1, 1, 0)] if padding == "border" else []
@@ -45,19 +67,27 @@ def _samples(grid: Sequence[Plane], height: int, width: int, align_corners: bool
 
 
 def grid_sample(
-    input: Sequence[Plane], grid: Sequence[Plane], align_corners: bool, padding: str = "zeros"
+    input: Sequence[Plane], grid: Sequence[Plane], align_corners: bool, padding: str = "zeros", ties: str = "even"
 ) -> list[list[list[Sum]]]:
-    """Return the warped map of one image, (C, H_out, W_out) (nearest.1)."""
-    return sample(input, _samples(grid, len(input[0]), len(input[0][0]), align_corners, padding))
+    """Return the warped map of one image, (C, H_out, W_out) (nearest.1).
+
+    `ties` is "even", "up" or "away".
+    """
+    return sample(input, samples_at(grid, len(input[0]), len(input[0][0]), align_corners, padding, ties))
 
 
 def grid_sample_gradient(
-    gout: Sequence[Plane], input: Sequence[Plane], grid: Sequence[Plane], align_corners: bool, padding: str = "zeros"
+    gout: Sequence[Plane],
+    input: Sequence[Plane],
+    grid: Sequence[Plane],
+    align_corners: bool,
+    padding: str = "zeros",
+    ties: str = "even",
 ) -> Gradients:
     """Return the gradients of `grid_sample`: each pixel gathers its samples' cotangents, the grid's is 0."""
     height, width = len(input[0]), len(input[0][0])
     scales = tuple(coordinate_scale(size, align_corners) * HALF for size in (width, height))
-    return sample_gradient(gout, input, _samples(grid, height, width, align_corners, padding), scales)
+    return sample_gradient(gout, input, samples_at(grid, height, width, align_corners, padding, ties), scales)
 
 
 LEDGER = (

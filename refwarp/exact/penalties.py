@@ -12,17 +12,23 @@ Of a sum of entries v_k, each the sum of weights s(q - p) times w(q) around its 
 
     gw(q) = sum over p, k of s_k(q - p) (sign(v_k), 0 at 0; or 2 v_k)                         (penalties.4)
 
-with the weights of pixels beyond the border moved onto the outermost ones, whose copies they are.
+with the weights of pixels beyond the border moved onto the outermost ones, whose copies they are; with the 2-norm
+v_k / |v| stands for the sign, 0 at v = 0. For a cotangent A of gw, with a_k the entries of A as v_k are those of w,
+the gradients of A . g gw with respect to g and to w are
 
-The 1-norm and the squared 2-norm are rational; the 2-norm needs square roots, so it is left to the caller to take
-them of `vectors`. M bounds what rounding acts on: the absolute terms of the differences, not the differences.
+    sum over p, k of a_k (sign(v_k); v_k / |v|; or 2 v_k)                                     (penalties.5)
+    g times the sum over p, k of s_k(q - p) (0; (a_k - v_k (v . a) / |v|^2) / |v|; or 2 a_k)  (penalties.6)
+
+The 1-norm and the squared 2-norm are rational; the square root in the 2-norm is taken to some 400 bits. M bounds what
+rounding acts on: the absolute terms of the differences, not the differences.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from fractions import Fraction
-from itertools import product
+from typing import NamedTuple
 
 from refwarp.exact.ledger import Equation
 from refwarp.exact.numbers import Number, Sum
@@ -73,42 +79,185 @@ def vectors(field: Sequence[Plane], stencils: Sequence[Stencil], boundary: str) 
     ]
 
 
-def penalty(
-    fields: Sequence[Sequence[Plane]], stencils: Sequence[Stencil], norm: str, boundary: str, reduction: str
-) -> Sum:
-    """Return the penalty of a batch of fields (N, D, H, W) in the norm "1" or "squared" (HSTN 7)."""
-    pixels = [vector for field in fields for vector in vectors(field, stencils, boundary)]
-    scale = Fraction(1, len(pixels)) if reduction == "mean" else Fraction(1)
+def root(x: Number) -> Number:
+    """Return the square root of a rational number, rounded to a rational one with an error below 2^-400 of itself.
+
+    Examples
+    --------
+    >>> root(Fraction(9, 4))
+    Fraction(3, 2)
+    """
+    if isinstance(x, float):
+        return math.sqrt(x)  # NaN
+    x = Fraction(x)
+    return Fraction(math.isqrt(x.numerator * x.denominator << 800), x.denominator << 400)
+
+
+def length(entries: Sequence[Number]) -> Number:
+    """Return the 2-norm of a vector."""
+    return root(sum((v * v for v in entries), Fraction(0)))
+
+
+class Entries(NamedTuple):
+    """Numbers, one for each entry of a vector, and their magnitudes."""
+
+    values: list[Number]
+    sizes: list[Number]
+
+    @staticmethod
+    def of(sums: Sequence[Sum]) -> Entries:
+        """Return what stencils sum: M bounds the absolute terms."""
+        return Entries([entry.value for entry in sums], [entry.M for entry in sums])
+
+
+def norm_of(v: Entries, norm: str) -> Sum:
+    """Return a norm of a vector: for "1" and "squared" a sum with one term for each entry."""
+    if norm == "2":
+        total = Sum()
+        total.add(length(v.values), sum(v.sizes, Fraction(0)))
+        return total
     total = Sum()
-    for vector in pixels:
-        for component in vector:
-            size = component.M if norm == "1" else component.M * component.M
-            value = abs(component.value) if norm == "1" else component.value * component.value
-            total.add(scale * value, scale * size)
+    for value, size in zip(*v, strict=True):
+        total.add(*((abs(value), size) if norm == "1" else (value * value, size * size)))
     return total
 
 
-def gradient(
+def norm_slope(v: Entries, norm: str) -> Entries:
+    """Return the derivatives of a norm with respect to the entries (penalties.4), 0 at its kink.
+
+    An entry that is wrong by its magnitude m_k changes v_k / |v| by m_k / |v| + |v_k| |m| / |v|^2.
+    """
+    if norm == "1":
+        return Entries([sign(value) for value in v.values], [1] * len(v.values))
+    if norm == "squared":
+        return Entries([2 * value for value in v.values], [2 * size for size in v.sizes])
+    r, m = length(v.values), length(v.sizes)
+    if r == 0:
+        return Entries([0] * len(v.values), [0] * len(v.values))
+    sizes = [(size + abs(value) * m / r) / r for value, size in zip(*v, strict=True)]
+    return Entries([value / r for value in v.values], sizes)
+
+
+def norm_curvature(v: Entries, a: Entries, norm: str) -> Entries:
+    """Return the derivatives of `norm_slope` in the direction a (penalties.6), 0 at a kink.
+
+    Of the 2-norm they are h_k = (a_k - v_k (v . a) / |v|^2) / |v|. What a magnitude m_k of v_k does to that is at most
+    (m_k |a| + 3 |v_k| |a| |m| / |v| + |a_k| |m|) / |v|^2.
+    """
+    if norm == "squared":
+        return Entries([2 * value for value in a.values], [2 * size for size in a.sizes])
+    r = length(v.values) if norm == "2" else 0
+    if r == 0:
+        return Entries([0] * len(v.values), [0] * len(v.values))
+    m, reach = length(v.sizes), length(a.sizes)
+    along = sum(x * y for x, y in zip(v.values, a.values, strict=True)) / (r * r)
+    along_size = sum(abs(x) * y for x, y in zip(v.values, a.sizes, strict=True)) / (r * r)
+    values = [(y - x * along) / r for x, y in zip(v.values, a.values, strict=True)]
+    sizes = [
+        (y_size + abs(x) * along_size) / r + (x_size * reach + 3 * abs(x) * reach * m / r + y_size * m) / (r * r)
+        for x, x_size, y_size in zip(v.values, v.sizes, a.sizes, strict=True)
+    ]
+    return Entries(values, sizes)
+
+
+def sign(v: Number) -> Number:
+    """Return the derivative of |v|, 0 at v = 0 (penalties.4); NaN of NaN."""
+    return v if v != v else int(v > 0) - int(v < 0)
+
+
+def share(fields: Sequence[Sequence[Plane]], stencils: Sequence[Stencil], boundary: str, reduction: str) -> Fraction:
+    """Return by what the norm at each pixel is multiplied: 1, or for the mean 1 over the number of pixels."""
+    count = sum(len(centres(field[0], stencils, boundary)) for field in fields)
+    return Fraction(1, count) if reduction == "mean" else Fraction(1)
+
+
+def penalty(
     fields: Sequence[Sequence[Plane]], stencils: Sequence[Stencil], norm: str, boundary: str, reduction: str
-) -> list[list[list[list[Sum]]]]:
-    """Return the gradient (N, D, H, W) of `penalty` (penalties.4)."""
-    pixels = centres(fields[0][0], stencils, boundary)
-    scale = Fraction(1, len(fields) * len(pixels)) if reduction == "mean" else Fraction(1)
-    gfields = [[[[Sum() for _ in row] for row in plane] for plane in field] for field in fields]
+) -> Sum:
+    """Return the penalty of a batch of fields (N, D, H, W) (HSTN 7); with the 2-norm k counts pixels, else entries."""
+    scale = share(fields, stencils, boundary, reduction)
+    total = Sum()
+    for field in fields:
+        for vector in vectors(field, stencils, boundary):
+            part = norm_of(Entries.of(vector), norm)
+            total.value, total.k, total.M = (
+                total.value + scale * part.value,
+                total.k + part.k,
+                total.M + scale * part.M,
+            )
+    return total
+
+
+Fields = list[list[list[list[Sum]]]]
+
+
+class SecondGradients(NamedTuple):
+    """The gradients of A . gfield with respect to the cotangent of the penalty, and to the fields."""
+
+    ggpenalty: Sum
+    gfield: Fields
+
+
+def _empty(fields: Sequence[Sequence[Plane]]) -> Fields:
+    return [[[[Sum() for _ in row] for row in plane] for plane in field] for field in fields]
+
+
+def _scatter(
+    gfield: Sequence[Sequence[Sequence[Sum]]],
+    stencils: Sequence[Stencil],
+    i: int,
+    j: int,
+    entries: Entries,
+    factor: Number,
+) -> None:
+    """Add the transposed stencils of the entries at pixel (i, j), times a factor (penalties.4)."""
+    places = [(stencil, plane) for stencil in stencils for plane in gfield]  # the order of `vectors`
+    for (stencil, plane), value, size in zip(places, *entries, strict=True):
+        for (di, dj), weight in stencil.items():
+            row, column = place(plane, i + di, j + dj)
+            plane[row][column].add(factor * weight * value, abs(factor * weight) * size)
+
+
+def gradient(
+    fields: Sequence[Sequence[Plane]],
+    stencils: Sequence[Stencil],
+    norm: str,
+    boundary: str,
+    reduction: str,
+    gpenalty: Number = 1,
+) -> Fields:
+    """Return the gradient (N, D, H, W) of `penalty` for the cotangent gpenalty (penalties.4)."""
+    factor = gpenalty * share(fields, stencils, boundary, reduction)
+    gfields = _empty(fields)
     for field, gfield in zip(fields, gfields, strict=True):
-        for plane, gplane in zip(field, gfield, strict=True):
-            for stencil, (i, j) in product(stencils, pixels):
-                v = entry(plane, stencil, i, j)
-                slope, size = (sign(v.value), 1) if norm == "1" else (2 * v.value, 2 * v.M)
-                for (di, dj), weight in stencil.items():
-                    row, column = place(plane, i + di, j + dj)
-                    gplane[row][column].add(scale * weight * slope, scale * abs(weight) * size)
+        pixels = centres(field[0], stencils, boundary)
+        for (i, j), vector in zip(pixels, vectors(field, stencils, boundary), strict=True):
+            _scatter(gfield, stencils, i, j, norm_slope(Entries.of(vector), norm), factor)
     return gfields
 
 
-def sign(v: Number) -> int:
-    """Return the derivative of |v|, 0 at v = 0 (penalties.4)."""
-    return int(v > 0) - int(v < 0)
+def second_gradient(
+    cotangents: Sequence[Sequence[Plane]],
+    gpenalty: Number,
+    fields: Sequence[Sequence[Plane]],
+    stencils: Sequence[Stencil],
+    norm: str,
+    boundary: str,
+    reduction: str,
+) -> SecondGradients:
+    """Return the gradients of the sum of `gradient` times the cotangents (N, D, H, W) (penalties.5), (penalties.6)."""
+    scale = share(fields, stencils, boundary, reduction)
+    total, gfields = Sum(), _empty(fields)
+    for cotangent, field, gfield in zip(cotangents, fields, gfields, strict=True):
+        pixels = centres(field[0], stencils, boundary)
+        pairs = zip(vectors(field, stencils, boundary), vectors(cotangent, stencils, boundary), strict=True)
+        for (i, j), (vector, direction) in zip(pixels, pairs, strict=True):
+            v, a = Entries.of(vector), Entries.of(direction)
+            slope = norm_slope(v, norm)
+            for values in zip(*a, *slope, strict=True):
+                total.add(scale * values[0] * values[2], scale * values[1] * values[3])  # (penalties.5)
+            _scatter(gfield, stencils, i, j, norm_curvature(v, a, norm), gpenalty * scale)  # (penalties.6)
+    return SecondGradients(total, gfields)
 
 
 _TESTS = "tests/warps/test_penalties.py::"

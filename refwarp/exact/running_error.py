@@ -16,6 +16,8 @@ so at the end c is the number of operations on the longest path. An operation wi
 
 from __future__ import annotations
 
+import math
+
 from refwarp.exact.numbers import Number
 
 
@@ -28,44 +30,56 @@ class Bounded:
         self.value = value
         self.M = abs(value) if M is None else M
 
-    @staticmethod
-    def of(number: Number) -> Bounded:
+    @classmethod
+    def of(cls, number: Number) -> Bounded:
         """Return the number itself if it has a bound, else as a given number."""
-        return number if isinstance(number, Bounded) else Bounded(number)
+        return number if isinstance(number, Bounded) else cls(number)
 
     def __add__(self, other: Number) -> Bounded:
-        other = Bounded.of(other)
-        return Bounded(self.value + other.value, self.M + other.M)
+        other = self.of(other)
+        return type(self)(self.value + other.value, self.M + other.M)
 
     __radd__ = __add__
 
     def __neg__(self) -> Bounded:
-        return Bounded(-self.value, self.M)
+        return type(self)(-self.value, self.M)
 
     def __sub__(self, other: Number) -> Bounded:
-        return self + (-Bounded.of(other))
+        return self + (-self.of(other))
 
     def __rsub__(self, other: Number) -> Bounded:
-        return Bounded.of(other) - self
+        return self.of(other) - self
 
     def __mul__(self, other: Number) -> Bounded:
         if not isinstance(other, Bounded):
-            return Bounded(self.value * other, self.M * abs(other))
-        return Bounded(self.value * other.value, self.M * abs(other.value) + abs(self.value) * other.M)
+            return type(self)(self.value * other, self.M * abs(other))
+        return type(self)(self.value * other.value, self.M * abs(other.value) + abs(self.value) * other.M)
 
     __rmul__ = __mul__
 
     def __truediv__(self, other: Number) -> Bounded:
         if not isinstance(other, Bounded):
-            return Bounded(self.value / other, self.M / abs(other))
+            return type(self)(self.value / other, self.M / abs(other))
         quotient = self.value / other.value
-        return Bounded(quotient, (self.M + abs(quotient) * other.M) / abs(other.value))
+        return type(self)(quotient, (self.M + abs(quotient) * other.M) / abs(other.value))
 
     def __rtruediv__(self, other: Number) -> Bounded:
-        return Bounded.of(other) / self
+        return self.of(other) / self
+
+    def __abs__(self) -> Bounded:
+        return type(self)(abs(self.value), self.M)
 
     def __le__(self, other: Number) -> bool:
-        return bool(self.value <= Bounded.of(other).value)
+        return bool(self.value <= self.of(other).value)
+
+    def __lt__(self, other: Number) -> bool:
+        return bool(self.value < self.of(other).value)
+
+    def __gt__(self, other: Number) -> bool:
+        return bool(self.value > self.of(other).value)
+
+    def __floor__(self) -> int:
+        return int(math.floor(self.value))
 
     def __repr__(self) -> str:
         """Show value and M."""

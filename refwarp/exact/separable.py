@@ -5,6 +5,7 @@
 A kernel is a function d -> (k, k', k'') and their magnitudes, number-generic; the ready ones are
 
     tent             max(0, 1 - |d|)                                                         (STN 5)
+    integer          1 for -1/2 <= d < 1/2                                                   (STN 4)
     Keys' cubic      its textbook polynomials, see `exact.bicubic`                           (kernels.1)
     cubic B-spline   (4 - 6 r^2 + 3 r^3)/6 for r = |d| up to 1, (2 - r)^3/6 up to 2          (kernels.2)
     Lanczos          sinc(d) sinc(d/a) for r up to a, sinc(d) = sin(pi d)/(pi d)             (kernels.3)
@@ -23,7 +24,7 @@ from fractions import Fraction
 from typing import Any
 
 from refwarp.exact.bicubic import keys, keys_curvature, keys_slope, padded_index
-from refwarp.exact.bilinear import coordinate_scale, pixel_coordinate, tent, tent_derivative
+from refwarp.exact.bilinear import HALF, coordinate_scale, pixel_coordinate, tent, tent_derivative
 from refwarp.exact.ledger import Equation
 from refwarp.exact.numbers import Number, Sum
 from refwarp.exact.sampling import (
@@ -46,6 +47,12 @@ def tent_kernel(d: Number) -> Profile:
     """Return the tent (STN 5), corners from the right."""
     inside = 1 if -1 <= d < 1 else 0
     return tent(d), tent_derivative(d, "right"), 0, inside * (1 + abs(d)), inside, 0
+
+
+def integer_kernel(d: Number) -> Profile:
+    """Return the nearest pixel's kernel, ties up (STN 4)."""
+    inside = 1 if -HALF <= d < HALF else 0
+    return inside, 0, 0, inside, 0, 0
 
 
 def keys_kernel(a: Number) -> Kernel:
@@ -102,7 +109,7 @@ def _sinc(d: Any, order: int) -> Any:
     z = pi * d
     if d == 0:
         return (d + 1, d, -(pi * pi) / 3)[order]
-    sine, cosine = z.sin() / z, z.cos()
+    sine, cosine = d.sin_pi() / z, d.cos_pi()  # exactly 0 where they are
     value = (sine, (cosine - sine) / z, -sine - 2 * (cosine - sine) / (z * z))[order]
     return value * pi**order
 
@@ -151,16 +158,24 @@ def taps(x: Number, size: int, align_corners: bool, kernel: Kernel, support: int
     return found
 
 
-def _samples(
-    grid: Sequence[Plane], size: tuple[int, int], align_corners: bool, kernel: Kernel, support: int, padding: str
+def samples_at(
+    grid: Sequence[Plane],
+    size: tuple[int, int],
+    align_corners: bool,
+    kernel_at: Callable[[Number, int], Kernel],
+    support: int,
+    padding: str,
 ) -> Samples:
+    """Return what the samples of one image read; `kernel_at` gives the kernel for (g, pixels of the axis)."""
+
     def axis(g: Number, length: int) -> list[Tap]:
-        return taps(pixel_coordinate(g, length, align_corners), length, align_corners, kernel, support, padding)
+        x = pixel_coordinate(g, length, align_corners)
+        return taps(x, length, align_corners, kernel_at(g, length), support, padding)
 
     def infinite(sign: int, length: int) -> list[Tap]:
         if padding == "zeros":
             return []
-        edge = 0 if sign < 0 else length - 1
+        edge, kernel = 0 if sign < 0 else length - 1, kernel_at(sign * math.inf, length)
         return [Tap(edge, *kernel(Fraction(-offset))) for offset in range(1 - support, support + 1)]
 
     return Samples(grid, *size, axis, infinite, padding)
@@ -176,7 +191,7 @@ def separable_sample(
 ) -> list[list[list[Sum]]]:
     """Return the warped map of one image, (C, H_out, W_out) (STN 3)."""
     size = len(input[0]), len(input[0][0])
-    return sample(input, _samples(grid, size, align_corners, kernel, support, padding))
+    return sample(input, samples_at(grid, size, align_corners, lambda g, length: kernel, support, padding))
 
 
 def separable_sample_gradients(
@@ -194,7 +209,7 @@ def separable_sample_gradients(
     size = len(input[0]), len(input[0][0])
     zero = 0 * gout[0][0][0]  # of the caller's number type
     scales = tuple((zero + coordinate_scale(length, align_corners)) / 2 for length in reversed(size))
-    samples = _samples(grid, size, align_corners, kernel, support, padding)
+    samples = samples_at(grid, size, align_corners, lambda g, length: kernel, support, padding)
     first = sample_gradient(gout, input, samples, scales)
     return first, sample_second_gradient(cotangent_input, cotangent_grid, gout, input, samples, scales)
 

@@ -20,19 +20,19 @@ With the cotangent G of the grid, mu = D^-T sum over i of q_i G_i, and D t = [F^
 where mu_1 to mu_K belong to the rows of D that interpolate, and mu_x, mu_y to its last two.
 
 Logarithms are not rational: run this on balls (`Balls`), whose radius bounds the error, on floats, or on dual numbers
-of these. The error budget is that of the sums above, with each coefficient replaced by the sum of the absolute values
-that it is made of, and each q and f' by its absolute value and what one rounding of the points does to it.
+of these. The error budget is in `spline_magnitudes`.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any, NamedTuple
 
 from refwarp.exact.affine import target_coordinate
 from refwarp.exact.ledger import Equation
-from refwarp.exact.numbers import Number, Sum, log
+from refwarp.exact.numbers import Dual, Number, Sum, log
 
 Points = list[list[Number]]
 Matrix = list[list[Number]]
@@ -175,94 +175,45 @@ def spline_gradient(ggrid: Grid, points: Points, control: Points, targets: Grid,
     return Gradients(mu[:count], gcontrol)  # (spline.2): mu is D^-T Q^T G
 
 
-# ---- the terms of these sums, for the error budget ----
+class SecondGradients(NamedTuple):
+    """The gradients of the gradients of one image: to the grid's cotangent, and to both sets of points."""
+
+    gggrid: Grid
+    gpoints: Points
+    gcontrol: Points
 
 
-class Magnitudes:
-    """The sums of absolute values behind a spline's grid and gradients, for one set of control points.
+def spline_second_gradient(
+    cotangent_points: Points,
+    cotangent_control: Points,
+    ggrid: Grid,
+    points: Points,
+    control: Points,
+    targets: Grid,
+    smoothing: Number = 0,
+) -> SecondGradients:
+    """Return the gradients of A . gpoints + B . gcontrol for the cotangents A and B.
 
-    q is bounded by |q| + sigma, sigma = r^2 + 2 r (|ln r^2| + 1) (|p| + |c|) for the control points: what one rounding
-    of the points, of their differences and of the logarithm does to it. Likewise f' by its absolute value and
-    2 |v| + 2 (|ln r^2| + 3) (|p| + |c|), without the last where both are control points, which are given exactly.
+    gpoints and gcontrol are the gradients of one number, ggrid . grid, and second derivatives are symmetric: so this
+    is how the grid and both gradients change when the points move by A and the control points by B. To a control
+    point that is a target there is no second derivative; it is NaN.
     """
-
-    def __init__(self, control: Points, targets: Grid, smoothing: Number = 0) -> None:
-        self.control, self.targets = control, targets
-        count = len(control)
-        matrix = system_matrix(control, smoothing)
-        unit = [[int(i == k) for k in range(count + 3)] for i in range(count + 3)]
-        self.inverse = [[abs(x) for x in row] for row in solve(matrix, unit)]
-        self.q = [[self._extended(p) for p in line] for line in targets]
-        self.basis = [
-            [[sum(q[j] * self.inverse[j][k] for j in range(count + 3)) for k in range(count)] for q in line]
-            for line in self.q
-        ]
-
-    def _extended(self, p: list[Number]) -> list[Number]:
-        return [1, *(abs(x) for x in p), *(self._radial(p, c) for c in self.control)]
-
-    @staticmethod
-    def _radial(p: list[Number], c: list[Number]) -> Number:
-        r2 = squared_distance(p, c)
-        if not r2 > 0:
-            return r2
-        return abs(radial(r2)) + r2 + 2 * r2.sqrt() * (abs(log(r2)) + 1) * (norm(p) + norm(c))
-
-    def grid(self, points: Points) -> list[list[list[Sum]]]:
-        """Return k and M of each element of the grid."""
-        return [
-            [[_sum(abs(f[r]) * b for f, b in zip(points, bs, strict=True)) for r in range(2)] for bs in line]
-            for line in self.basis
-        ]
-
-    def gpoints(self, ggrid: Grid) -> list[list[Sum]]:
-        """Return k and M of each element of the gradient to the fiducial points."""
-        pairs = [(b, g) for bs, gs in zip(self.basis, ggrid, strict=True) for b, g in zip(bs, gs, strict=True)]
-        return [[_sum(abs(g[r]) * b[k] for b, g in pairs) for r in range(2)] for k in range(len(self.control))]
-
-    def gcontrol(self, ggrid: Grid, points: Points) -> list[list[Sum]]:
-        """Return k and M of each element of the gradient to the control points."""
-        count = len(self.control)
-        t = [[sum(z * abs(f[r]) for z, f in zip(row, points, strict=False)) for r in range(2)] for row in self.inverse]
-        a, w = t[:3], t[3:]
-        flat = [
-            (p, q, [abs(x) for x in g])
-            for line, qs, gs in zip(self.targets, self.q, ggrid, strict=True)
-            for p, q, g in zip(line, qs, gs, strict=True)
-        ]
-        moments = [[sum(q[j] * g[r] for _, q, g in flat) for r in range(2)] for j in range(count + 3)]
-        mu = [[dot(column, [m[r] for m in moments]) for r in range(2)] for column in transpose(self.inverse)]
-        sums = []
-        for j, c in enumerate(self.control):
-            row = []
-            for d in range(2):
-                terms = [dot(g, w[j]) * self._slope(c, p, d, norm(p) + norm(c)) for p, _, g in flat]
-                terms += [
-                    (dot(mu[j], w[k]) + dot(mu[k], w[j])) * self._slope(c, other, d, 0)
-                    for k, other in enumerate(self.control)
-                ]
-                row.append(_sum([*terms, dot(mu[j], a[1 + d]), dot(w[j], mu[count + 1 + d])]))
-            sums.append(row)
-        return sums
-
-    @staticmethod
-    def _slope(c: list[Number], p: list[Number], axis: int, size: Number) -> Number:
-        r2 = squared_distance(c, p)
-        if not r2 > 0:
-            return r2
-        return abs(slope(c, p)[axis]) + 2 * abs(c[axis] - p[axis]) + 2 * (abs(log(r2)) + 3) * size
+    f, c = duals(points, cotangent_points), duals(control, cotangent_control)
+    gpoints, gcontrol = (change(part) for part in spline_gradient(ggrid, f, c, targets, smoothing))
+    for j, centre in enumerate(control):
+        if any(not abs(squared_distance(p, centre)) > 0 for line in targets for p in line):
+            gcontrol[j] = [math.nan, math.nan]
+    return SecondGradients(change(spline_grid(f, c, targets, smoothing)), gpoints, gcontrol)
 
 
-def norm(p: list[Number]) -> Number:
-    """Return the Euclidean length of a vector of balls."""
-    return (p[0] * p[0] + p[1] * p[1]).sqrt()
+def duals(points: Points, directions: Points) -> Points:
+    """Return points that move."""
+    return [[Dual(*pair) for pair in zip(*two, strict=True)] for two in zip(points, directions, strict=True)]
 
 
-def _sum(magnitudes: Any) -> Sum:
-    """Return a Sum that has k and M, and no value."""
-    result = Sum(magnitudes)
-    result.M = result.value
-    return result
+def change(nested: Any) -> Any:
+    """Return the derivatives of nested dual numbers."""
+    return [change(part) for part in nested] if isinstance(nested, list) else Dual.of(nested).derivative
 
 
 class Balls:

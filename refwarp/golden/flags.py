@@ -37,6 +37,8 @@ FLAGS = {
     "Kink": Flag("CONVENTION", "A sample exactly on the lattice, where the gradient is what a convention says."),
     "Ties": Flag("CONVENTION", "A sample halfway between two pixels: which one is nearest is what a convention says."),
     "PaddingSeam": Flag("CONVENTION", "A sample exactly where the padding begins, or where the mirror has its fold."),
+    "ZeroDistance": Flag("CONVENTION", "Points that coincide: the radial function, its slope, and where it has none."),
+    "ZeroNorm": Flag("CONVENTION", "A norm at 0, where it has a kink: its gradient is 0."),
     "AxisOrder": Flag("CONVENTION", "Results that differ if x and y, or rows and columns, are swapped."),
     "Masked": Flag("CONVENTION", "Auxiliary samples out of bounds: a fit leaves them out."),
     "Undetermined": Flag("CONVENTION", "Samples that determine no plane: no fit, or the regularised one."),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,8 +29,8 @@ VERSION = 1
 
 # More elements than this in one dataset are no golden case, whatever the file says.
 _MOST_ELEMENTS = 2**24
-# Datasets from this size on are compressed; in chunks, which small ones would pay dearly for.
-_COMPRESSED_FROM = 2**14
+# Datasets from this size on are compressed. A chunk costs some 150 bytes, which smaller ones would not save.
+_COMPRESSED_FROM = 512
 
 
 class GoldenFileError(ValueError):
@@ -39,14 +39,32 @@ class GoldenFileError(ValueError):
 
 @dataclass(frozen=True)
 class Golden:
-    """What a golden file holds."""
+    """What a golden file holds.
+
+    Attributes
+    ----------
+    cases : tuple of Case
+        In the order of their names.
+    generator : str
+        The version of what built them.
+    flags : mapping of str to mapping
+        What each flag says: its kind, its description, its thread.
+    digest : str
+        Of all this, in hexadecimal.
+    """
 
     cases: tuple[Case, ...]
     generator: str
+    flags: Mapping[str, Mapping[str, str]]
     digest: str
 
 
-def digest(cases: Sequence[Case], generator: str, flags: str) -> str:
+def canonical_json(content: Any) -> str:
+    """Return the canonical JSON of some content: one line of ASCII, with sorted keys and without spaces."""
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def digest(cases: Sequence[Case], generator: str, flags: Mapping[str, Mapping[str, str]]) -> str:
     """Return the content digest: SHA-256 over a canonical serialisation, in hexadecimal.
 
     For the header and then for each case, in the order of their names: a line of JSON with sorted keys, and for a
@@ -55,9 +73,10 @@ def digest(cases: Sequence[Case], generator: str, flags: str) -> str:
     sha = hashlib.sha256()
 
     def line(content: dict[str, Any]) -> None:
-        sha.update(_json(content).encode() + b"\n")
+        sha.update(canonical_json(content).encode() + b"\n")
 
-    line({"format": FORMAT, "version": VERSION, "generator": generator, "cases": len(cases), "flags": flags})
+    text = canonical_json(flags)
+    line({"format": FORMAT, "version": VERSION, "generator": generator, "cases": len(cases), "flags": text})
     for case in sorted(cases, key=lambda case: case.name):
         inputs, outputs, seams = sorted(case.inputs.items()), sorted(case.outputs.items()), sorted(case.seams.items())
         line(
@@ -99,9 +118,9 @@ def write(path: str | os.PathLike[str], cases: Sequence[Case], generator: str) -
         atomic_write(path) as temporary,
         h5py.File(temporary, "w", libver=("v110", "v110"), track_order=False) as file,
     ):
-        flags = _json({name: flag._asdict() for name, flag in FLAGS.items()})
+        flags = {name: flag._asdict() for name, flag in FLAGS.items()}
         content = digest(cases, generator, flags)
-        header = {"format": FORMAT, "generator": generator, "digest": content, "flags": flags}
+        header = {"format": FORMAT, "generator": generator, "digest": content, "flags": canonical_json(flags)}
         for name, text in header.items():
             file.attrs[name] = _text(text)
         file.attrs["version"] = np.int64(VERSION)
@@ -110,8 +129,9 @@ def write(path: str | os.PathLike[str], cases: Sequence[Case], generator: str) -
             group = file.create_group(case.name)
             for name, text in _attributes(case).items():
                 group.attrs[name] = _text(text)
+            inputs = group.create_group("inputs")
             for name, array in sorted(case.inputs.items()):
-                _create(group, f"inputs/{name}", np.ascontiguousarray(array, "<f8"))
+                _create(inputs, name, np.asarray(array, "<f8", order="C"))
             for name, truth in sorted(case.outputs.items()):
                 _create(group, name, truth.elements).attrs["c"] = np.float64(truth.c)
             for name, seams in sorted(case.seams.items()):
@@ -137,14 +157,15 @@ def read(path: str | os.PathLike[str]) -> Golden:
                 "install a refwarp that reads it"
             )
         generator, expected = _read_text(found["generator"]), _read_text(found["digest"])
+        flags = json.loads(_read_text(found["flags"]))
         cases = tuple(
             _read_case(f"{operation}/{name}", _group(_group(file, operation), name))
             for operation in sorted(file)
             for name in sorted(_group(file, operation))
         )
-        if int(found["cases"]) != len(cases) or digest(cases, generator, _read_text(found["flags"])) != expected:
+        if int(found["cases"]) != len(cases) or digest(cases, generator, flags) != expected:
             raise ValueError("the digest of the content differs")
-    return Golden(cases, generator, expected)
+    return Golden(cases, generator, flags, expected)
 
 
 # ---- what is in the file ----
@@ -152,16 +173,11 @@ def read(path: str | os.PathLike[str]) -> Golden:
 _REMEDY = "`refwarp golden build --out FILE`"
 
 
-def _json(content: Any) -> str:
-    """Return the canonical JSON of some content: one line of ASCII."""
-    return json.dumps(content, sort_keys=True, separators=(",", ":"))
-
-
 def _attributes(case: Case) -> dict[str, str]:
     """Return a case's attributes, as they are stored and digested."""
     return {
         "operation": case.operation,
-        "options": _json(dict(case.options)),
+        "options": canonical_json(dict(case.options)),
         "flags": " ".join(case.flags),
         "comment": case.comment,
         "dtype": case.dtype,
@@ -218,7 +234,7 @@ def _read_text(stored: Any) -> str:
 def _member(group: Any, name: str) -> Any:
     """Return a member of a group that lies in this file."""
     if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-        raise ValueError(f"{name!r} is a link")
+        raise ValueError(f"{name!r} is missing, or a link")
     return group[name]
 
 
@@ -229,26 +245,31 @@ def _group(group: Any, name: str) -> Any:
     return member
 
 
-def _read_array(group: Any, name: str, dtype: Any) -> Any:
+def _read_array(group: Any, name: str, dtype: Any) -> tuple[Any, Any]:
+    """Return the array of a dataset that lies in this file and is what it should be, and the dataset."""
     dataset = _member(group, name)
     if not isinstance(dataset, h5py.Dataset) or dataset.dtype != dtype or dataset.shape is None:
         raise ValueError(f"{name!r} is no array of the expected type")
     if dataset.external or dataset.is_virtual or dataset.size > _MOST_ELEMENTS:
         raise ValueError(f"{name!r} lies outside of the file, or is too large")
-    return dataset[()]
+    return np.asarray(dataset[()]), dataset
 
 
 def _read_truth(group: Any, name: str) -> Truth:
-    elements = _read_array(group, name, ELEMENT)
-    return Truth(float(group[name].attrs["c"]), elements)
+    elements, dataset = _read_array(group, name, ELEMENT)
+    return Truth(float(dataset.attrs["c"]), elements)
 
 
-def _read_seams(group: Any) -> dict[str, Any]:
-    seams = _group(group, "seams") if "seams" in group else {}
-    parts = {part: _group(seams, part) for part in seams}
-    return {
-        f"{part}/{key}": _read_array(members, key, SEAM) for part, members in parts.items() for key in sorted(members)
-    }
+def _read_seam(group: Any, name: str) -> Any:
+    return _read_array(group, name, SEAM)[0]
+
+
+def _read_parts(group: Any, read_one: Callable[[Any, str], Any], others: Sequence[str] = ()) -> dict[str, Any]:
+    """Return what a group holds by "part/output"; `others` are the members that it may have besides."""
+    if foreign := set(group) - {*PARTS, *others}:
+        raise ValueError(f"{min(foreign)!r} is no part of a case")
+    parts = {part: _group(group, part) for part in PARTS if part in group}
+    return {f"{part}/{key}": read_one(members, key) for part, members in parts.items() for key in sorted(members)}
 
 
 def _read_case(name: str, group: Any) -> Case:
@@ -257,17 +278,19 @@ def _read_case(name: str, group: Any) -> Case:
     if operation not in OPERATIONS or text["result"] not in RESULTS or text["dtype"] not in INPUT_DTYPES:
         raise ValueError(f"{name!r} has an operation, a result or a dtype that there is not")
     inputs = _group(group, "inputs")
-    parts = {part: _group(group, part) for part in PARTS if part in group}
     case = Case(
         name,
         json.loads(text["options"]),
-        {key: _read_array(inputs, key, np.dtype("<f8")) for key in sorted(inputs)},
+        {key: _read_array(inputs, key, np.dtype("<f8"))[0] for key in sorted(inputs)},
         tuple(text["flags"].split()),
         text["comment"],
         text["result"],
-        {f"{part}/{key}": _read_truth(members, key) for part, members in parts.items() for key in sorted(members)},
-        _read_seams(group),
+        _read_parts(group, _read_truth, ("inputs", "seams")),
+        _read_parts(_group(group, "seams"), _read_seam) if "seams" in group else {},
     )
+    for path, hulls in case.seams.items():
+        if any(truth.elements.shape != hulls.shape for truth in case.conventions(path).values()):
+            raise ValueError(f"the seams of {name!r} have another shape than {path}")
     if _attributes(case) != text:
         raise ValueError(f"the attributes of {name!r} contradict its content")
     return case

@@ -8,7 +8,8 @@ A target is a module (or any object) with functions of arrays, named after opera
 
 Arrays are positional, in the order of `Call.arguments`, and all of one dtype; options are keywords. An optional
 argument that a case does not have is None, and so is, or may be, the gradient with respect to it. A function returns
-one array, or a tuple of arrays, of the dtype it was given.
+one array, or a tuple of arrays, of the dtype it was given. NumPy has no bfloat16: such numbers come and go in float32
+arrays, with the option `dtype="bfloat16"`; a call without arrays is told its dtype in the same way.
 
 A target may lack functions, and a function may raise NotImplementedError, which says in a clause what it does not
 offer: both are listed as skipped. A target that can choose a convention says which ones it knows, as
@@ -80,7 +81,7 @@ OPERATIONS: Mapping[str, tuple[Call, ...]] = {
     "translation_matrix": _calls("matrix", ("theta",), "gmatrix"),
     "similarity_matrix": _calls("matrix", ("theta",), "gmatrix", second=True),
     "rotation_scale_translation_matrix": _calls("matrix", ("theta",), "gmatrix", second=True),
-    "kurbiel_matrix": _calls("matrix", ("theta",), "gmatrix", second=True),
+    "kurbiel_matrix": _calls("matrix", ("theta",), "gmatrix"),
     "attention_grid": _calls("grid", ("theta",), "ggrid"),
     "translation_grid": _calls("grid", ("theta",), "ggrid"),
     "similarity_grid": _calls("grid", ("theta",), "ggrid", second=True),
@@ -103,7 +104,7 @@ OPERATIONS: Mapping[str, tuple[Call, ...]] = {
     "separable_sample": _calls("output", ("input", "grid"), "gout", second=True),
     "dense_decode": _calls("output", ("values", "grid", "previous"), "gout", second=True),
     "linearized_sample": _calls("output", ("input", "grid", "auxiliary"), "gout", ("auxiliary",), second=True),
-    "auxiliary_grid": _calls("auxiliary", ("grid", "noise", "theta"), "gauxiliary", ("noise",)),
+    "auxiliary_grid": _calls("auxiliary", ("grid", "noise", "theta")),
     "multiscale_sample": _calls("output", ("input", "grid"), "gout", second=True),
     # penalties
     "smoothness": _calls("penalty", ("field",), "gpenalty", second=True),
@@ -118,4 +119,6 @@ def choice(operation: str, options: Mapping[str, Any]) -> str:
     """Return the option by which conventions differ in a call, one of `CHOICES`; "" if there is none."""
     if operation == "grid_sample":
         return {"bilinear": "kink", "nearest": "ties"}.get(str(options.get("mode")), "")
+    if options.get("variant") == "released":  # of dense_decode: the program's derivatives, and no other
+        return ""
     return "kink" if operation in ("multiscale_sample", "dense_decode") else ""

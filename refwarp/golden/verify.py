@@ -10,15 +10,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from enum import IntEnum
 from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
-from refwarp.golden.case import Case, Floats, Truth, is_exact
+from refwarp.golden.case import Case, Truth, is_exact
 from refwarp.golden.flags import FLAGS
-from refwarp.golden.grades import PROFILES, Profile, shares
-from refwarp.golden.operations import CHOICES, OPERATIONS, Call, choice
+from refwarp.golden.grades import PROFILES, Profile, Shares, shares
+from refwarp.golden.operations import OPERATIONS, Call, choice
 
 # What a target can be run in, and what it is run in unless it says otherwise.
 DTYPES = ("float16", "bfloat16", "float32", "float64")
@@ -53,7 +55,7 @@ class Reply:
     Attributes
     ----------
     results : tuple
-        Arrays, one for each output, if the call returned.
+        One for each output, if the call returned: an array, or text that says what there is in its place.
     raised : str
         The exception and its message, if it raised; "" if not.
     refused : bool
@@ -64,7 +66,7 @@ class Reply:
         What else is wrong with the call: it hung, the process died, an input was written into. "" if nothing.
     """
 
-    results: tuple[Any, ...] = ()
+    results: tuple[npt.NDArray[Any] | str, ...] = ()
     raised: str = ""
     refused: bool = False
     missing: str = ""
@@ -89,17 +91,20 @@ class Target(Protocol):
         """What it can be run in."""
         ...
 
-    @property
-    def choices(self) -> Mapping[str, Sequence[str]]:
-        """The conventions that it can choose, by option: a part of `operations.CHOICES`."""
-        ...
-
     def offers(self, function: str) -> bool:
         """Tell whether there is such a function."""
         ...
 
+    def conventions(self, case: Case, dtype: str) -> Sequence[str]:
+        """Return the conventions that it can be asked for in a case, some of `operations.CHOICES`."""
+        ...
+
     def reply(self, case: Case, call: Call, dtype: str, options: Mapping[str, Any]) -> Reply:
         """Run one call of one case."""
+        ...
+
+    def remarks(self, cases: Sequence[Case]) -> Sequence[str]:
+        """Return what else a reader should know, in sentences, given all cases of the suite."""
         ...
 
 
@@ -117,8 +122,10 @@ class Outcome:
         The worst element's error as a share of its faithful and of its working-precision bound.
     problem : str
         What is wrong beside the numbers (an exception, a shape, a changed input); "" if nothing.
-    errors : float64 array, optional
-        Each element's share of its faithful bound, where not all of them are faithful.
+    result : array, optional
+        What the target returned, where not all of it is faithful.
+    shares : Shares, optional
+        Each element's error as a share of its bounds, there too.
     """
 
     case: Case
@@ -128,7 +135,8 @@ class Outcome:
     share: float
     working_share: float
     problem: str = ""
-    errors: Floats | None = field(default=None, compare=False)
+    result: npt.NDArray[Any] | None = field(default=None, compare=False)
+    shares: Shares | None = field(default=None, compare=False)
 
     @property
     def grade(self) -> Grade:
@@ -140,22 +148,39 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Skip:
-    """Calls that a target does not offer: of a function, for a reason, and how many."""
+    """Calls of a function that a target does not offer, for a reason: the names of their cases, and the dtypes."""
 
     function: str
     reason: str
-    count: int
+    calls: tuple[tuple[str, str], ...]
+
+    @property
+    def count(self) -> int:
+        """How many calls."""
+        return len(self.calls)
 
 
 @dataclass(frozen=True)
 class Verification:
-    """What a target was, all outcomes of its run, and what it does not offer."""
+    """What a target was, all outcomes of its run, what it does not offer, and how good it has to be.
+
+    Attributes
+    ----------
+    skipped : tuple of Skip
+        The calls that it does not offer.
+    remarks : tuple of str
+        What else a reader should know, in sentences.
+    required : Grade
+        The worst grade that passes.
+    """
 
     target: str
     version: str
     profile: Profile
     outcomes: tuple[Outcome, ...]
-    skipped: tuple[Skip, ...]
+    skipped: tuple[Skip, ...] = ()
+    remarks: tuple[str, ...] = ()
+    required: Grade = Grade.WORKING
 
     @property
     def grade(self) -> Grade:
@@ -164,8 +189,13 @@ class Verification:
 
     @property
     def passed(self) -> bool:
-        """Whether anything ran, and nothing was wrong."""
-        return self.grade < Grade.WRONG
+        """Whether anything ran, and all of it is as good as required."""
+        return self.grade <= self.required
+
+    @property
+    def failures(self) -> tuple[Outcome, ...]:
+        """The outcomes that are not as good as required."""
+        return tuple(outcome for outcome in self.outcomes if outcome.grade > self.required)
 
 
 @dataclass(frozen=True)
@@ -177,9 +207,12 @@ class Selection:
     flags: Collection[str] = ()
     cases: Collection[str] = ()
 
-    def check(self, cases: Sequence[Case]) -> None:
-        """Raise ValueError if a name is one that there is not."""
+    def check(self, cases: Sequence[Case], target: Target) -> None:
+        """Raise ValueError if a name is one that there is not, or a dtype one that the target does not run in."""
         _check_names("dtype", self.dtypes, DTYPES)
+        for dtype in self.dtypes:
+            if dtype not in target.dtypes:
+                raise ValueError(f"dtype: given {dtype!r}; {target.name} runs in {', '.join(target.dtypes)} only")
         _check_names("operation", self.operations, tuple(OPERATIONS))
         _check_names("flag", self.flags, tuple(FLAGS))
         _check_names("case", self.cases, tuple(case.name for case in cases))
@@ -198,6 +231,7 @@ def verify(
     target: Target,
     selection: Selection | None = None,
     profile: Profile = PROFILES["float"],
+    required: Grade = Grade.WORKING,
     progress: Callable[[int, int], None] | None = None,
 ) -> Verification:
     """Run a target on golden cases.
@@ -212,6 +246,8 @@ def verify(
         What to run: everything in each dtype of the target, if not given.
     profile : Profile
         What is working precision; by default coordinates in floating point.
+    required : Grade
+        The worst grade that passes.
     progress : callable, optional
         Is told, after each case, how many are done of how many.
 
@@ -222,15 +258,15 @@ def verify(
     Raises
     ------
     ValueError
-        If a dtype, an operation, a flag or a case is unknown.
+        If a dtype, an operation, a flag or a case is unknown, or the target does not run in a dtype.
     """
     everything, selection = list(cases), selection or Selection()
-    selection.check(everything)
+    selection.check(everything, target)
     todo = [case for case in everything if selection.holds(case)]
     outcomes: list[Outcome] = []
-    skipped: dict[tuple[str, str], int] = {}
+    skipped: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for done, case in enumerate(todo, 1):
-        for dtype in selection.dtypes or target.dtypes:
+        for dtype in dict.fromkeys(selection.dtypes or target.dtypes):
             if not is_asked(case, dtype):
                 continue
             for call in OPERATIONS[case.operation]:
@@ -240,11 +276,12 @@ def verify(
                             outcomes.append(found)
                         else:
                             key = call.function(case.operation), found
-                            skipped[key] = skipped.get(key, 0) + 1
+                            skipped.setdefault(key, []).append((case.name, dtype))
         if progress:
             progress(done, len(todo))
-    skips = tuple(Skip(function, reason, count) for (function, reason), count in skipped.items())
-    return Verification(target.name, target.version, profile, tuple(outcomes), skips)
+    skips = tuple(Skip(function, reason, tuple(calls)) for (function, reason), calls in skipped.items())
+    remarks = tuple(target.remarks(everything))
+    return Verification(target.name, target.version, profile, tuple(outcomes), skips, remarks, required)
 
 
 def is_asked(case: Case, dtype: str) -> bool:
@@ -256,8 +293,12 @@ def is_asked(case: Case, dtype: str) -> bool:
 def _check_names(argument: str, given: Collection[str], known: Sequence[str]) -> None:
     for name in given:
         if name not in known:
-            some = ", ".join(known[:12]) + (", ..." if len(known) > 12 else "")
-            raise ValueError(f"{argument}: given {name!r}, expected some of {some}")
+            few = len(known) <= 12
+            some = known if few else get_close_matches(name, known, n=3, cutoff=0.0)
+            raise ValueError(
+                f"{argument}: given {name!r}, {'expected some of' if few else 'which there is not; the nearest are'} "
+                f"{', '.join(some)}"
+            )
 
 
 def _has(case: Case, call: Call) -> bool:
@@ -272,8 +313,8 @@ def _run(case: Case, call: Call, target: Target, dtype: str, profile: Profile) -
         yield "there is no such function"
         return
     option = choice(case.operation, case.options)
-    known = [name for name in target.choices.get(option, ()) if name in CHOICES[option]] if option else []
-    for convention in known if known and case.result != "invalid" else [""]:
+    known = target.conventions(case, dtype) if option and case.result != "invalid" else ()
+    for convention in known or ("",):
         options = {**case.options, option: convention} if convention else dict(case.options)
         reply = target.reply(case, call, dtype, options)
         if reply.missing:
@@ -300,7 +341,7 @@ def _judged(
     problem = reply.broken or (f"raised {reply.raised}" if reply.raised else "")
     if not problem and len(reply.results) != len(call.outputs):
         problem = f"returned {len(reply.results)} arrays, expected {len(call.outputs)}"
-    results = reply.results if len(reply.results) == len(call.outputs) else (None,) * len(call.outputs)
+    results = reply.results if len(reply.results) == len(call.outputs) else ("",) * len(call.outputs)
     move = profile.move(case, dtype)
     for path, result in zip(call.paths(), results, strict=True):
         truths = case.conventions(path)
@@ -315,18 +356,18 @@ def _outcome(
     dtype: str,
     path: str,
     convention: str,
-    result: Any,
+    result: npt.NDArray[Any] | str,
     truths: list[Truth],
     move: float,
     problem: str,
 ) -> Outcome:
+    if problem or isinstance(result, str):
+        return Outcome(case, dtype, path, convention, math.inf, math.inf, problem or str(result))
     shape, carried = truths[0].elements.shape, "float32" if dtype == "bfloat16" else dtype
-    if not problem and not isinstance(result, np.ndarray):
-        problem = f"returned {type(result).__name__}, expected an array"
-    elif not problem and (result.dtype != carried or result.shape != shape):
-        problem = f"returned {result.dtype}{result.shape}, expected {carried}{shape}"
-    if problem:
+    if result.dtype != carried or result.shape != shape:
+        problem = f"returned {result.dtype}{list(result.shape)}, expected {carried}{list(shape)}"
         return Outcome(case, dtype, path, convention, math.inf, math.inf, problem)
     found = shares(result, truths, case.seams.get(path), dtype, move)
     worst, working = (float(each.max(initial=0.0)) for each in (found.faithful, found.working))
-    return Outcome(case, dtype, path, convention, worst, working, errors=found.faithful if worst > 1.0 else None)
+    details = (result.copy(), found) if worst > 1.0 else (None, None)
+    return Outcome(case, dtype, path, convention, worst, working, "", *details)

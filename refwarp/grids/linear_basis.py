@@ -207,7 +207,7 @@ def bernstein_basis(degree: int, size: Any, align_corners: bool = False) -> Arra
     _, _, height, width = check_size(size)
     x, y = (_bernstein_polynomials(degree, length, align_corners) for length in (width, height))
     products: Array = y[:, None, :, None] * x[None, :, None, :]  # (linear_basis.5)
-    return products.reshape(-1, height, width)
+    return products.reshape((degree + 1) ** 2, height, width)
 
 
 def _points(length: int, align_corners: bool) -> Array:

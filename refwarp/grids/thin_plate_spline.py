@@ -278,7 +278,7 @@ def thin_plate_spline_basis(control: Any, size: Any, align_corners: bool = False
     _check_control(control)
     lattice = _lattice(size, align_corners)
     basis = _cardinal_basis(control.astype(np.float64).tobytes(), _smoothing_weight(smoothing), lattice)
-    return basis.reshape(-1, lattice.height, lattice.width)
+    return basis.reshape(len(control), lattice.height, lattice.width)
 
 
 def _regular_control(count: int) -> Array:

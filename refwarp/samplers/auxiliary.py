@@ -56,8 +56,8 @@ def _displaced(grid: Any, displacement: Any) -> Any:
     """Return T(x_i + displacement) for T given at the points of a grid (auxiliary.1)."""
     batch, rows, columns, _, _ = displacement.shape
     image, i, j = np.ogrid[:batch, :rows, :columns]
-    y0, y1, fy = _cell(i[..., None] + displacement[..., 1], rows)
-    x0, x1, fx = _cell(j[..., None] + displacement[..., 0], columns)
+    y0, y1, fy = _cell(i[..., None], displacement[..., 1], rows)
+    x0, x1, fx = _cell(j[..., None], displacement[..., 0], columns)
     image = image[..., None]
     with np.errstate(invalid="ignore"):  # a grid with infinite points
         upper = grid[image, y0, x0] * (1.0 - fx) + grid[image, y0, x1] * fx
@@ -65,11 +65,15 @@ def _displaced(grid: Any, displacement: Any) -> Any:
         return upper * (1.0 - fy) + lower * fy
 
 
-def _cell(place: Any, size: int) -> tuple[Any, Any, Any]:
-    """Return the nearest cell of places on an axis of `size` points, its two ends, and the fraction f in it."""
-    left = np.clip(np.floor(np.nan_to_num(place)), 0, max(size - 2, 0)).astype(np.intp)
+def _cell(index: Any, displacement: Any, size: int) -> tuple[Any, Any, Any]:
+    """Return the nearest cell of places on an axis of `size` points, its two ends, and the fraction f in it.
+
+    f is made of the displacement and whole numbers: a place j + displacement would lose digits as j grows.
+    """
+    whole = np.clip(np.floor(np.nan_to_num(displacement)), -size, size)
+    left = np.clip(index + whole, 0, max(size - 2, 0)).astype(np.intp)
     right = np.minimum(left + 1, size - 1)
-    return left, right, (place - left)[..., None] * (right - left)[..., None]
+    return left, right, (displacement - (left - index))[..., None] * (right - left)[..., None]
 
 
 def _check_map_size(given: Any) -> tuple[int, int]:

@@ -6,7 +6,7 @@
 Ties go to the even pixel (PyTorch: `grid_sample`) or up (STN's integer kernel: `separable_sample`). The
 coordinate is padded first, then rounded. Whether x_i is a tie is decided exactly, from the given floats. The
 gradient with respect to the grid is 0 (NaN where a coordinate is): between its jumps the value is constant. Each of
-the two is the transpose of the other, so second derivatives need nothing more.
+the two is the transpose of the other, so second derivatives need nothing more than zeros with a history.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from refwarp.conventions import (
     REFLECTION,
     coordinate_scale,
     fold,
-    half_difference,
     is_undefined,
     place,
 )
@@ -45,7 +44,8 @@ def nearest_pixel(g: float, size: int, align_corners: bool, padding: int, ties: 
         if padding == REFLECTION:
             g, _ = fold(g)
         t, remainder = two_product(g, coordinate_scale(size, align_corners))
-        excess = half_difference(t, remainder, 2.0 * n - (size - 1) + 1.0)
+        excess, lost = two_sum(t, -(2.0 * n - (size - 1) + 1.0))
+        excess += lost + remainder
         # Up is meant in the given coordinate: in the mirror it is down.
         tie_goes_up = sign > 0.0 if ties == UP else n % 2 != 0
         if excess > 0.0 or (excess == 0.0 and tie_goes_up):
@@ -99,13 +99,6 @@ def _backward(
                 ginput[b, c, n, m] = compensated(plane[n, m], lost[n, m])
 
 
-def _grid_gradient(grid: Any, padding: int) -> Tensor:
-    """Return zeros, and NaN where the sample is."""
-    undefined = np.isnan(grid) | (np.isinf(grid) if padding == REFLECTION else False)
-    anywhere = np.broadcast_to(undefined.any(axis=-1, keepdims=True), grid.shape)
-    return Tensor(np.where(anywhere, grid.dtype.type(np.nan), grid.dtype.type(0)))
-
-
 class Nearest(Function):
     """(input (N, C, H, W), grid (N, H_out, W_out, 2)) -> output (N, C, H_out, W_out)."""
 
@@ -123,7 +116,7 @@ class Nearest(Function):
         """Compute (nearest.2), and zeros."""
         input, grid = ctx.inputs
         ginput = NearestGradient.apply(gout, grid.detach(), size=input.shape[2:], **ctx.parameters)
-        return ginput, _grid_gradient(grid.data, ctx.parameters["padding"])
+        return ginput, NearestGridGradient.apply(gout, grid, padding=ctx.parameters["padding"])
 
 
 class NearestGradient(Function):
@@ -145,3 +138,21 @@ class NearestGradient(Function):
         """Compute (nearest.1): the transpose of the transpose."""
         options = {name: ctx.parameters[name] for name in ("align_corners", "padding", "ties")}
         return Nearest.apply(cotangent_input, ctx.inputs[1], **options), None
+
+
+class NearestGridGradient(Function):
+    """(gout (N, C, H_out, W_out), grid) -> ggrid: zeros, and NaN where the sample is. So are its own gradients."""
+
+    @staticmethod
+    def forward(ctx: Context, gout: Any, grid: Any, *, padding: int) -> Any:
+        """Return zeros of the grid's shape."""
+        undefined = np.isnan(grid) | (np.isinf(grid) if padding == REFLECTION else False)
+        anywhere = np.broadcast_to(undefined.any(axis=-1, keepdims=True), grid.shape)
+        return np.where(anywhere, grid.dtype.type(np.nan), grid.dtype.type(0))
+
+    @staticmethod
+    def backward(ctx: Context, cotangent_grid: Tensor) -> tuple[Tensor | None, ...]:
+        """Return zeros once more."""
+        gout, grid = ctx.inputs
+        ggrid = NearestGridGradient.apply(gout, grid, padding=ctx.parameters["padding"])
+        return Tensor(np.zeros_like(gout.data)), ggrid

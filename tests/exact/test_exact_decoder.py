@@ -183,6 +183,26 @@ def test_holes_are_filled_as_said():
 
 
 @settings(max_examples=15, deadline=None)
+@given(lists(SMALL, 1, HEIGHT, WIDTH), lists(SMALL, 1, HEIGHT, WIDTH), points(2), st.sampled_from(["previous", "neighbours"]))
+def test_the_gradient_of_the_previous_map_is_the_transpose_of_the_filling(gout, previous, at, fill):
+    decoded = decoder.decode([[[F(0), F(0)]]], [[to_g(point, False) for point in at]], HEIGHT, WIDTH, False)
+    filled, gradient = decoder.filled(decoded, previous, fill), decoder.fill_gradient(decoded, gout, fill)
+    forward = sum(at_place(gout, place) * at_place(filled, place).value for place in places(gout))
+    assert forward == sum(at_place(previous, place) * at_place(gradient, place).value for place in places(gout))
+    assert all(at_place(decoder.fill_gradient(decoded, gout, "zeros"), place).value == 0 for place in places(gout))
+
+
+def test_a_value_that_is_nan_reaches_the_pixels_on_which_it_has_a_weight():
+    grid = [[to_g((F(1, 2), F(1, 2)), False, 3, 3), to_g((F(3, 2), F(3, 2)), False, 3, 3)]]
+    maps = decoder.decode([[[float("nan"), F(2)]]], grid, 3, 3, False).maps
+    assert [[cell.value == cell.value for cell in row] for row in maps[0]] == [
+        [False, False, True],
+        [False, False, True],
+        [True, True, True],
+    ]
+
+
+@settings(max_examples=15, deadline=None)
 @given(lists(SMALL, 2, HEIGHT, WIDTH), lists(SMALL, 2, 1, 3), points(3), st.booleans())
 def test_the_gradients_are_the_derivatives_of_the_printed_forward(gout, values, at, align_corners):
     grid = [[to_g(point, align_corners) for point in at]]

@@ -9,7 +9,7 @@ from nested import at, derivative, places
 
 from refwarp.exact import bilinear
 from refwarp.exact import linearized as exact
-from refwarp.exact.auxiliary import auxiliary_point
+from refwarp.exact.auxiliary import auxiliary_point, interpolated
 from refwarp.exact.numbers import Dual
 from refwarp.exact.running_error import Bounded
 
@@ -95,6 +95,23 @@ def test_the_collapse_noise_is_a_deviation_and_not_a_variance(delta, n):
 
     u, v = auxiliary_point(collapse, (F(0), F(0)), (F(1), F(1)), (F(1), F(1)), (n, -n), (delta, 2 * delta))
     assert (u, v) == (2 + delta * n, 3 - 2 * delta * n)
+
+
+@given(SMALL, SMALL, st.lists(SMALL, min_size=6, max_size=6), st.integers(0, 2), st.integers(0, 3))
+def test_a_grid_interpolated_between_its_points_continues_an_affine_transformation(dx, dy, theta, i, j):
+    def transform(x, y):
+        return [theta[3 * r] * x + theta[3 * r + 1] * y + theta[3 * r + 2] for r in range(2)]
+
+    grid = [[transform(F(m), F(n)) for m in range(4)] for n in range(3)]
+    assert interpolated(grid, i, j, dx, dy) == transform(j + dx, i + dy)
+    # Along an axis of one point it is that point's, wherever.
+    assert interpolated([row[:1] for row in grid], i, 0, dx, dy) == transform(F(0), i + dy)
+
+
+def test_a_grid_is_interpolated_in_the_nearest_cell():
+    grid = [[[F(n * m), F(m * m)] for m in range(4)] for n in range(4)]
+    assert interpolated(grid, 1, 1, F(1, 2), F(1, 4)) == [F(15, 8), F(5, 2)]
+    assert interpolated(grid, 3, 3, F(1), F(1)) == [F(16), 9 + 5]
 
 
 # ---- (LMS 4) to (LMS 7): the fit ----

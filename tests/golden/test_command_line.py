@@ -6,12 +6,15 @@ import stat
 import subprocess
 import sys
 
+import h5py
 import numpy as np
 import pytest
 
-from refwarp import __version__
+from refwarp import __version__, cli
 from refwarp.cli import run
 from refwarp.golden import SUITE, build, format
+from refwarp.golden.grades import PROFILES
+from refwarp.golden.report import SUFFIXES
 from refwarp.golden.targets import refwarp as target
 
 
@@ -26,6 +29,7 @@ def refused(capsys, *arguments) -> str:
     """Run a command that must end with exit code 2, and return its one line on stderr."""
     assert run([str(argument) for argument in arguments]) == 2
     captured = capsys.readouterr()
+    assert captured.out == ""
     assert captured.err.startswith("refwarp: ") and captured.err.count("\n") == 1
     assert "Traceback" not in captured.err
     return captured.err
@@ -39,18 +43,26 @@ def test_version(capsys):
 def test_verify_prints_a_table(capsys, small):
     assert run(["verify", "--golden", str(small)]) == 0
     printed = capsys.readouterr().out
-    for word in ("affine_grid", "forward/grid", "second_vjp/ggrid", "refusal", "float32", "float64", "faithful"):
+    for word in ("affine_grid", "grid_sample", "float32", "float64", "faithful", "working", "wrong", "error/budget"):
         assert word in printed
-    assert "wrong" not in printed and "cases are faithful" in printed
+    assert "cases are faithful; the worst error is " in printed and "First failure" not in printed
+    assert run(["verify", "refwarp:cpu", "--golden", str(small), "--verbose"]) == 0
+    printed = capsys.readouterr().out
+    for word in ("forward/grid", "second_vjp/ggrid", "refusal"):
+        assert word in printed
 
 
-def test_verify_takes_one_dtype_and_one_operation(capsys, small):
+def test_verify_takes_dtypes_operations_flags_and_cases(capsys, small):
     assert run(["verify", "--golden", str(small), "--dtype", "float32", "--operation", "affine_grid"]) == 0
     printed = capsys.readouterr().out
     assert "float64" not in printed and "grid_sample" not in printed
+    assert run(["verify", "--golden", str(small), "--flag", "Kink", "--flag", "NonFinite"]) == 0
+    assert "All 2 cases" in capsys.readouterr().out
+    assert run(["verify", "--golden", str(small), "--case", "grid_sample/row_at_pixel"]) == 0
+    assert "All 1 cases" in capsys.readouterr().out
 
 
-def test_verify_fails_when_a_kernel_is_wrong(capsys, small, monkeypatch):
+def test_verify_fails_when_a_kernel_is_wrong_and_writes_reports(capsys, small, monkeypatch, tmp_path):
     right = target.grid_sample_vjp
 
     def scaled(*arrays, **options):
@@ -58,10 +70,51 @@ def test_verify_fails_when_a_kernel_is_wrong(capsys, small, monkeypatch):
         return ginput, ggrid * ggrid.dtype.type(1.001)
 
     monkeypatch.setattr(target, "grid_sample_vjp", scaled)
-    assert run(["verify", "--golden", str(small)]) == 1
+    reports = [tmp_path / f"report{suffix}" for suffix in SUFFIXES]
+    command = ["verify", "--golden", str(small)]
+    for report in reports:
+        command += ["--report", str(report)]
+    assert run(command) == 1
     printed = capsys.readouterr().out
-    assert "wrong" in printed and "First failure: grid_sample/interior_3x4, vjp/ggrid in float32" in printed
+    assert "First failure: grid_sample/interior_3x4, vjp/ggrid in float32" in printed
     assert "Ordinary samples of two channels." in printed
+    for report in reports:
+        assert "interior_3x4" in report.read_text()
+
+
+def test_the_required_grade_decides(capsys, small, monkeypatch):
+    right = target.affine_grid
+
+    def rounded_eight_times(theta, **options):
+        grid = right(theta, **options)
+        return grid * (1 + 4 * np.finfo(grid.dtype).eps)
+
+    monkeypatch.setattr(target, "affine_grid", rounded_eight_times)
+    command = ["verify", "--golden", str(small), "--case", "affine_grid/identity_3x5", "--dtype", "float32"]
+    assert run(command) == run([*command, "--require", "working"]) == 0
+    assert "of working precision" in capsys.readouterr().out
+    assert run([*command, "--require", "faithful"]) == 1
+    assert "1 of 1 cases are not faithful." in capsys.readouterr().out
+
+
+def test_every_profile_and_every_grade_that_can_be_required_has_its_option():
+    assert {profile.value for profile in cli._Profile} == set(PROFILES)
+    assert {grade.value for grade in cli._Required} == {"faithful", "working"}
+
+
+def test_verify_an_adapter_and_a_file_of_results(capsys, small, tmp_path, few):
+    adapter = tmp_path / "mine.py"
+    adapter.write_text("VERSION = '7'\nfrom refwarp.golden.targets.refwarp import affine_grid")
+    assert run(["verify", str(adapter), "--golden", str(small), "--timeout", "50", "--profile", "fixed8"]) == 0
+    printed = capsys.readouterr().out
+    assert f"{adapter} 7, coordinates rounded to 1/256 of a pixel" in printed
+    assert "Skipped: " in printed and "calls of grid_sample_vjp: there is no such function." in printed
+    with h5py.File(tmp_path / "mine.h5", "w") as file:
+        for case in few:
+            if "forward/grid" in case.outputs and case.dtype != "float64":
+                file[f"float64/{case.name}/forward/grid"] = case.outputs["forward/grid"].elements["value"]
+    assert run(["verify", str(tmp_path / "mine.h5"), "--golden", str(small)]) == 0
+    assert "no results in the file" in capsys.readouterr().out
 
 
 def test_verify_fails_when_no_case_ran(capsys, tmp_path, suite):
@@ -69,6 +122,10 @@ def test_verify_fails_when_no_case_ran(capsys, tmp_path, suite):
     format.write(path, [case for case in suite.cases if case.dtype == "float64"][:2], "7")
     assert run(["verify", "--golden", str(path), "--dtype", "float32"]) == 1
     assert "No case ran" in capsys.readouterr().out
+    (tmp_path / "empty.py").write_text("")
+    assert run(["verify", str(tmp_path / "empty.py"), "--golden", str(path)]) == 1
+    printed = capsys.readouterr().out
+    assert "No case ran, so nothing is verified." in printed and "there is no such function" in printed
 
 
 def test_build_check_and_show(capsys, tmp_path, few, monkeypatch):
@@ -96,6 +153,9 @@ def test_the_shipped_suite_is_whole(capsys):
         (["golden"], "Missing command"),
         (["verifi"], "verifi"),
         (["verify", "--speed"], "--speed"),
+        (["verify", "--profile", "fixed7"], "fixed7"),
+        (["verify", "--require", "wrong"], "wrong"),
+        (["verify", "--timeout", "0"], "--timeout"),
         (["golden", "check"], "Missing argument"),
         (["golden", "build"], "--out"),
     ],
@@ -109,12 +169,16 @@ def test_bad_input(capsys, tmp_path, small):
     (tmp_path / "text.h5").write_text("not a golden file")
     assert "is no file" in refused(capsys, "verify", "--golden", tmp_path / "missing.h5")
     assert "no HDF5 file" in refused(capsys, "golden", "check", tmp_path / "text.h5")
-    assert "--dtype: given 'float8', expected one of 'float32', 'float64'" in refused(
-        capsys, "verify", "--golden", small, "--dtype", "float8"
-    )
-    assert "--operation: given 'warp', expected one of " in refused(
-        capsys, "verify", "--golden", small, "--operation", "warp"
-    )
+    for option, value in (("dtype", "float8"), ("operation", "warp"), ("flag", "kink"), ("case", "row_at_pixel")):
+        message = refused(capsys, "verify", "--golden", small, f"--{option}", value)
+        assert message.startswith(f"refwarp: {option}: given {value!r}, ")
+    assert "no CUDA kernels yet" in refused(capsys, "verify", "refwarp:cuda")
+    assert "expected torch" in refused(capsys, "verify", "tocrh")
+    assert "no HDF5 file" in refused(capsys, "verify", tmp_path / "text.h5")
+    (tmp_path / "broken.py").write_text("import no_such_module")
+    assert "not installed" in refused(capsys, "verify", tmp_path / "broken.py")
+    assert "ends in .html, .json, .xml" in refused(capsys, "verify", "--report", tmp_path / "report.pdf")
+    assert "no folder" in refused(capsys, "verify", "--report", tmp_path / "missing" / "report.xml")
     assert "row_at_pixel" in refused(capsys, "golden", "show", "grid_sample/row_at_pixl", "--golden", small)
     small.write_bytes(small.read_bytes()[:-100])
     assert "damaged" in refused(capsys, "golden", "check", small)

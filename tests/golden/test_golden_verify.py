@@ -1,47 +1,59 @@
 """The verifier: refwarp's kernels pass, and each planted defect is caught, at the output where it is."""
 
-import math
-from fractions import Fraction
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from refwarp.exact import budget
-from refwarp.exact.numbers import Sum
-from refwarp.golden.case import ELEMENT, Case, Truth
+from refwarp.golden.case import Case
+from refwarp.golden.grades import PROFILES
 from refwarp.golden.operations import OPERATIONS
-from refwarp.golden.report import describe, lines, summary
+from refwarp.golden.report import describe, lines
 from refwarp.golden.targets import refwarp as own
-from refwarp.golden.truth import element
-from refwarp.golden.verify import Grade, share, verify
+from refwarp.golden.targets.module import ModuleTarget
+from refwarp.golden.verify import USUAL_DTYPES, Grade, Selection, is_asked, verify
+
+RULES = own.CHOICES["kink"]
 
 
-def failures(found):
-    return [outcome for outcome in found.outcomes if outcome.grade == Grade.WRONG]
+def run(cases, module, /, profile="float", required=Grade.WORKING, **selection):
+    """Verify a module, or an object with such functions, in this process."""
+    target = ModuleTarget(module, "target")
+    return verify(cases, target, Selection(**selection), PROFILES[profile], required)
+
+
+@pytest.fixture(scope="session")
+def bilinear(suite):
+    """The cases of bilinear sampling with zeros around, of affine grids, and of refusals."""
+    return [
+        case
+        for case in suite.cases
+        if case.operation == "affine_grid"
+        or (case.operation == "grid_sample" and case.options.get("padding_mode") == "zeros")
+        and case.options.get("mode") == "bilinear"
+    ]
 
 
 def test_own_kernels_are_faithful_on_every_case(suite):
-    found = verify(suite.cases, own)
-    assert not failures(found), "\n".join(describe(outcome) for outcome in failures(found))
+    found = run(suite.cases, own, required=Grade.FAITHFUL, dtypes=USUAL_DTYPES)
+    assert not found.failures, "\n".join(describe(outcome) for outcome in found.failures)
     assert found.passed and found.skipped == ()
-    run = {(outcome.case.name, outcome.dtype) for outcome in found.outcomes}
-    assert run == {
-        (case.name, dtype)
-        for case in suite.cases
-        for dtype in ("float32", "float64")
-        if case.dtype != "float64" or dtype == "float64"
-    }
+    asked = {(case.name, dtype) for case in suite.cases for dtype in USUAL_DTYPES if is_asked(case, dtype)}
+    assert {(outcome.case.name, outcome.dtype) for outcome in found.outcomes} == asked
+    assert {name for name, _ in asked} == {case.name for case in suite.cases}
     outputs = {(line.operation, line.output) for line in lines(found)}
-    for operation, calls in OPERATIONS.items():
-        expected = {path for call in calls for path in call.paths()} | {"refusal"}
-        assert {output for name, output in outputs if name == operation} == expected
+    for operation in {case.operation for case in suite.cases}:
+        expected = {path for call in OPERATIONS[operation] for path in call.paths()}
+        assert {output for name, output in outputs if name == operation} >= expected
 
 
-def test_each_kink_rule_is_asked_for(suite, by_name):
-    found = verify([by_name["grid_sample/row_at_pixel"]], own)
+def test_own_kernels_in_float16_are_no_worse_than_working_precision(suite):
+    found = run(suite.cases, own, dtypes=["float16"])
+    assert found.passed, "\n".join(describe(outcome) for outcome in found.failures)
+
+
+def test_each_kink_rule_is_asked_for(by_name):
+    found = run([by_name["grid_sample/row_at_pixel"]], own)
     rules = {outcome.convention for outcome in found.outcomes if outcome.output == "vjp/ggrid"}
     assert rules == {"right", "left", "central", "literal"}
 
@@ -52,7 +64,7 @@ def test_each_kink_rule_is_asked_for(suite, by_name):
 def with_changes(**changes):
     """Return refwarp's target with some functions replaced."""
     functions = {call.function(operation) for operation, calls in OPERATIONS.items() for call in calls}
-    return SimpleNamespace(**{name: getattr(own, name) for name in functions} | {"KINKS": own.KINKS} | changes)
+    return SimpleNamespace(**{name: getattr(own, name) for name in functions} | {"CHOICES": own.CHOICES} | changes)
 
 
 def vjp(change):
@@ -155,8 +167,9 @@ def sample_by_sample(gout, input, grid, **options):
 def test_plain_sums_are_caught(by_name, dtype):
     cases = [by_name[f"affine_grid/creeping_{dtype}"], by_name[f"grid_sample/creeping_samples_{dtype}"]]
     plain = with_changes(affine_grid_vjp=plain_sum, grid_sample_vjp=sample_by_sample)
-    assert {outcome.output for outcome in failures(verify(cases, plain))} == {"vjp/gtheta", "vjp/ginput"}
-    assert verify(cases, own).passed
+    found = run(cases, plain, dtypes=[dtype], required=Grade.FAITHFUL)
+    assert {outcome.output for outcome in found.failures} == {"vjp/gtheta", "vjp/ginput"}
+    assert run(cases, own, required=Grade.FAITHFUL).passed
 
 
 @pytest.mark.parametrize(
@@ -195,13 +208,14 @@ def test_plain_sums_are_caught(by_name, dtype):
         ("vjp/gtheta", with_changes(affine_grid_vjp=lambda ggrid, theta, **options: theta)),
     ],
 )
-def test_planted_defects_are_caught(suite, output, target):
-    found = verify(suite.cases, target)
+def test_planted_defects_are_caught(bilinear, output, target):
+    operation = "affine_grid" if output in ("forward/grid", "vjp/gtheta") else "grid_sample"
+    found = run(bilinear, target, dtypes=USUAL_DTYPES, operations=[operation])
     assert not found.passed
-    assert output in {outcome.output for outcome in failures(found)}
+    assert output in {outcome.output for outcome in found.failures}
 
 
-def test_defects_have_a_verdict_and_the_rest_still_runs(suite):
+def test_defects_have_a_verdict_and_the_rest_still_runs(bilinear):
     def writes(input, grid, **options):
         output = own.grid_sample(input, grid, **options)
         grid *= 1
@@ -211,8 +225,8 @@ def test_defects_have_a_verdict_and_the_rest_still_runs(suite):
     def raises(gout, input, grid, **options):
         raise RuntimeError("out of threads")
 
-    found = verify(suite.cases, with_changes(grid_sample=writes, grid_sample_vjp=raises))
-    problems = {outcome.output: outcome.problem for outcome in failures(found)}
+    found = run(bilinear, with_changes(grid_sample=writes, grid_sample_vjp=raises))
+    problems = {outcome.output: outcome.problem for outcome in found.failures}
     assert problems["forward/output"] == "wrote into input"
     assert problems["vjp/ggrid"] == problems["vjp/ginput"] == "raised RuntimeError: out of threads"
     assert all(problem == "" for output, problem in problems.items() if output.startswith("second_vjp"))
@@ -230,9 +244,10 @@ def test_calls_that_must_be_refused(suite):
             raise ZeroDivisionError from error
 
     refused = [case for case in suite.cases if case.result == "invalid"]
-    wrong = failures(verify(refused, with_changes(affine_grid=accepts, grid_sample=crashes)))
+    wrong = run(refused, with_changes(affine_grid=accepts, grid_sample=crashes)).failures
     assert {outcome.output for outcome in wrong} == {"refusal"}
-    assert {outcome.problem for outcome in wrong} == {"was not refused", "raised ZeroDivisionError: "}
+    crash = "was not refused but raised ZeroDivisionError: "
+    assert {outcome.problem for outcome in wrong} == {"was not refused", crash}
 
 
 # ---- targets that are not refwarp ----
@@ -258,13 +273,36 @@ def naive(input, grid, *, align_corners, **_):
     return output.astype(input.dtype)
 
 
-def test_rounded_coordinates_are_told_from_faithful_ones(suite):
-    """The usual formula is within the budget where coordinates are short, and not where they are long."""
-    found = verify(suite.cases, SimpleNamespace(grid_sample=naive), operations=["grid_sample"])
+def test_rounded_coordinates_are_told_from_faithful_ones(bilinear):
+    """The usual formula is faithful where coordinates are short, and of working precision where they are long."""
+    found = run(bilinear, SimpleNamespace(grid_sample=naive), operations=["grid_sample"])
     grades = {(o.case.name.partition("/")[2], o.dtype): o.grade for o in found.outcomes if o.output != "refusal"}
     assert grades["interior_3x4", "float32"] == grades["row_at_pixels", "float64"] == Grade.FAITHFUL
-    assert grades["wide_65536_float32", "float32"] == Grade.WRONG
-    assert found.skipped == ("grid_sample_vjp", "grid_sample_second_vjp")
+    assert grades["wide_65536_float32", "float32"] == Grade.WORKING
+    assert {skip.function for skip in found.skipped} == {"grid_sample_vjp", "grid_sample_second_vjp"}
+    assert {skip.reason for skip in found.skipped} == {"there is no such function"}
+
+
+def to_32nds_of_a_pixel(grid, input):
+    """Round the pixel coordinate as OpenCV's remap does; align_corners=False."""
+    size = np.array([input.shape[3], input.shape[2]], np.float64)
+    pixels = ((grid.astype(np.float64) + 1) * size - 1) / 2
+    with np.errstate(all="ignore"):
+        return ((2 * (np.round(pixels * 32) / 32) + 1) / size - 1).astype(grid.dtype)
+
+
+def test_fixed_point_has_a_profile_of_its_own(by_name):
+    case = by_name["grid_sample/interior_3x4"]
+    coarse = SimpleNamespace(
+        grid_sample=lambda input, grid, **o: own.grid_sample(input, to_32nds_of_a_pixel(grid, input), **o)
+    )
+    grades = {profile: run([case], coarse, profile=profile, dtypes=["float32"]).grade for profile in PROFILES}
+    assert grades == {
+        "float": Grade.WRONG,
+        "fixed9": Grade.WRONG,
+        "fixed8": Grade.WRONG,
+        "fixed5": Grade.WORKING,
+    }
 
 
 def answering(rule):
@@ -276,10 +314,10 @@ def answering(rule):
     return SimpleNamespace(grid_sample_vjp=grid_sample_vjp)
 
 
-@pytest.mark.parametrize("rule", own.KINKS)
-def test_a_target_without_rules_may_give_any_stated_answer(suite, rule):
-    acceptable = [case for case in suite.cases if case.result == "acceptable"]
-    found = verify(acceptable, answering(rule))
+@pytest.mark.parametrize("rule", RULES)
+def test_a_target_without_rules_may_give_any_stated_answer(bilinear, rule):
+    acceptable = [case for case in bilinear if case.result == "acceptable"]
+    found = run(acceptable, answering(rule))
     assert found.passed
     assert {outcome.convention for outcome in found.outcomes} == {""}
 
@@ -289,69 +327,41 @@ def test_no_other_answer_is_accepted(by_name):
         ginput, ggrid = own.grid_sample_vjp(gout, input, grid, **options)
         return ginput, ggrid + ggrid.dtype.type(0.25)
 
-    assert not verify([by_name["grid_sample/row_at_pixel"]], SimpleNamespace(grid_sample_vjp=between)).passed
-
-
-# ---- grades ----
-
-terms = st.lists(st.fractions(-9, 9, max_denominator=2**30), min_size=0, max_size=5)
-
-
-@given(terms, st.floats(-2, 2, allow_nan=False), st.sampled_from(["float32", "float64"]))
-def test_shares_are_those_of_exact_arithmetic(terms, offset, dtype):
-    exact = Sum(terms)
-    truth = Truth(4.0, np.array([element(exact, 0)], ELEMENT))
-    allowed = budget.budget(exact, 4.0, dtype)
-    result = np.array([exact.value + Fraction(offset) * allowed], np.float64).astype(dtype)
-    expected = budget.share(float(result[0]), exact, 4.0, dtype)
-    # In float64 a share is a difference of numbers near each other, by about 4 ulp: it is good to 1e-9 of itself.
-    assert share(result, truth, dtype)[0] == pytest.approx(expected, rel=1e-9, abs=1e-9)
-
-
-@pytest.mark.parametrize(
-    ("value", "result", "expected"),
-    [
-        (math.nan, math.nan, 0.0),
-        (math.nan, 0.0, math.inf),
-        (0.0, math.nan, math.inf),
-        (1.0, math.inf, math.inf),
-        (0.0, 0.0, 0.0),
-        (0.0, -0.0, 0.0),
-        (0.0, 5e-324, math.inf),
-    ],
-)
-def test_shares_of_special_values(value, result, expected):
-    k = 1 if value == 1.0 else 0
-    truth = Truth(4.0, np.array([(value, 0.0, k, abs(value) if k else 0.0, 0.0)], ELEMENT))
-    assert share(np.array([result]), truth, "float64")[0] == expected
-
-
-def test_nothing_run_is_nothing_verified(suite):
-    for found in (
-        verify([], own),
-        verify(suite.cases, SimpleNamespace()),
-        verify([case for case in suite.cases if case.dtype == "float64"], own, dtypes=["float32"]),
-    ):
-        assert not found.passed
-        assert summary(found) == "No case ran, so nothing is verified."
+    assert not run([by_name["grid_sample/row_at_pixel"]], SimpleNamespace(grid_sample_vjp=between)).passed
 
 
 def test_unknown_names(suite):
-    with pytest.raises(ValueError, match="dtypes: given 'float8'"):
-        verify(suite.cases, own, dtypes=["float8"])
-    with pytest.raises(ValueError, match="operations: given 'warp'"):
-        verify(suite.cases, own, operations=["warp"])
+    with pytest.raises(ValueError, match="dtype: given 'float8', expected some of float16, "):
+        run(suite.cases, own, dtypes=["float8"])
+    with pytest.raises(ValueError, match="operation: given 'warp', which there is not; the nearest are "):
+        run(suite.cases, own, operations=["warp"])
+    with pytest.raises(ValueError, match="flag: given 'NearSeem', which there is not; the nearest are NearSeam"):
+        run(suite.cases, own, flags=["NearSeem"])
+    with pytest.raises(ValueError, match="case: given 'row_at_pixel', .* grid_sample/row_at_pixel"):
+        run(suite.cases, own, cases=["row_at_pixel"])
+    with pytest.raises(ValueError, match="dtype: given 'bfloat16'; target runs in float32, float64, float16 only"):
+        run(suite.cases, own, dtypes=["bfloat16"])
 
 
-def test_a_failure_is_described_with_its_case(by_name):
-    target = with_changes(grid_sample_vjp=lambda gout, input, grid, **options: (input * 0, grid * 0))
-    found = verify([by_name["grid_sample/row_at_pixel"]], target, dtypes=["float64"])
-    text = describe(failures(found)[0])
-    assert (
-        "grid_sample/row_at_pixel, vjp/ginput in float64" in text
-        and by_name["grid_sample/row_at_pixel"].comment in text
-    )
-    assert summary(found) == "1 of 1 cases are wrong."
+def test_a_selection_takes_flags_and_cases(suite):
+    names = ["grid_sample/row_at_pixel", "grid_sample/interior_3x4"]
+    found = run(suite.cases, own, cases=names, dtypes=["float32", "float32"])
+    assert {outcome.case.name for outcome in found.outcomes} == set(names)
+    assert len(found.outcomes) == len(set((o.case.name, o.output, o.convention) for o in found.outcomes))
+    found = run(suite.cases, own, flags=["Kink", "Subnormal"], operations=["grid_sample"])
+    assert {outcome.case.name for outcome in found.outcomes} == {
+        case.name for case in suite.cases if case.operation == "grid_sample" and {"Kink", "Subnormal"} & set(case.flags)
+    }
+
+
+def test_a_function_may_say_what_it_does_not_offer(by_name):
+    def grid_sample(input, grid, **options):
+        raise NotImplementedError("this padding.")
+
+    found = run([by_name["grid_sample/interior_3x4"]], SimpleNamespace(grid_sample=grid_sample), dtypes=["float32"])
+    assert [(skip.function, skip.reason) for skip in found.skipped][0] == ("grid_sample", "this padding")
+    assert found.skipped[0].calls == (("grid_sample/interior_3x4", "float32"),)
+    assert found.outcomes == () and not found.passed
 
 
 def test_cases_are_not_changed_by_a_target(by_name):
@@ -362,6 +372,6 @@ def test_cases_are_not_changed_by_a_target(by_name):
         input[:] = 0
         return own.grid_sample(input, grid, **options)
 
-    verify([case], SimpleNamespace(grid_sample=writes))
+    run([case], SimpleNamespace(grid_sample=writes))
     for name, array in before.items():
         assert np.array_equal(case.inputs[name], array)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from refwarp.golden.case import Case
+from refwarp.golden.grades import PROFILES
 from refwarp.golden.verify import Outcome, Verification
 from refwarp.tour.kink import study_kink
 from refwarp.tour.results import MODELS, Gallery, Poses, Results, Trial, View
@@ -27,16 +28,18 @@ def make_trial(distortion: str, model: str, seed: int, error: float) -> Trial:
 
 def make_verification(worst: float) -> Verification:
     def outcome(name: str, dtype: str, output: str, share: float) -> Outcome:
-        return Outcome(Case(name, {}, {}, (), "what it is for"), dtype, output, "", share)
+        return Outcome(Case(name, {}, {}, (), "what it is for"), dtype, output, "", share, share)
 
     return Verification(
+        "refwarp",
+        "0.1.0",
+        PROFILES["float"],
         (
             outcome("affine_grid/identity", "float32", "forward/grid", 0.25),
             outcome("grid_sample/edge", "float32", "forward/output", 0.125),
             outcome("grid_sample/edge", "float64", "vjp/ggrid", worst),
             outcome("grid_sample/three_axes", "float64", "refusal", 0.0),
         ),
-        (),
     )
 
 

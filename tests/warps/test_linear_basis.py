@@ -119,6 +119,12 @@ def test_bases_are_rounded_once_a_factor(size, align_corners):
         assert worst_share(basis, sums, 3, "float64") <= 1  # two factors and a product
 
 
+def test_bases_of_nothing():
+    for size in ((0, 3), (3, 0), (0, 0)):
+        assert refwarp.affine_basis((1, 1, *size)).shape == (3, *size)
+        assert refwarp.bernstein_basis(2, (1, 1, *size)).shape == (9, *size)
+
+
 def pairs(a, b):
     return [(x, y) for p, q in zip(a, b, strict=True) for x, y in zip(p, q, strict=True)]
 

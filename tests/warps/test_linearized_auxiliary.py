@@ -64,6 +64,14 @@ def test_other_grids_are_interpolated_between_their_points():
     assert result.tolist() == [[[1.0, 1.5], [1.0, 0.0]], [[0.0, 1.0], [3.75, 8.0]]]
 
 
+def test_a_small_displacement_keeps_its_digits_far_from_the_first_point():
+    """T is 0 but for the last of 4000 points, so that T(j + d) beside it is d itself; j + d has lost 12 bits of it."""
+    grid, noise = np.zeros((1, 1, 4000, 2)), np.zeros((2, 1, 1, 4000, 1, 2))
+    grid[..., -1, :], noise[0, ..., 0] = 1.0, 0.1
+    result = refwarp.auxiliary_grid(grid, (4, 4), noise)[0, 0, :, 0]
+    assert result[-2].tolist() == [0.1, 0.1] and not result[:-2].any()
+
+
 def test_along_an_axis_of_one_output_pixel_only_theta_knows_the_transformation():
     grid = refwarp.affine_grid(THETA[:1], (1, 1, 1, 3))
     noise = np.zeros((2, 1, 1, 3, 1, 2))

@@ -103,3 +103,34 @@ def test_the_curvature_of_bicubic_sampling_on_the_lattice_is_that_of_the_right()
     (second,) = grad(first, grid, np.array([[[[1.0, 0.0]]]]))
     # a = -3/4, f = 0: -4a U[2] - 2(a+3) U[3] + (6(a+2) - 2(a+3)) U[4] + 2a U[5]
     assert second.data[0, 0, 0, 0] == 16 * (3 * 2 - 4.5 * 9 + 3 * -3 - 1.5 * 4)
+
+
+@pytest.mark.parametrize("padding", PADDINGS)
+def test_second_derivatives_of_nearest_samples(padding):
+    """With respect to gout it is a sample of the cotangent; the others are 0, and NaN where a coordinate is."""
+    rng = np.random.default_rng(5)
+    arrays = [rng.standard_normal(shape) for shape in ((1, 2, 2, 3), (1, 2, 3, 4))]
+    grid = rng.uniform(-1.5, 1.5, (1, 2, 3, 2))
+    grid[0, 0, 0, 1] = np.nan
+    gout, input, grid = (Tensor(array, requires_grad=True) for array in (*arrays, grid))
+    out = refwarp.grid_sample(input, grid, mode="nearest", padding_mode=padding)
+    first = grad(out, (input, grid), gout, create_graph=True)
+    a, b = rng.standard_normal((1, 2, 3, 4)), rng.standard_normal((1, 2, 3, 2))
+    ggout, ginput, ggrid = (g.data for g in grad(first, (gout, input, grid), (a, b)))
+    expected = refwarp.grid_sample(a, grid.data, mode="nearest", padding_mode=padding)
+    assert np.array_equal(ggout, expected, equal_nan=True)
+    assert not ginput.any()
+    assert np.isnan(ggrid[0, 0, 0]).all() and not ggrid[~np.isnan(ggrid)].any() and np.isnan(ggrid).sum() == 2
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("padding", PADDINGS)
+@pytest.mark.parametrize("align_corners", [False, True])
+def test_the_smallest_numbers_next_to_a_tie(dtype, padding, align_corners):
+    """0 is halfway between two pixels, and no other number is: half of the smallest float64 is none."""
+    tiny = np.nextafter(dtype(0), dtype(1))
+    grid = np.array([[[[-tiny, 0], [0, 0], [tiny, 0]]]], dtype)
+    options = {"mode": "nearest", "padding_mode": padding, "align_corners": align_corners}
+    assert refwarp.grid_sample(np.array([[[[3, 5]]]], dtype), grid, **options).ravel().tolist() == [3, 3, 5]
+    between_1_and_2 = refwarp.grid_sample(np.array([[[[3, 5, 7, 9]]]], dtype), grid, **options)
+    assert between_1_and_2.ravel().tolist() == [5, 7, 7]

@@ -9,13 +9,14 @@ import pytest
 from autograd_core import Tensor, grad
 from autograd_core.gradcheck import gradcheck
 from refwarp.exact import penalties as exact
-from refwarp.exact.budget import share
+from refwarp.exact.budget import share, worst_share
 from refwarp.exact.numbers import Dual, Sum, fractions
 from refwarp.penalties import bending_energy, smoothness
 
 FORMS = {"gradient": exact.GRADIENT, "laplacian": exact.LAPLACIAN, "hessian": exact.HESSIAN}
 NORMS = ["1", "2", "squared"]
 C = 12  # a squared difference: twice the roundings of the difference, a square, a sum, a division
+C_SECOND = 32  # twelve more, of the factors that the entries of the cotangent bring
 C_GRADIENT = 20  # four of an entry, two of the cotangent, 17 additions at a corner pixel, three of them in log2 k
 
 
@@ -42,22 +43,49 @@ def test_values_are_within_their_budget(dtype, form, boundary, reduction):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("boundary", ["valid", "replicate"])
-@pytest.mark.parametrize("norm", ["1", "squared"])
+@pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
 def test_gradients_are_within_their_budget(dtype, form, boundary, norm, reduction):
-    """Of g l for a cotangent g, which is one more factor of every term."""
+    """Of g l for a cotangent g; and their own gradients, for a cotangent of them."""
     rng = np.random.default_rng(6)
     field = Tensor((rng.standard_normal((2, 2, 4, 5)) + 100).astype(dtype), requires_grad=True)
-    cotangent = np.asarray(rng.standard_normal(), dtype)
-    (result,) = grad(penalty(form, field, norm, boundary=boundary, reduction=reduction), field, cotangent)
-    assert result.dtype == dtype
-    truth = exact.gradient(fractions(field.data), FORMS[form], norm, boundary, reduction)
-    factor = Fraction(cotangent.item())
-    for place in np.ndindex(field.shape):
-        n, d, i, j = place
-        total = truth[n][d][i][j]
-        total.value, total.M = factor * total.value, abs(factor) * total.M
-        assert share(float(result.data[place]), total, C_GRADIENT, dtype.__name__) <= 1
+    gpenalty = Tensor(np.asarray(rng.standard_normal(), dtype), requires_grad=True)
+    cotangent = rng.standard_normal(field.shape).astype(dtype)
+    value = penalty(form, field, norm, boundary=boundary, reduction=reduction)
+    (first,) = grad(value, field, gpenalty, create_graph=True)
+    ggpenalty, gfield = grad(first, (gpenalty, field), cotangent)
+    w, g, a = (fractions(array) for array in (field.data, gpenalty.data, cotangent))
+    settings = FORMS[form], norm, boundary, reduction
+    truth, second = exact.gradient(w, *settings, g), exact.second_gradient(a, g, w, *settings)
+    for result, total, c in (
+        (first, truth, C_GRADIENT),
+        (ggpenalty, second.ggpenalty, C_SECOND),
+        (gfield, second.gfield, C_SECOND),
+    ):
+        assert result.dtype == dtype
+        assert worst_share(result.data, total, c, dtype.__name__) <= 1
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("boundary", ["valid", "replicate"])
+@pytest.mark.parametrize("norm", NORMS)
+def test_exact_gradients_are_quotients_of_exact_differences(form, boundary, norm):
+    """Central ones, with steps so small that their error, and that of square roots, is below 2^-80."""
+    rng, step = np.random.default_rng(9), Fraction(1, 2**60)
+    w, a = (fractions(rng.standard_normal((1, 2, 3, 4))) for _ in range(2))
+    g, settings = Fraction(3, 8), (FORMS[form], norm, boundary, "mean")
+    gradient, second = exact.gradient(w, *settings, g), exact.second_gradient(a, g, w, *settings)
+
+    behind, ahead = (np.array(w, object) + sign * step * np.array(a, object) for sign in (-1, 1))
+    places = list(np.ndindex(np.shape(w)))
+    rise = exact.penalty(ahead, *settings).value - exact.penalty(behind, *settings).value
+    along = sum(gradient[n][d][i][j].value * a[n][d][i][j] for n, d, i, j in places)
+    assert abs(g * rise / (2 * step) - along) < Fraction(1, 2**80)
+    assert abs(rise / (2 * step) - second.ggpenalty.value) < Fraction(1, 2**80)
+    after, before = exact.gradient(ahead, *settings, g), exact.gradient(behind, *settings, g)
+    for n, d, i, j in places:
+        change = (after[n][d][i][j].value - before[n][d][i][j].value) / (2 * step)
+        assert abs(change - second.gfield[n][d][i][j].value) < Fraction(1, 2**80)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -84,6 +112,14 @@ def test_the_two_norm_at_the_ends_of_the_range_of_floats(scale):
     (gradient,) = grad(length, field)
     expected = [[-1.4, 0.6], [0.8, 0.0]]
     np.testing.assert_allclose(gradient.data[0, 0], expected, rtol=8 * 2.0**-53, atol=0)
+
+
+def test_the_direction_of_the_shortest_vector():
+    """Its length sqrt(2) is rounded to 1, in units of the smallest float; that must not reach its direction."""
+    field = Tensor(np.array([[[[0.0, 5e-324], [5e-324, 0.0]]]]), requires_grad=True)
+    (gradient,) = grad(smoothness(field, "2"), field)
+    half = math.sqrt(0.5)
+    np.testing.assert_allclose(gradient.data[0, 0], [[-2 * half, half], [half, 0.0]], rtol=8 * 2.0**-53, atol=0)
 
 
 @pytest.mark.parametrize("norm", NORMS)

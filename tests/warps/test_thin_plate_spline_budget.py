@@ -11,31 +11,52 @@ from autograd_core.gradcheck import gradcheck
 from refwarp.exact import thin_plate_spline as exact
 from refwarp.exact.budget import worst_share
 from refwarp.exact.numbers import Dual
+from refwarp.exact.spline_magnitudes import Magnitudes, absolute
 
-C = 12  # of the budget
+C, C_SECOND = 12, 24  # of the budgets
 EPS = np.finfo(float).eps
 
 
 def shares(control, size, align_corners, smoothing, dtype, rng):
-    """Return the worst share of the budget of the grid and of both gradients, for one image."""
+    """Return the worst share of the budget of the grid, of both gradients and of their gradients, for one image."""
     control = Tensor(control.astype(dtype), True)
     points = Tensor(rng.standard_normal((1, *control.shape)).astype(dtype), True)
-    ggrid = rng.standard_normal((1, *size, 2)).astype(dtype)
+    ggrid = Tensor(rng.standard_normal((1, *size, 2)).astype(dtype), True)
+    a, b = (rng.standard_normal(tensor.shape).astype(dtype) for tensor in (points, control))
     grid = refwarp.tps_grid(points, (1, 3, *size), control, align_corners, smoothing)
-    gpoints, gcontrol = grad(grid, (points, control), ggrid)
+    first = grad(grid, (points, control), ggrid, create_graph=True)
+    second = grad(first, (ggrid, points, control), (a, b))
     with exact.Balls() as balls:
-        c, f, g, s = (balls(part) for part in (control.data, points.data[0], ggrid[0], smoothing))
+        c, f, g, s = (balls(part) for part in (control.data, points.data[0], ggrid.data[0], smoothing))
+        a, b = balls(a[0]), balls(b)
         ps = exact.target_points(*size, align_corners, balls)
-        magnitudes = exact.Magnitudes(c, ps, s)
-        values = exact.spline_grid(f, c, ps, s)
-        gradients = exact.spline_gradient(g, f, c, ps, s)
-        truths = (
-            balls.sums(values, magnitudes.grid(f)),
-            balls.sums(gradients.gpoints, magnitudes.gpoints(g)),
-            balls.sums(gradients.gcontrol, magnitudes.gcontrol(g, f)),
-        )
-    results = grid.data[0], gpoints.data[0], gcontrol.data
-    return [worst_share(result, truth, C, dtype) for result, truth in zip(results, truths, strict=True)]
+        magnitudes, changes = Magnitudes(c, ps, s), Magnitudes(c, ps, s, b)
+        values, varied = exact.spline_gradient(g, f, c, ps, s), exact.duals(absolute(f), absolute(a))
+        truths = [
+            balls.sums(exact.spline_grid(f, c, ps, s), magnitudes.grid(f)),
+            balls.sums(values.gpoints, magnitudes.gpoints(g)),
+            balls.sums(values.gcontrol, magnitudes.gcontrol(g, f)),
+        ]
+        bounds = changes.grid(varied), changes.gpoints(g), changes.gcontrol(g, varied)
+        for value, bound in zip(exact.spline_second_gradient(a, b, g, f, c, ps, s), bounds, strict=True):
+            truths.append(None if has_nan(value) else balls.sums(value, change_of(bound)))
+    results = grid.data[0], first[0].data[0], first[1].data, second[0].data[0], second[1].data[0], second[2].data
+    found = []
+    for result, truth, constant in zip(results, truths, [C] * 3 + [C_SECOND] * 3, strict=True):
+        found.append(0 if truth is None else worst_share(result, truth, constant, dtype))
+    return found
+
+
+def has_nan(nested):
+    return any(has_nan(part) for part in nested) if isinstance(nested, list) else nested != nested
+
+
+def change_of(nested):
+    """Turn sums whose M is a dual number into those of its derivative."""
+    if isinstance(nested, list):
+        return [change_of(part) for part in nested]
+    nested.M = exact.change(nested.M)
+    return nested
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -89,6 +89,7 @@ def test_empty_batches_outputs_and_single_pixels():
             assert grid.shape == (batch, height, width, 2)
             for g in grad(grid, (points, centres), np.ones(grid.shape)):
                 assert not g.data.any()
+        assert refwarp.thin_plate_spline_basis(irregular(), (1, 1, height, width)).shape == (10, height, width)
     # One pixel lies at (0, 0), the middle control point.
     assert np.allclose(refwarp.tps_grid(regular(3)[None] + 2, (1, 1, 1, 1)), 2, rtol=0, atol=1e-15)
 

@@ -1,11 +1,57 @@
-"""The cases: what is asked of each operation, and why."""
+"""The cases: what is asked of each operation, and why. One file for each family, or for a part of it."""
 
 from __future__ import annotations
 
 from refwarp.golden.case import Case
-from refwarp.golden.cases import affine, bilinear, bilinear_extremes
+from refwarp.golden.cases import (
+    affine,
+    affine_parameters,
+    auxiliary,
+    bicubic,
+    bilinear,
+    bilinear_extremes,
+    composition,
+    decoder,
+    decoder_extremes,
+    flow,
+    grid_sample_padding,
+    linear_basis,
+    linearized,
+    linearized_conventions,
+    multiscale,
+    nearest,
+    penalties,
+    piecewise_affine,
+    projective,
+    separable,
+    thin_plate_spline,
+)
+
+FAMILIES = (
+    affine,
+    affine_parameters,
+    auxiliary,
+    bicubic,
+    bilinear,
+    bilinear_extremes,
+    composition,
+    decoder,
+    decoder_extremes,
+    flow,
+    grid_sample_padding,
+    linear_basis,
+    linearized,
+    linearized_conventions,
+    multiscale,
+    nearest,
+    penalties,
+    piecewise_affine,
+    projective,
+    separable,
+    thin_plate_spline,
+)
 
 
 def all_cases() -> list[Case]:
     """Return every case, without outputs."""
-    return [*affine.cases(), *bilinear.cases(), *bilinear_extremes.cases()]
+    return [case for family in FAMILIES for case in family.cases()]

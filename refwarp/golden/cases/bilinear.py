@@ -27,8 +27,10 @@ def case(
     align_corners: bool = False,
     result: str = "valid",
     cotangents: Mapping[str, Floats] | None = None,
+    mode: str = "bilinear",
+    padding: str = "zeros",
 ) -> Case:
-    """Return one case; cotangents that are not given are drawn."""
+    """Return one case for grid_sample; cotangents that are not given are drawn."""
     input, grid = np.asarray(input, dtype=np.float64), np.asarray(grid, dtype=np.float64)
     inputs = {
         "input": input,
@@ -37,7 +39,7 @@ def case(
         "cotangent_input": draw.dyadics(f"{name} A", *input.shape),
         "cotangent_grid": draw.dyadics(f"{name} b", *grid.shape),
     }
-    options = {"mode": "bilinear", "padding_mode": "zeros", "align_corners": align_corners}
+    options = {"mode": mode, "padding_mode": padding, "align_corners": align_corners}
     return Case(f"grid_sample/{name}", options, {**inputs, **(cotangents or {})}, tuple(flags.split()), comment, result)
 
 
@@ -285,6 +287,7 @@ def _refusals() -> list[Case]:
         _refused("refused_mode", "A mode that there is not.", mode="quintic"),
         _refused("refused_padding", "A padding that there is not.", padding_mode="ones"),
         _refused("refused_kink", "A kink rule that there is not.", kink="both"),
+        _refused("refused_kink_of_nearest", "A kink rule for samples that have no kinks.", mode="nearest", kink="left"),
         _refused("refused_align_corners", "An align_corners that is a word.", align_corners="corners"),
     ]
 

@@ -1,1 +1,76 @@
-"""What can be verified."""
+"""What can be verified: refwarp's own kernels, peers, adapters and files of results, by name."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, closing, nullcontext
+from difflib import get_close_matches
+from pathlib import Path
+
+from refwarp.golden.verify import Target
+
+# How many seconds a call of a peer or an adapter may take, unless something else is asked for.
+TIMEOUT = 60.0
+
+# Other libraries that have some of the operations; a module here speaks for each.
+PEERS = ("torch", "jax", "onnxruntime", "opencv", "scipy", "kornia")
+_OWN = ("refwarp", "refwarp:cpu")
+_OWN_TO_COME = ("refwarp:cuda", "refwarp:simulator")
+_RESULTS = (".h5", ".hdf5")
+
+
+def load(name: str = "refwarp", timeout: float = TIMEOUT) -> AbstractContextManager[Target]:
+    """Open a target by name: `with load("torch") as target: ...`. At the end its process or file is closed.
+
+    Parameters
+    ----------
+    name : str
+        "refwarp", one of `PEERS`, the path of an adapter (.py) or of a file of results (.h5).
+    timeout : float
+        How many seconds a call may take that runs in a process of its own: a peer's or an adapter's.
+
+    Raises
+    ------
+    ValueError
+        If there is no such target, or a file cannot be used.
+    ImportError
+        If a peer's library is not installed, or an adapter cannot be imported.
+    """
+    if name in _OWN:
+        return nullcontext(_own())
+    if name in PEERS:
+        return _in_own_process(name, f"{__name__}.{name}", timeout)
+    if name in _OWN_TO_COME:
+        raise ValueError(f"target: given {name!r}, but there are no CUDA kernels yet; give 'refwarp:cpu'")
+    suffix = Path(name).suffix.lower()
+    if suffix != ".py" and suffix not in _RESULTS:
+        known = (*_OWN, *PEERS)
+        nearest = get_close_matches(name, known, cutoff=0.7) or known
+        raise ValueError(
+            f"target: given {name!r}, expected {', '.join(nearest)}, the path of an adapter (.py) or of results (.h5)"
+        )
+    if not Path(name).is_file():
+        raise ValueError(f"target: given {name!r}, but there is no such file")
+    if suffix == ".py":
+        return _in_own_process(name, str(Path(name).resolve()), timeout)
+    from refwarp.golden.targets.results import ResultsTarget
+
+    return closing(ResultsTarget(name))
+
+
+def _own() -> Target:
+    from refwarp.golden.targets import refwarp  # which takes a second to import
+    from refwarp.golden.targets.module import ModuleTarget
+
+    return ModuleTarget(refwarp, "refwarp")
+
+
+def _in_own_process(name: str, module: str, timeout: float) -> AbstractContextManager[Target]:
+    from refwarp.golden.targets.process import ProcessTarget
+
+    try:
+        return closing(ProcessTarget(name, module, timeout))
+    except ModuleNotFoundError as error:
+        extra = "; install it with `pip install 'refwarp[peers]'`" if name in PEERS else ""
+        raise ImportError(f"target: {name} needs something that is not installed ({error}){extra}") from error
+    except ImportError as error:
+        raise ImportError(f"target: {name} cannot be imported ({error})") from error

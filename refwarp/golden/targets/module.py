@@ -6,13 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from refwarp.golden.case import Case
-from refwarp.golden.operations import Call
-from refwarp.golden.verify import USUAL_DTYPES, Reply
+from refwarp.golden.operations import CHOICES, Call, choice
+from refwarp.golden.verify import DTYPES, USUAL_DTYPES, Reply
 
 # What an implementation may raise to refuse a call. Anything else is a crash.
 REFUSALS = (ValueError, TypeError, RuntimeError)
+
+# As much as a report says of an exception, which may print whole arrays.
+_MOST_CHARACTERS = 300
 
 
 class ModuleTarget:
@@ -21,36 +25,49 @@ class ModuleTarget:
     Parameters
     ----------
     module : object
-        That has them as attributes.
+        That has them as attributes, and may have `VERSION`, `DTYPES` and `CHOICES`.
     name : str
         How to call it.
+
+    Raises
+    ------
+    ValueError
+        If `DTYPES` or `CHOICES` is not what it should be.
     """
 
     def __init__(self, module: Any, name: str) -> None:
         self.module = module
         self.name = name
-        self.version = str(getattr(module, "VERSION", ""))
-        self.dtypes: tuple[str, ...] = tuple(getattr(module, "DTYPES", USUAL_DTYPES))
-        self.choices: Mapping[str, Sequence[str]] = getattr(module, "CHOICES", {})
+        self.version = one_line(getattr(module, "VERSION", ""))
+        self.dtypes: tuple[str, ...] = _some_of("DTYPES", getattr(module, "DTYPES", USUAL_DTYPES), DTYPES)
+        self.choices = _checked_choices(getattr(module, "CHOICES", {}))
 
     def offers(self, function: str) -> bool:
         """Tell whether the module has such a function."""
         return callable(getattr(self.module, function, None))
 
+    def conventions(self, case: Case, dtype: str) -> Sequence[str]:
+        """Return the conventions that the module can choose in a case."""
+        return self.choices.get(choice(case.operation, case.options), ())
+
     def reply(self, case: Case, call: Call, dtype: str, options: Mapping[str, Any]) -> Reply:
         """Call a function with copies of the case's inputs."""
-        return self.run(call.function(case.operation), arguments(case, call, dtype), options_in(dtype, options))
+        return self.run(call.function(case.operation), arguments(case, call, dtype), options_in(call, dtype, options))
+
+    def remarks(self, cases: Sequence[Case]) -> Sequence[str]:
+        """Return nothing: all is in the outcomes."""
+        return ()
 
     def run(self, function: str, given: Mapping[str, Any], options: Mapping[str, Any]) -> Reply:
         """Call a function by name, with named arrays in their order, and say what came of it."""
         before = {name: array.tobytes() for name, array in given.items() if array is not None}
         try:
-            results = getattr(self.module, function)(*given.values(), **options)
+            returned = getattr(self.module, function)(*given.values(), **options)
         except NotImplementedError as error:
-            return Reply(missing=str(error) or "not offered")
+            return Reply(missing=one_line(error).rstrip(".") or "not offered")
         except Exception as error:  # whatever a target raises is a verdict, not our failure
-            return Reply(raised=f"{type(error).__name__}: {error}", refused=isinstance(error, REFUSALS))
-        results = tuple(results) if isinstance(results, tuple | list) else (results,)
+            return Reply(raised=f"{type(error).__name__}: {one_line(error)}", refused=isinstance(error, REFUSALS))
+        results = tuple(_array(result) for result in (returned if isinstance(returned, tuple | list) else [returned]))
         for name, content in before.items():
             if given[name].tobytes() != content:
                 return Reply(results, broken=f"wrote into {name}")
@@ -63,6 +80,37 @@ def arguments(case: Case, call: Call, dtype: str) -> dict[str, Any]:
     return {name: case.inputs[name].astype(carried) if name in case.inputs else None for name in call.arguments}
 
 
-def options_in(dtype: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options of a call; that numbers in a float32 array are bfloat16 is said by one more."""
-    return {**options, "dtype": dtype} if dtype == "bfloat16" else dict(options)
+def options_in(call: Call, dtype: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a call, and one more that says the dtype, where its arrays do not."""
+    unsaid = dtype == "bfloat16" or not call.arguments
+    return {**options, "dtype": dtype} if unsaid else dict(options)
+
+
+def one_line(said: object) -> str:
+    """Return what an object says, an exception perhaps: one printable line of bounded length, even where it fails."""
+    try:
+        words = " ".join(str(said).split())
+    except Exception as failure:
+        return f"(its message raised {type(failure).__name__})"
+    text = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in words)
+    return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}..."
+
+
+def _array(result: Any) -> npt.NDArray[Any] | str:
+    """Return a result as an array, which a NumPy scalar is one of; or what it is instead."""
+    if isinstance(result, np.ndarray | np.generic):
+        return np.asarray(result)
+    return f"returned {one_line(type(result).__name__)}, expected an array"
+
+
+def _some_of(what: str, given: Any, known: Sequence[str]) -> tuple[str, ...]:
+    """Return some names as a tuple, or raise ValueError if there are none, or one is not known."""
+    if not isinstance(given, tuple | list) or not given or not all(name in known for name in given):
+        raise ValueError(f"{what}: given {given!r}, expected a tuple of some of {', '.join(known)}")
+    return tuple(given)
+
+
+def _checked_choices(given: Any) -> dict[str, tuple[str, ...]]:
+    if not isinstance(given, Mapping) or not all(option in CHOICES for option in given):
+        raise ValueError(f"CHOICES: given {given!r}, expected a dict with keys of {', '.join(CHOICES)}")
+    return {option: _some_of(f"CHOICES[{option!r}]", names, CHOICES[option]) for option, names in given.items()}

@@ -25,14 +25,18 @@ _KERNELS: Mapping[str, Any] = {
 
 
 def _apply(operation: str, arrays: Mapping[str, Any], options: Mapping[str, Any]) -> Any:
-    """Call an operation by its public name; a case names a sampling kernel, and `ties` is not for us to choose."""
-    chosen = {name: option for name, option in options.items() if name != "ties"}
+    """Call an operation by its public name.
+
+    A case names a sampling kernel; `ties` is not for us to choose; and a basis is float64, until a dtype is asked for.
+    """
+    chosen = {name: option for name, option in options.items() if name not in ("ties", "dtype")}
     if isinstance(kernel := chosen.get("kernel"), Mapping):
         named = _KERNELS[kernel["name"]]
         parameters = {name: value for name, value in kernel.items() if name != "name"}
         chosen["kernel"] = named if isinstance(named, sampling_kernels.Kernel) else named(**parameters)
     given = {name: array for name, array in arrays.items() if array is not None}
-    return getattr(refwarp, operation)(**given, **chosen)
+    found = getattr(refwarp, operation)(**given, **chosen)
+    return found.astype(options["dtype"]) if "dtype" in options else found
 
 
 def _gradients(
@@ -53,7 +57,9 @@ def _gradients(
         return {f"g{name}": gradient.data for name, gradient in zip(inputs, first, strict=True)}
     wanted = [vjp.arguments[0], *inputs]
     cotangents = [tensors[f"cotangent_{name}"] for name in inputs]
-    found = grad(first, [tensors[name] for name in wanted], cotangents)
+    # A gradient that is stopped is 0 whatever it is made of: it has no history, and gives nothing on.
+    live = [pair for pair in zip(first, cotangents, strict=True) if pair[0].requires_grad]
+    found = grad([g for g, _ in live], [tensors[name] for name in wanted], [cotangent for _, cotangent in live])
     return {f"g{name}": gradient.data for name, gradient in zip(wanted, found, strict=True)}
 
 

@@ -10,12 +10,41 @@ import numpy as np
 import numpy.typing as npt
 
 from refwarp.golden.case import Case, Truth
-from refwarp.golden.truth import affine, grid_sample
+from refwarp.golden.truth import (
+    affine,
+    affine_parameters,
+    auxiliary,
+    composition,
+    decoder,
+    flow,
+    grid_sample,
+    linear_basis,
+    linearized,
+    multiscale,
+    penalties,
+    piecewise_affine,
+    projective,
+    separable,
+    thin_plate_spline,
+)
 from refwarp.golden.truth.judge import Judge
 
 JUDGES: Mapping[str, Judge] = {
     **affine.JUDGES,
+    **affine_parameters.JUDGES,
+    **auxiliary.JUDGES,
+    **composition.JUDGES,
+    **decoder.JUDGES,
+    **flow.JUDGES,
     **grid_sample.JUDGES,
+    **linear_basis.JUDGES,
+    **linearized.JUDGES,
+    **multiscale.JUDGES,
+    **penalties.JUDGES,
+    **piecewise_affine.JUDGES,
+    **projective.JUDGES,
+    **separable.JUDGES,
+    **thin_plate_spline.JUDGES,
 }
 
 

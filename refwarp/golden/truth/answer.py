@@ -54,7 +54,8 @@ def element(exact: Sum, sensitivity: Number) -> tuple[float, float, int, float, 
     if isinstance(exact.value, float):
         if math.isfinite(exact.value):
             raise TypeError(f"exact: given the float {exact.value!r}, expected a rational number or a ball")
-        return exact.value, 0.0, 0, 0.0, 0.0
+        # inf - inf has another sign bit on other machines; in a file there is one NaN.
+        return math.nan if math.isnan(exact.value) else exact.value, 0.0, 0, 0.0, 0.0
     if exact.k == 0 and sensitivity == 0:  # most pixels of a wide map
         return 0.0, 0.0, 0, 0.0, 0.0
     number = rational(exact.value)

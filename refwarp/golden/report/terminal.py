@@ -1,0 +1,62 @@
+"""What a verification found, in a terminal."""
+
+from __future__ import annotations
+
+import numpy as np
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from refwarp.golden.case import Case
+from refwarp.golden.report import describe, lines, number, summary
+from refwarp.golden.verify import Grade, Outcome, Verification
+
+STYLES = {Grade.FAITHFUL: "green", Grade.WORKING: "yellow", Grade.WRONG: "red"}
+
+
+def show(verification: Verification, console: Console, verbose: bool = False) -> None:
+    """Print the table, with a line for each output if `verbose`, and what a reader needs to know beside it."""
+    version = f" {verification.version}" if verification.version else ""
+    profile = f"{verification.profile.description} ({verification.profile.name})"
+    console.print(f"{verification.target}{version}, {profile}", markup=False, soft_wrap=True)
+    found = lines(verification, by_output=verbose)
+    table = Table(box=box.SIMPLE, show_edge=False, pad_edge=False)
+    table.add_column("operation", overflow="fold")
+    for column in ("output", "dtype") if verbose else ("dtype",):
+        table.add_column(column, no_wrap=True)
+    for column in ("cases", "faithful", "working", "wrong", "error/budget"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for line in found:
+        places = (line.operation, line.output, line.dtype) if verbose else (line.operation, line.dtype)
+        worst = "-" if line.output == "refusal" else number(line.worst)
+        counts = (line.cases, line.faithful, line.working, line.wrong)
+        table.add_row(*places, *(str(count) if count else "-" for count in counts), worst, style=STYLES[line.grade])
+    if found:
+        console.print(table)
+    first: dict[str, Outcome] = {}
+    for line in found:
+        if line.first is not None:
+            first.setdefault(line.operation, line.first)
+    for outcome in first.values():
+        console.print(f"First failure: {describe(outcome)}", markup=False, highlight=False, soft_wrap=True)
+    for skip in verification.skipped:
+        console.print(f"Skipped: {skip.count} calls of {skip.function}: {skip.reason}.", markup=False, soft_wrap=True)
+    for remark in verification.remarks:
+        console.print(remark, markup=False, soft_wrap=True)
+    console.print(summary(verification), style="" if verification.passed else "bold red", markup=False, soft_wrap=True)
+
+
+def show_case(case: Case, console: Console) -> None:
+    """Print a case: what it is for, its inputs, and for each output the value and the budget's k, M and G."""
+    console.print(f"{case.name} ({case.result}, exact in {case.dtype})", style="bold", markup=False)
+    console.print(case.comment, markup=False)
+    console.print(f"flags: {' '.join(case.flags)}", markup=False)
+    for name, option in case.options.items():
+        console.print(f"{name}: {option!r}", markup=False)
+    with np.printoptions(threshold=64, linewidth=max(console.width - 4, 40)):
+        for name, array in case.inputs.items():
+            console.print(f"\n{name} {array.shape}\n{array}", markup=False, highlight=False)
+        for path, truth in case.outputs.items():
+            console.print(f"\n{path} {truth.elements.shape}, c = {truth.c:g}", markup=False)
+            for name in ("value", "k", "M", "G"):
+                console.print(f"{name}:\n{truth.elements[name]}", markup=False, highlight=False)

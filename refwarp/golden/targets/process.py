@@ -1,0 +1,186 @@
+"""A target that runs in a process of its own, where it may raise, hang, die and print as it likes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Any
+
+from refwarp.golden.case import Case
+from refwarp.golden.operations import Call, choice
+from refwarp.golden.targets.messages import Item, receive, send
+from refwarp.golden.targets.module import arguments, one_line, options_in
+from refwarp.golden.verify import Reply
+
+# How long importing the module may take, and how many time limits its first call: libraries load and compile then.
+IMPORT_SECONDS = 300.0
+FIRST_CALL_LIMITS = 5
+# After so many calls of a function that hung or killed the process, no more are tried.
+TRIES = 3
+
+_Message = tuple[dict[str, Any], Sequence[Item]]
+
+
+class Lost(Exception):
+    """The process hung or died; the message says which, as a verdict."""
+
+
+class Worker:
+    """A process that runs `refwarp.golden.targets.worker`; a thread talks to it, so that we wait only so long."""
+
+    def __init__(self, module: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-u", "-P", "-m", "refwarp.golden.targets.worker", module],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)},
+            start_new_session=True,  # Ctrl-C is for us; and what it starts ends with it
+        )
+        self._requests: SimpleQueue[_Message | None] = SimpleQueue()
+        self._answers: SimpleQueue[_Message | Exception] = SimpleQueue()
+        Thread(target=self._talk, daemon=True).start()
+
+    def answer(self, seconds: float, request: _Message | None = None) -> _Message:
+        """Return the answer to a request, or without one what the process says of itself when it starts.
+
+        Raises
+        ------
+        Lost
+            If there is none within so many seconds, or the process died. It is gone then, with all that it started.
+        """
+        if request is not None:
+            self._requests.put(request)
+        try:
+            answer = self._answers.get(timeout=seconds)
+        except Empty:
+            self.end()
+            raise Lost(f"hung, and was stopped after {seconds:g} s") from None
+        if isinstance(answer, Exception):
+            raise Lost(self._death()) from answer
+        return answer
+
+    def end(self) -> None:
+        """Stop the process and all that it started."""
+        self._requests.put(None)
+        if os.name == "posix":
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.kill()
+        self._process.wait()
+
+    def _death(self) -> str:
+        """Return how a process whose pipe broke ended, once it is gone."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(1.0)
+        self.end()
+        code = self._process.returncode
+        return f"the process died of {signal.Signals(-code).name}" if code < 0 else f"the process exited with {code}"
+
+    def _talk(self) -> None:
+        """Pass on what the process says, and between that one request at a time."""
+        source, sink = self._process.stdout, self._process.stdin
+        assert source is not None and sink is not None
+        with source, suppress(OSError), sink:
+            try:
+                self._answers.put(receive(source))
+                while (request := self._requests.get()) is not None:
+                    send(sink, *request)
+                    self._answers.put(receive(source))
+            except Exception as error:  # the pipe broke, or what came is no message
+                self._answers.put(error)
+
+
+class ProcessTarget:
+    """A module with functions of documented names, in a process of its own that is started anew when it is lost.
+
+    Parameters
+    ----------
+    name : str
+        How to call it.
+    module : str
+        The name of a module, or the path of a file that ends in .py.
+    timeout : float
+        How many seconds a call may take; the first one `FIRST_CALL_LIMITS` times as many.
+
+    Raises
+    ------
+    ImportError
+        If the module cannot be imported; a ModuleNotFoundError if it needs one that is not there.
+    """
+
+    def __init__(self, name: str, module: str, timeout: float) -> None:
+        self.name = one_line(name)
+        self._module, self._timeout = module, timeout
+        self._worker: Worker | None = None
+        self._called = False
+        self._losses: dict[str, list[str]] = {}
+        self._gone = ""
+        try:
+            said = self._start()
+        except Lost as lost:
+            raise ImportError(f"while it was imported, {lost}") from lost
+        if "error" in said:
+            self.close()
+            raise (ModuleNotFoundError if said["absent"] else ImportError)(said["error"])
+        self.version: str = said["version"]
+        self.dtypes: tuple[str, ...] = tuple(said["dtypes"])
+        self._choices: Mapping[str, Sequence[str]] = said["choices"]
+        self._functions = frozenset(said["functions"])
+
+    def offers(self, function: str) -> bool:
+        """Tell whether the module has such a function."""
+        return function in self._functions
+
+    def conventions(self, case: Case, dtype: str) -> Sequence[str]:
+        """Return the conventions that the module can choose in a case."""
+        return self._choices.get(choice(case.operation, case.options), ())
+
+    def remarks(self, cases: Sequence[Case]) -> Sequence[str]:
+        """Return nothing: all is in the outcomes."""
+        return ()
+
+    def reply(self, case: Case, call: Call, dtype: str, options: Mapping[str, Any]) -> Reply:
+        """Call a function with copies of the case's inputs, and wait for its answer."""
+        function = call.function(case.operation)
+        losses = self._losses.setdefault(function, [])
+        if self._gone or len(losses) >= TRIES:
+            return Reply(broken=self._gone or f"not tried, since {TRIES} calls were lost, the last: {losses[-1]}")
+        given = arguments(case, call, dtype)
+        content = {"function": function, "names": list(given), "options": options_in(call, dtype, options)}
+        limit = self._timeout * (1 if self._called else FIRST_CALL_LIMITS)
+        self._called = True
+        try:
+            if self._worker is None and "error" in (said := self._start()):
+                raise Lost(said["error"])
+        except Lost as lost:
+            self._gone = f"not tried: the process could not be started again ({lost})"
+            return Reply(broken=self._gone)
+        assert self._worker is not None
+        try:
+            said, items = self._worker.answer(limit, (content, list(given.values())))
+        except Lost as lost:
+            self._worker = None
+            losses.append(str(lost))
+            return Reply(broken=str(lost))
+        return Reply(tuple(item for item in items if item is not None), **said)
+
+    def close(self) -> None:
+        """End the process."""
+        if self._worker is not None:
+            self._worker.end()
+            self._worker = None
+
+    def _start(self) -> dict[str, Any]:
+        """Start the process, and return what it says of itself."""
+        self._worker = Worker(self._module)
+        try:
+            return self._worker.answer(IMPORT_SECONDS)[0]
+        except BaseException:  # Ctrl-C too: nobody else knows of the process yet
+            self.close()
+            raise

@@ -1,0 +1,182 @@
+"""Results that were computed elsewhere, in a file; docs/verify.md describes its layout.
+
+    /<dtype>/<operation>/<case>/<part>/<output>               the array that was computed in that dtype
+    /<dtype>/<operation>/<case>/<part>/<output>:<convention>  the same, where a convention decides
+    /<dtype>/<operation>/<case>                               with the attribute `refused`, if the call was
+
+Nothing in the file is believed, followed out of the file, unpickled or executed. What cannot be read is a verdict on
+its case, and the other cases are judged all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from refwarp.golden.case import Case
+from refwarp.golden.operations import CHOICES, OPERATIONS, Call, choice
+from refwarp.golden.targets.module import one_line
+from refwarp.golden.verify import DTYPES, Reply
+
+# No golden case has more elements.
+_MOST_ELEMENTS = 2**24
+# A remark names no more than this.
+_MOST_NAMES = 5
+
+
+class ResultsTarget:
+    """An HDF5 file with a group for each dtype.
+
+    Parameters
+    ----------
+    path : str
+        An existing file.
+
+    Raises
+    ------
+    ValueError
+        If it is no HDF5 file, is truncated or damaged, or holds no results.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.name = one_line(path)
+        if not h5py.is_hdf5(path):
+            raise ValueError(f"target: {path} is no HDF5 file")
+        try:
+            self._file = h5py.File(path, "r")
+        except (OSError, RuntimeError) as error:
+            raise ValueError(f"target: {path} is truncated or damaged ({one_line(error)})") from error
+        try:
+            self.version = _text(self._file.attrs.get("version", ""))
+            self.dtypes = tuple(dtype for dtype in DTYPES if _group(self._file, dtype) is not None)
+            top = sorted(self._file)
+        except Exception as error:  # what h5py raises on broken files is as varied as the damage; here and below
+            self.close()
+            raise ValueError(f"target: {path} is damaged ({one_line(error)})") from error
+        if not self.dtypes:
+            self.close()
+            found = ", ".join(top[:_MOST_NAMES]) or "nothing"
+            raise ValueError(
+                f"target: {path} holds {found} at its top, expected a group for each dtype, "
+                "as in /float32/<operation>/<case>/<part>/<output>"
+            )
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def offers(self, function: str) -> bool:
+        """Return True: what there is turns out case by case."""
+        return True
+
+    def conventions(self, case: Case, dtype: str) -> Sequence[str]:
+        """Return the conventions for which the file has results of a case."""
+        try:
+            given = {output.partition(":")[2] for _, output in self._outputs(f"{dtype}/{case.name}")}
+        except Exception:  # `reply` will say so
+            return ()
+        return [name for name in _known_conventions(case) if name in given]
+
+    def reply(self, case: Case, call: Call, dtype: str, options: Mapping[str, Any]) -> Reply:
+        """Read the results of one call."""
+        convention = str(options.get(choice(case.operation, case.options), ""))
+        try:
+            group = _group(self._file, f"{dtype}/{case.name}")
+            if group is not None and "refused" in group.attrs:
+                return Reply(raised=f"refused: {_text(group.attrs['refused'])}", refused=True)
+            part = None if group is None else _group(group, call.part)
+            results = [] if part is None else [_read(part, output, convention) for output in call.outputs]
+        except Exception as error:
+            return Reply(broken=f"cannot be read from the file ({one_line(error)})")
+        if all(result is None for result in results):
+            return Reply(missing="no results in the file")
+        return Reply(tuple("is not in the file" if result is None else result for result in results))
+
+    def remarks(self, cases: Sequence[Case]) -> Sequence[str]:
+        """Name what is in the file and not in the suite."""
+        try:
+            strange = sorted(self._strange({case.name: case for case in cases}))
+        except Exception as error:
+            return [f"What else there is in the file cannot be listed ({one_line(error)})."]
+        more = f" and {len(strange) - _MOST_NAMES} more" if len(strange) > _MOST_NAMES else ""
+        some = ", ".join(one_line(name) for name in strange[:_MOST_NAMES])
+        return [f"In the file, but not in the suite: {some}{more}."] if strange else []
+
+    def _strange(self, known: Mapping[str, Case]) -> Iterator[str]:
+        yield from (f"/{name}" for name in self._file if name not in DTYPES)
+        for dtype in self.dtypes:
+            for operation in _names(self._file, dtype):
+                for name in _names(self._file, f"{dtype}/{operation}"):
+                    case, path = known.get(f"{operation}/{name}"), f"{dtype}/{operation}/{name}"
+                    if case is None:
+                        yield f"/{path}"
+                    else:
+                        given = self._outputs(path)
+                        yield from (f"/{path}/{part}/{out}" for part, out in given if not _is_known(case, part, out))
+
+    def _outputs(self, path: str) -> Iterator[tuple[str, str]]:
+        """Yield part and output of all datasets of a case."""
+        for part in _names(self._file, path):
+            for output in _names(self._file, f"{path}/{part}"):
+                yield part, output
+
+
+def _known_conventions(case: Case) -> tuple[str, ...]:
+    return CHOICES.get(choice(case.operation, case.options), ())
+
+
+def _is_known(case: Case, part: str, output: str) -> bool:
+    name, _, convention = output.partition(":")
+    paths = [path for call in OPERATIONS[case.operation] for path in call.paths()]
+    return f"{part}/{name}" in paths and convention in ("", *_known_conventions(case))
+
+
+# ---- what is in the file ----
+
+
+def _text(stored: Any) -> str:
+    """Return an attribute that should be text."""
+    return one_line(stored.decode(errors="replace") if isinstance(stored, bytes) else stored)
+
+
+def _member(group: Any, name: str) -> Any:
+    """Return a member of a group, None if there is none; raise ValueError if it may lie elsewhere."""
+    if not group.id.links.exists(name.encode()):
+        return None
+    if group.id.links.get_info(name.encode()).type != h5py.h5l.TYPE_HARD:
+        raise ValueError(f"{name!r} is a link, which is not followed")
+    return group[name]
+
+
+def _group(group: Any, path: str) -> Any:
+    """Return the group at a path, None if there is none; raise ValueError if something else is there."""
+    for name in path.split("/"):
+        group = _member(group, name)
+        if group is None:
+            return None
+        if not isinstance(group, h5py.Group):
+            raise ValueError(f"{name!r} is no group")
+    return group
+
+
+def _names(group: Any, path: str) -> list[str]:
+    return sorted(_group(group, path))
+
+
+def _read(part: Any, output: str, convention: str) -> npt.NDArray[Any] | str | None:
+    """Return an output: its results under a convention if there are any, else those for all of them."""
+    dataset = _member(part, f"{output}:{convention}") if convention else None
+    if dataset is None and (dataset := _member(part, output)) is None:
+        return None
+    if not isinstance(dataset, h5py.Dataset) or dataset.shape is None or dataset.dtype.kind not in "biuf":
+        return "is no array of numbers"
+    if dataset.external or dataset.is_virtual:
+        return "lies outside of the file"
+    if dataset.size > _MOST_ELEMENTS:
+        return f"is {dataset.dtype}{list(dataset.shape)}, which is too large"
+    array = np.asarray(dataset[()])
+    return array.astype(array.dtype.newbyteorder("="))

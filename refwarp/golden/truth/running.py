@@ -1,0 +1,45 @@
+"""What truths whose M or G is built up step by step, by the rules of `refwarp.exact.running_error`, share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from refwarp.exact.numbers import Number, Sum
+from refwarp.exact.running_error import Bounded
+
+
+class Displaced(Bounded):
+    """A number and how far it moves at most with the coordinates, for each e: G, in the place and by the rules of M.
+
+    What is given moves only if it says so.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, value: Number, M: Number = 0) -> None:
+        super().__init__(value, M)
+
+
+def zeros(kind: type[Bounded], *shape: int) -> npt.NDArray[np.object_]:
+    """Return an array of zeros of a kind."""
+    found = np.empty(shape, object)
+    found[...] = kind(0)
+    return found
+
+
+def as_sum(number: Any, k: int) -> Sum:
+    """Return a number with its M as a sum of k terms; of none, if it is exactly 0."""
+    if not isinstance(number, Bounded):
+        number = Bounded(number)
+    found = Sum()
+    found.value, found.M = number.value, number.M
+    found.k = k if number.M != 0 else 0
+    return found
+
+
+def elements(nested: Any) -> list[Any]:
+    """Return the elements of nested sequences or of an array, in order."""
+    return list(np.array(nested, object).ravel())

@@ -1,0 +1,83 @@
+"""One call of grid_sample on one image, and what it computes, in exact arithmetic."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from refwarp.exact import bicubic, bilinear, nearest, sampling
+from refwarp.exact.numbers import Number
+from refwarp.golden.case import Case
+from refwarp.golden.truth.answer import numbers
+
+# Each output, and the argument whose shape it has.
+OUTPUTS = {
+    "forward/output": "gout",
+    "vjp/ginput": "input",
+    "vjp/ggrid": "grid",
+    "second_vjp/ggout": "gout",
+    "second_vjp/ginput": "input",
+    "second_vjp/ggrid": "grid",
+}
+
+
+class Image(NamedTuple):
+    """The arguments of grid_sample and of its gradients, of one image: nested lists of numbers."""
+
+    cotangent_input: Any
+    cotangent_grid: Any
+    gout: Any
+    input: Any
+    grid: Any
+
+
+class Call(NamedTuple):
+    """The options of a call, and the size of its map."""
+
+    mode: str
+    padding: str
+    align_corners: bool
+    height: int
+    width: int
+
+    @staticmethod
+    def of(case: Case) -> Call:
+        """Return those of a case."""
+        options = case.options
+        return Call(options["mode"], options["padding_mode"], options["align_corners"], *case.inputs["input"].shape[2:])
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """The pixels of the map in x and in y."""
+        return self.width, self.height
+
+    @property
+    def scales(self) -> tuple[Number, Number]:
+        """dx/dg and dy/dg (bilinear.1)."""
+        x, y = (bilinear.coordinate_scale(size, self.align_corners) * bilinear.HALF for size in self.sizes)
+        return x, y
+
+    def coordinate(self, g: Number, size: int) -> Number:
+        """Return the pixel coordinate of a finite g."""
+        return bilinear.pixel_coordinate(g, size, self.align_corners)
+
+    def samples(self, grid: Any, convention: str) -> sampling.Samples:
+        """Return what the samples of a grid read, by a rule for kinks or ties."""
+        where = grid, self.height, self.width, self.align_corners
+        if self.mode == "bilinear":
+            return bilinear.samples_at(*where, convention, self.padding)
+        if self.mode == "nearest":
+            return nearest.samples_at(*where, self.padding, convention)
+        return bicubic.samples_at(*where, self.padding)
+
+
+def outputs(call: Call, image: Image, samples: sampling.Samples) -> dict[str, Any]:
+    """Return the exact sums of each output of one image, by "part/output"."""
+    first = sampling.sample_gradient(image.gout, image.input, samples, call.scales)
+    second = sampling.sample_second_gradient(*image[:4], samples, call.scales)
+    found = (sampling.sample(image.input, samples), *first, *second)
+    return dict(zip(OUTPUTS, found, strict=True))
+
+
+def images(case: Case) -> list[Image]:
+    """Return the images of a case."""
+    return [Image(*parts) for parts in zip(*(numbers(case.inputs[name]) for name in Image._fields), strict=True)]

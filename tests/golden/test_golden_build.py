@@ -1,0 +1,84 @@
+"""Building in several processes: the same as in one, and nobody left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import pytest
+
+from refwarp.golden import build as building
+from refwarp.golden.build import build
+from refwarp.golden.format import write
+
+
+def test_several_processes_give_the_same_bytes(few, tmp_path):
+    told = []
+    write(tmp_path / "one.h5", build(few), "7")
+    write(tmp_path / "two.h5", build(few, lambda *numbers: told.append(numbers), jobs=2), "7")
+    assert (tmp_path / "one.h5").read_bytes() == (tmp_path / "two.h5").read_bytes()
+    assert told == [(done, len(few)) for done in range(1, len(few) + 1)]
+
+
+def test_the_order_is_that_of_the_cases(few):
+    assert [case.name for case in build(few[::-1], jobs=2)] == [case.name for case in few[::-1]]
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_case_that_is_not_what_it_says_is_refused(few, jobs):
+    case = next(case for case in few if case.result == "valid")
+    with pytest.raises(ValueError, match="says that it is acceptable, but conventions make it valid"):
+        build([*few, replace(case, name=f"{case.name}_again", result="acceptable")], jobs=jobs)
+
+
+def _end(case):
+    os._exit(9)
+
+
+def test_a_process_that_something_ends_is_reported(few, monkeypatch):
+    monkeypatch.setattr(building, "_built", _end)
+    with pytest.raises(OSError, match="was killed, perhaps for want of memory; use fewer jobs"):
+        build(few, jobs=2)
+
+
+PROGRAM = """
+import sys
+from refwarp.golden.build import build
+from refwarp.golden.cases import all_cases
+if __name__ == "__main__":
+    cases = [case for case in all_cases() if case.operation == "grid_sample"]
+    print("starting", flush=True)
+    try:
+        build(cases, lambda *numbers: print(*numbers, flush=True), jobs=2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of a terminal are POSIX's")
+@pytest.mark.parametrize("how", ["interrupt", "early interrupt", "kill"])
+def test_whatever_ends_the_program_ends_its_processes_at_once(tmp_path, how):
+    (tmp_path / "program.py").write_text(PROGRAM)
+    program = subprocess.Popen(
+        [sys.executable, str(tmp_path / "program.py")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert program.stdout.readline() == "starting\n"
+    if how == "early interrupt":
+        time.sleep(0.3)  # the processes import what they need
+    else:
+        assert program.stdout.readline().startswith("1 ")
+    if how == "kill":
+        program.kill()
+    else:
+        os.killpg(program.pid, signal.SIGINT)
+    before = time.monotonic()
+    # The pipes are closed only when the last process that holds them has ended.
+    _, errors = program.communicate(timeout=30)
+    assert time.monotonic() - before < 5
+    assert how == "kill" or (program.returncode == 130 and errors == "")

@@ -1,0 +1,66 @@
+"""The lint: cases about conventions lie where they say, in the arithmetic of their own type."""
+
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from refwarp.golden.build import build
+from refwarp.golden.cases import all_cases, bilinear
+from refwarp.golden.lint import check_regime, rounded
+
+
+def at(*xs, flags="Kink", size=4, mode="bilinear", padding="zeros", align_corners=False):
+    """Return a case on a row, with the coordinates xs."""
+    pixels = bilinear.row(list(range(size)))
+    return bilinear.case(
+        "planted", "Planted.", flags, pixels, bilinear.off_y(*xs), align_corners, mode=mode, padding=padding
+    )
+
+
+def test_every_case_passes():
+    for case in all_cases():
+        check_regime(case)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        # Pixel 2 of 3 is at 2/3, and that is no number of any type.
+        at(0.0, 2 / 3, size=3),
+        # 1 + 2^-10 is a float16, but adding 1 loses its last bit: it lands on the end of the map.
+        at(1 + 2.0**-10, flags="PaddingSeam", padding="border"),
+        at(-0.25 + 2.0**-12),
+        at(2.0**-24, size=5),
+        at(2.0**-24, size=2, align_corners=True, mode="nearest", flags="Ties"),
+        at(0.1, 0.2, size=40, flags="Kink Border"),
+    ],
+)
+def test_planted_cases_are_refused(case):
+    with pytest.raises(ValueError, match="planted: flagged .* moves the coordinate"):
+        check_regime(case)
+    check_regime(replace(case, flags=("Interior",)))
+    check_regime(replace(case, flags=("Kink", "NearSeam")))
+
+
+def test_it_is_part_of_the_build():
+    case = replace(at(-0.25 + 2.0**-12, -0.25), result="acceptable")
+    with pytest.raises(ValueError, match="moves the coordinate"):
+        build([case])
+
+
+def test_exact_cases_and_other_conventions_pass():
+    check_regime(at(-0.75, -0.25, 0.25, 0.75))
+    check_regime(at(2.0**-24, size=5, flags="AxisOrder NonFinite Huge"))
+    check_regime(at(np.nan, np.inf, -0.25))
+
+
+@given(st.floats(-60000, 60000), st.sampled_from([("float16", 11), ("float32", 24), ("float64", 53)]))
+def test_rounding_is_numpys(number, kind):
+    dtype, bits = kind
+    expected = np.dtype(dtype).type(number)
+    if abs(expected) >= np.finfo(dtype).smallest_normal:
+        assert rounded(Fraction(number), bits) == Fraction(float(expected))
