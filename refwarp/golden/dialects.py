@@ -1,7 +1,7 @@
 """Dialects: in which conventions programs differ, asked of each with one small call and answered with one word.
 
-A probe is a call whose exact answer depends on a convention and on nothing else. Maps have the rows (1, 5, 2, 9), four of
-them, all alike, so that only x matters; coordinates are exact in float16.
+A probe is a call whose exact answer depends on a convention and on nothing else. Maps have four rows, all of them
+(1, 5, 2, 9), so that only x matters.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Probe:
 
 
 def ask(probe: Probe, target: Target) -> str:
-    """Return a target's answer: one of the probe's words, the numbers if they are none of these, or why there are none."""
+    """Return a target's answer: one of the probe's words, other numbers as they are, or why there are none."""
     call = next(call for call in OPERATIONS[probe.case.operation] if call.part == probe.part)
     if not target.offers(call.function(probe.case.operation)) or probe.dtype not in target.dtypes:
         return "not offered"
@@ -121,7 +121,7 @@ PROBES = (
     _probe("infinite_border", "infinite coordinate, border padding", ENDS, (math.inf,), padding="border"),
     _probe("huge_zeros", "g = 2^100, zeros padding", ENDS, (2.0**100,)),
     _probe("huge_border", "g = 2^100, border padding", ENDS, (2.0**100,), padding="border"),
-    _probe("far_reflection", "g = 2^40, a whole number of mirrors away", {"folds": 3.5}, (2.0**40,), padding="reflection"),
+    _probe("far_reflection", "g = 2^40, reflection padding", {"folds": 3.5}, (2.0**40,), padding="reflection"),
     _probe(
         "edge_zeros",
         "x = -1/2, the edge of the map, zeros padding",

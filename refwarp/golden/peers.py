@@ -37,8 +37,8 @@ process of its own, and answered the probes of `refwarp/golden/dialects.py`. Wri
 
 Of the cases of each operation and part: how many ran, and how many were [faithful, of working precision, or
 wrong](golden-grades.md). *By convention* are wrong cases that carry a CONVENTION flag: non-finite and huge coordinates,
-calls that should be refused, kinks, ties. There a library may well have meant what it does; what it does is in the second
-table.
+calls that should be refused, kinks, ties. There a library may well have meant what it does; what that is says the
+second table.
 
 {grades}
 
@@ -83,7 +83,8 @@ def grades(peer: str, found: Verification) -> list[Row]:
         wrong = [outcome for outcome in cases.values() if outcome.grade == Grade.WRONG]
         count = {grade: sum(outcome.grade == grade for outcome in cases.values()) for grade in Grade}
         meant = sum(any(FLAGS[flag].kind == "CONVENTION" for flag in outcome.case.flags) for outcome in wrong)
-        rows.append(Row(peer, function, dtype, len(cases), count[Grade.FAITHFUL], count[Grade.WORKING], len(wrong), meant))
+        good, fair, bad = (count[grade] for grade in Grade)
+        rows.append(Row(peer, function, dtype, len(cases), good, fair, bad, meant))
     return rows
 
 

@@ -122,15 +122,16 @@ def linear_basis_grid(M, B):
     return transpose(reshape(grid, (M.shape[0], 2, height, width)), (0, 2, 3, 1))
 
 
-def bases(kind, size, align_corners, degree=1):
-    """Return a basis, in float64."""
+def bases(kind, size, align_corners, dtype, degree=1):
+    """Return a basis, computed in a dtype."""
     _, _, height, width = size
-    x, y, one = lattice(height, width, align_corners, "float64").T.reshape(3, height, width)
+    x, y, one = lattice(height, width, align_corners, dtype).T.reshape(3, height, width)
     if kind == "affine":
         return Tensor(np.stack([x, y, one]))
-    s, t = (x + 1) / 2, (y + 1) / 2
-    orders = range(degree + 1)
-    b = [[math.comb(degree, k) * p**k * (1 - p) ** (degree - k) for k in orders] for p in (t, s)]
+    b = [
+        [math.comb(degree, k) * t**k * (1 - t) ** (degree - k) for k in range(degree + 1)]
+        for t in ((y + 1) / 2, (x + 1) / 2)
+    ]
     return Tensor(np.stack([c * a for c in b[0] for a in b[1]]))
 
 

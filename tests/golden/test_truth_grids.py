@@ -1,14 +1,12 @@
-"""The truth about grids: the derivatives of the exact forward, other formulas, and what plain arithmetic gets."""
+"""The truth about grids: the derivatives of the exact forward, and other formulas; and what the cases promise."""
 
 import math
 from fractions import Fraction
-from functools import cache
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from plain_grids import PLAIN, axis
+from grid_cases import family, finite_cases
+from plain_grids import axis
 
 from refwarp.exact import affine_parameters, composition, flow, piecewise_affine, projective
 from refwarp.exact.affine import target_coordinate
@@ -16,28 +14,7 @@ from refwarp.exact.budget import UNIT_ROUNDOFF
 from refwarp.exact.numbers import Dual, fractions
 from refwarp.exact.thin_plate_spline import Balls
 from refwarp.golden import cases
-from refwarp.golden.build import build
 from refwarp.golden.operations import OPERATIONS
-from refwarp.golden.targets.module import ModuleTarget
-from refwarp.golden.truth.moved import Moved
-from refwarp.golden.truth.piecewise_affine import moves
-from refwarp.golden.verify import Grade, Selection, verify
-
-FAMILIES = ("affine", "affine_parameters", "composition", "flow", "linear_basis", "piecewise_affine", "projective")
-
-
-@cache
-def family(name):
-    """Return the valid cases of a family with their truths."""
-    return tuple(build([case for case in getattr(cases, name).cases() if case.result == "valid"]))
-
-
-def finite_cases(*names):
-    for name in names:
-        for case in family(name):
-            if all(np.isfinite(array).all() for array in case.inputs.values()):
-                yield case
-
 
 # ---- derivatives of the exact forward ----
 
@@ -250,84 +227,6 @@ def test_bases():
         assert (abs(mean - degree * (np.array(x, object) + 1) / 2) < Fraction(1, 2**95)).all()
 
 
-# ---- sensitivity ----
-
-
-@pytest.mark.parametrize("name", FAMILIES)
-def test_plain_arithmetic_is_within_the_working_precision(name):
-    """In all dtypes, also in float16: coordinates, sums and functions all rounded, and inverses by elimination."""
-    with np.errstate(all="ignore"):
-        for case in family(name):
-            dtypes = ("float16", "float32", "float64") if case.inputs else ("float64",)
-            for outcome in verify([case], ModuleTarget(PLAIN, "plain"), Selection(dtypes=dtypes)).outcomes:
-                assert outcome.grade <= Grade.WORKING, (case.name, outcome.dtype, outcome.output, outcome.problem)
-
-
-def test_elimination_keeps_the_digits_of_an_inverse_that_do_not_cancel():
-    """An entry in float32 is within e of its M, e = 6 u, however badly rows and columns are scaled."""
-    rng = np.random.default_rng(1)
-    for _ in range(100):
-        rows, columns = (2.0 ** rng.integers(-9, 10, shape) for shape in ((3, 1), (1, 3)))
-        h = (rng.standard_normal((3, 3)) * rows * columns).astype(np.float32)
-        found = np.linalg.solve(h, np.eye(3, dtype=np.float32))
-        for line, sums in zip(fractions(found), composition.inverse(fractions(h)), strict=True):
-            for number, part in zip(line, sums, strict=True):
-                assert abs(number - part.value) <= 6 * UNIT_ROUNDOFF["float32"] * part.M
-
-
-@pytest.mark.parametrize("name", FAMILIES)
-def test_plain_arithmetic_is_not_faithful(name):
-    with np.errstate(all="ignore"):
-        found = verify(family(name), ModuleTarget(PLAIN, "plain"), Selection(dtypes=("float64",)))
-    assert found.grade == Grade.WORKING
-
-
-small = st.fractions(-4, 4, max_denominator=64)
-signs = st.sampled_from([-1, 1])
-
-
-@given(
-    st.tuples(small, small, small), st.tuples(small, small, small), st.tuples(signs, signs, signs), st.integers(1, 8)
-)
-def test_moves_bound_what_moving_the_factors_does(numbers, steps, side, d):
-    """To first order: with e = 2^-40 and moves up to 4, what is left is below 2^-20 of the bound."""
-    e = Fraction(1, 2**40)
-    a, b, c = (Moved.of(number, abs(step)) for number, step in zip(numbers, steps, strict=True))
-    p, q, r = (number + s * e * abs(step) for number, step, s in zip(numbers, steps, side, strict=True))
-
-    def formula(x, y, z, one):
-        return (x * y - z) * y / (one * z * z + d * one)
-
-    bound = (a * b - c) * b / (c * c + Moved.of(Fraction(d))).number()
-    before, after = (formula(*given, Fraction(1)) for given in (numbers, (p, q, r)))
-    assert bound.value == before
-    assert abs(after - before) <= e * bound.move * (1 + Fraction(1, 2**20)) + e * e * 2**20
-
-
-@given(st.integers(0, 3), st.integers(0, 4), small, small, st.booleans())
-def test_g_of_the_piecewise_affine_grid(i, j, across, down, align_corners):
-    """For any move of up to a cell, of a pixel of a 4 x 5 output over a mesh of 3 x 4 vertices."""
-    height, width, rows, columns = 4, 5, 3, 4
-    vertices = [
-        [[Fraction((7 * n + 5 * m + 3 * r) % 11 - 5) for r in range(2)] for m in range(columns)] for n in range(rows)
-    ]
-    ggrid = [[[Fraction(0)] * 2 for _ in range(width)] for _ in range(height)]
-    ggrid[i][j] = [Fraction(2), Fraction(-3)]
-    grid, gvertices = moves(vertices, ggrid, height, width, align_corners)
-    steps = [2 * Fraction(size, size - align_corners) for size in (width, height)]
-    e = max(abs(across), abs(down)) / 64
-    places = [target_coordinate(j, width, align_corners), target_coordinate(i, height, align_corners)]
-    moved = [place + sign * step / 64 for place, sign, step in zip(places, (across, down), steps, strict=True)]
-    moved = tuple(min(max(place, Fraction(-1)), Fraction(1)) for place in moved)
-    before, after = (piecewise_affine.weights_in(tuple(p), rows, columns)[0] for p in (places, moved))
-    for r in range(2):
-        values = [sum(w * vertices[n][m][r] for (n, m), w in weights.items()) for weights in (before, after)]
-        assert abs(values[1] - values[0]) <= e * grid[i, j, r]
-        for n, m in np.ndindex(rows, columns):
-            change = abs(after.get((n, m), 0) - before.get((n, m), 0)) * abs(ggrid[i][j][r])
-            assert change <= e * gvertices[n, m, r]
-
-
 # ---- cases ----
 
 
@@ -349,8 +248,8 @@ def test_grazing_cases_graze():
     for case in family("projective"):
         if "NearHorizon" in case.flags:
             h = fractions(case.inputs["theta"][0])
-            points = projective.points(*case.options["size"][2:], case.options["align_corners"])
-            ds = [projective.homogeneous(h, p)[2] for line in points for p in line]
+            lines = projective.points(*case.options["size"][2:], case.options["align_corners"])
+            ds = [projective.homogeneous(h, p)[2] for line in lines for p in line]
             nearest = min(abs(d.value) / d.M for d in ds)
             assert 64 * UNIT_ROUNDOFF[case.dtype] < nearest < 2**-11, case.name
 

@@ -37,7 +37,7 @@ def grid_sample_second_vjp(
 
 
 @lru_cache(maxsize=64)
-def _compiled(part: str, *, mode: Any, padding_mode: Any, align_corners: Any) -> Callable[..., Any]:
+def _compiled(part: str, *, mode: Any, padding_mode: Any, align_corners: Any) -> Any:
     """Return a part of grid_sample as a function of JAX's arrays; it compiles itself for each shape and dtype."""
     sample = _sampler(mode, padding_mode, align_corners)
 

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from queue import Empty, SimpleQueue
@@ -21,8 +22,8 @@ from refwarp.golden.verify import Reply
 # How long importing the module may take, and how many time limits its first call: libraries load and compile then.
 IMPORT_SECONDS = 300.0
 FIRST_CALL_LIMITS = 5
-# After so many calls of a function that hung or killed the process, no more are tried.
-TRIES = 3
+# When calls of a function that hung or killed the process have cost so many time limits, no more are tried.
+PATIENCE = 3
 
 _Message = tuple[dict[str, Any], Sequence[Item]]
 
@@ -119,7 +120,7 @@ class ProcessTarget:
         self._module, self._timeout = module, timeout
         self._worker: Worker | None = None
         self._called = False
-        self._losses: dict[str, list[str]] = {}
+        self._lost: dict[str, float] = {}
         self._gone = ""
         try:
             said = self._start()
@@ -148,9 +149,9 @@ class ProcessTarget:
     def reply(self, case: Case, call: Call, dtype: str, options: Mapping[str, Any]) -> Reply:
         """Call a function with copies of the case's inputs, and wait for its answer."""
         function = call.function(case.operation)
-        losses = self._losses.setdefault(function, [])
-        if self._gone or len(losses) >= TRIES:
-            return Reply(broken=self._gone or f"not tried, since {TRIES} calls were lost, the last: {losses[-1]}")
+        lost_seconds = self._lost.get(function, 0.0)
+        if self._gone or lost_seconds >= PATIENCE * self._timeout:
+            return Reply(broken=self._gone or f"not tried: calls that hung or died have cost {lost_seconds:.0f} s")
         given = arguments(case, call, dtype)
         content = {"function": function, "names": list(given), "options": options_in(call, dtype, options)}
         limit = self._timeout * (1 if self._called else FIRST_CALL_LIMITS)
@@ -162,11 +163,12 @@ class ProcessTarget:
             self._gone = f"not tried: the process could not be started again ({lost})"
             return Reply(broken=self._gone)
         assert self._worker is not None
+        begun = time.monotonic()
         try:
             said, items = self._worker.answer(limit, (content, list(given.values())))
         except Lost as lost:
             self._worker = None
-            losses.append(str(lost))
+            self._lost[function] = lost_seconds + (time.monotonic() - begun) + self._start_seconds
             return Reply(broken=str(lost))
         return Reply(tuple(item for item in items if item is not None), **said)
 
@@ -178,9 +180,12 @@ class ProcessTarget:
 
     def _start(self) -> dict[str, Any]:
         """Start the process, and return what it says of itself."""
+        begun = time.monotonic()
         self._worker = Worker(self._module)
         try:
-            return self._worker.answer(IMPORT_SECONDS)[0]
+            said = self._worker.answer(IMPORT_SECONDS)[0]
+            self._start_seconds = time.monotonic() - begun
+            return said
         except BaseException:  # Ctrl-C too: nobody else knows of the process yet
             self.close()
             raise
