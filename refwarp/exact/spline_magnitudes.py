@@ -31,7 +31,8 @@ class Magnitudes:
     q is bounded by |q| + sigma, sigma = r^2 + 2 r (|ln r^2| + 1) (|p| + |c|) for the control points: what one rounding
     of the points, of their differences and of the logarithm does to it. Likewise f' by its absolute value and
     2 |v| + 2 (|ln r^2| + 3) (|p| + |c|), and f'' d by
-    2 (|ln r^2| + 3) |d| + 4 |v| (|v| . |d|)/r^2 + 12 |d| (|p| + |c|)/r, without the terms in |p| + |c| where both are control points, which are given exactly.
+    2 (|ln r^2| + 3) |d| + 4 |v| (|v| . |d|)/r^2 + 12 |d| (|p| + |c|)/r, without the terms in |p| + |c| where both are
+    control points, which are given exactly.
 
     With `directions`, all are dual numbers, whose derivatives bound in the same way how the sums change when the
     control points move by as much; the points are then given as dual numbers, too. For a product (a b)' it is
@@ -56,7 +57,8 @@ class Magnitudes:
     # What these five return is a matter of the sums' purpose.
 
     def _inverse(self, matrix: Matrix) -> Matrix:
-        return absolute(solve(matrix, [[int(i == k) for k in range(len(matrix))] for i in range(len(matrix))]))
+        found: Matrix = absolute(solve(matrix, [[int(i == k) for k in range(len(matrix))] for i in range(len(matrix))]))
+        return found
 
     def _coordinates(self, p: list[Number]) -> list[Number]:
         return [abs(x) for x in p]
@@ -162,7 +164,7 @@ def add(a: list[Number], b: list[Number]) -> list[Number]:
 
 def product(a: Matrix, b: Matrix) -> Matrix:
     """Return the product of two matrices."""
-    return [[dot(row, column) for column in zip(*b, strict=True)] for row in a]
+    return [[dot(row, column) for column in transpose(b)] for row in a]
 
 
 def norm(p: list[Number]) -> Number:

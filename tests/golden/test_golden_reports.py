@@ -178,7 +178,7 @@ def test_the_page_shows_the_thread_of_a_known_bug(tmp_path, suite):
     page = Page(written(tmp_path, "report.html", verify(known, ModuleTarget(raises, "raises")), suite))
     links = {value for name, value in page.attributes if name == "href" and value.startswith("https")}
     assert links and all(
-        re.fullmatch(r"https://github\.com/[\w.-]+/[\w.-]+/(issues|pull)/\d+\S*", link) for link in links
+        re.fullmatch(r"https://github\.com/[\w.-]+/[\w.-]+(/(issues|pull)/\d+\S*)?", link) for link in links
     )
 
 

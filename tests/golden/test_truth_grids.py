@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from grid_cases import family, finite_cases
+from grid_cases import FAMILIES, family, finite_cases
 from plain_grids import axis
 
 from refwarp.exact import affine_parameters, composition, flow, piecewise_affine, projective
@@ -14,7 +14,7 @@ from refwarp.exact.budget import UNIT_ROUNDOFF
 from refwarp.exact.numbers import Dual, fractions
 from refwarp.exact.thin_plate_spline import Balls
 from refwarp.golden import cases
-from refwarp.golden.operations import OPERATIONS
+from refwarp.golden.operations import OPERATIONS, PARTS
 
 # ---- derivatives of the exact forward ----
 
@@ -156,6 +156,40 @@ def test_truths_are_the_derivatives_of_the_exact_forward(operation):
                     assert error <= Fraction(float(element["M"])) / 2**105 + Fraction(1, 2**1074), (case.name, path)
         count += 1
     assert count >= 3
+
+
+# ---- the constants of the budgets, as the pages in docs derive them ----
+
+CONSTANTS = {
+    "attention_matrix/order": (4, 4),
+    "attention_grid/float32": (4, 4),
+    "kurbiel_matrix/order": (4, 4),
+    "similarity_matrix/order": (12, 12, 16),
+    "rotation_scale_translation_grid/float32": (12, 12, 16),
+    "homography_matrix/order": (4, 4),
+    "projective_grid/huge_3x3": (4, 8, 12),
+    "piecewise_affine_grid/rest_3x3": (4, 4),
+    "linear_basis_grid/order": (4, 4, 4),
+    "affine_basis/2x4": (1,),
+    "bernstein_basis/degree_2": (3,),
+    "flow_grid/wide_1x200": (4, 4),
+    "affine_motion/wide_1x200": (6, 6),
+    "compose/translation_general_2": (4, 4, 4),
+    "compose/similarity_general_2": (12, 12, 16),
+    "compose/affine_general_2": (4, 4, 4),
+    "invert/translation_general_2": (4, 4, 4),
+    "invert/similarity_general_2": (12, 12, 16),
+    "invert/homography_general_2": (4, 8, 12),
+    "inverse_compositional_update/similarity_general_2": (16, 16, 20),
+    "inverse_compositional_update/affine_general_2": (8, 12, 16),
+}
+
+
+def test_constants_of_the_budgets():
+    by_name = {case.name: case for name in FAMILIES for case in family(name)}
+    for name, constants in CONSTANTS.items():
+        found = {path.partition("/")[0]: truth.c for path, truth in by_name[name].outputs.items()}
+        assert tuple(found[part] for part in PARTS if part in found) == constants, name
 
 
 # ---- other formulas ----

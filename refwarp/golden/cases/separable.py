@@ -312,7 +312,7 @@ def _extremes() -> list[Case]:
             "Wide",
             lanczos(2),
             draw.dyadics("separable wide", 1, 1, 1, 300),
-            off_y(*np.float32([(2 * x - 299) / 300 for x in (0.3125, 88.6875, 150.1875, 298.8125)]).tolist()),
+            off_y(*(float(np.float32((2 * x - 299) / 300)) for x in (0.3125, 88.6875, 150.1875, 298.8125))),
             "border",
             gout=draw.dyadics("separable wide gout", 1, 1, 1, 4),
         ),

@@ -27,7 +27,8 @@ _KERNELS: Mapping[str, Any] = {
 def _apply(operation: str, arrays: Mapping[str, Any], options: Mapping[str, Any]) -> Any:
     """Call an operation by its public name.
 
-    A case names a sampling kernel; `ties` is not for us to choose; and a basis is float64, until a dtype is asked for.
+    A case names a sampling kernel; `ties` is not for us to choose; and a basis is float64, until a dtype is asked for,
+    by name or by control points that have it.
     """
     chosen = {name: option for name, option in options.items() if name not in ("ties", "dtype")}
     if isinstance(kernel := chosen.get("kernel"), Mapping):
@@ -36,7 +37,8 @@ def _apply(operation: str, arrays: Mapping[str, Any], options: Mapping[str, Any]
         chosen["kernel"] = named if isinstance(named, sampling_kernels.Kernel) else named(**parameters)
     given = {name: array for name, array in arrays.items() if array is not None}
     found = getattr(refwarp, operation)(**given, **chosen)
-    return found.astype(options["dtype"]) if "dtype" in options else found
+    asked = given["control"].dtype.name if operation == "thin_plate_spline_basis" else options.get("dtype")
+    return found.astype(asked) if asked else found
 
 
 def _gradients(

@@ -20,13 +20,14 @@ from typing import Any
 from refwarp.exact import bilinear, multiscale
 from refwarp.exact.bilinear import coordinate_scale
 from refwarp.exact.numbers import Number, Sum
-from refwarp.exact.sampling import Place, Tap
+from refwarp.exact.sampling import Place, Samples, Tap
 from refwarp.exact.thin_plate_spline import Balls
 from refwarp.golden.case import Case
 from refwarp.golden.operations import CHOICES
+from refwarp.golden.truth import separable
 from refwarp.golden.truth.judge import Answers, Judge, options
 from refwarp.golden.truth.running import Displaced, elements
-from refwarp.golden.truth.sampler import OUTPUTS, Image, images
+from refwarp.golden.truth.sampler import OUTPUTS, images
 from refwarp.golden.truth.separable import BITS, answer, sums
 from refwarp.golden.truth.slopes import reach
 
@@ -76,36 +77,51 @@ class Taps:
         With weights that are numbers, and with weights that know how far they move.
     """
 
-    def __init__(self, grid: Any, size: Sequence[int], align_corners: bool, padding: str, kink: str, balls: Balls):
-        self.still, self.moving, *sides = (
-            bilinear.samples_at(grid, *size, align_corners, rule, padding) for rule in (kink, kink, "left", "right")
-        )
-        scales = [coordinate_scale(length, align_corners) for length in reversed(size)]
-        for number, places in enumerate(zip(self.still.defined, *(side.defined for side in sides), strict=True)):
-            i, j = places[0][:2]
-            still, moving = [], []
-            for g, length, scale, *taps in zip(
-                grid[i][j], reversed(size), scales, *(place[2:] for place in places), strict=True
-            ):
-                far = reach(g, length, scale) if isinstance(g, Fraction) else 0
-                far = far if padding == "reflection" else min(far, length + 4)
-                still.append([Tap.of(tap.pixel, balls(tap.w), balls(tap.d), balls(0)) for tap in taps[0]])
-                steepest = [max(abs(left.d), abs(right.d)) for left, right in zip(*taps[1:], strict=True)]
-                moving.append(
-                    [
-                        tap._replace(w=Displaced(tap.w, balls(far * steep)), d=Displaced(tap.d), e=Displaced(tap.e))
-                        for tap, steep in zip(still[-1], steepest, strict=True)
-                    ]
-                )
-            self.still.defined[number] = Place(i, j, *still)
-            self.moving.defined[number] = Place(i, j, *moving)
+    def __init__(self, grid: Any, size: tuple[int, int], align_corners: bool, padding: str, kink: str, balls: Balls):
+        def samples(rule: str) -> Samples:
+            return bilinear.samples_at(grid, *size, align_corners, rule, padding)
+
+        def far(g: Number, length: int) -> Number:
+            if not isinstance(g, Fraction):  # infinite, and stays so
+                return 0
+            found = reach(g, length, coordinate_scale(length, align_corners))
+            return found if padding == "reflection" else min(found, length + 4)
+
+        self.still, self.moving = samples(kink), samples(kink)
+        sides = zip(samples("left").defined, samples("right").defined, strict=True)
+        for number, (place, (left, right)) in enumerate(zip(self.still.defined, sides, strict=True)):
+            i, j, columns, rows = place
+            x, y = (far(g, length) for g, length in zip(grid[i][j], reversed(size), strict=True))
+            columns, rows = in_balls(columns, balls), in_balls(rows, balls)
+            self.still.defined[number] = Place(i, j, columns, rows)
+            self.moving.defined[number] = Place(
+                i,
+                j,
+                moved(columns, left.columns, right.columns, x, balls),
+                moved(rows, left.rows, right.rows, y, balls),
+            )
+
+
+def in_balls(taps: list[Tap], balls: Balls) -> list[Tap]:
+    """Return taps as balls."""
+    return [Tap.of(tap.pixel, balls(tap.w), balls(tap.d), balls(0)) for tap in taps]
+
+
+def moved(taps: list[Tap], left: list[Tap], right: list[Tap], far: Number, balls: Balls) -> list[Tap]:
+    """Return taps whose weights move: by the reach of the coordinate times their steeper slope."""
+    steepest = [max(abs(one.d), abs(other.d)) for one, other in zip(left, right, strict=True)]
+    return [
+        tap._replace(w=Displaced(tap.w, balls(far * steep)), d=Displaced(tap.d), e=Displaced(tap.e))
+        for tap, steep in zip(taps, steepest, strict=True)
+    ]
 
 
 def multiscale_sample(case: Case, kink: str) -> Answers:
     """Return the answers of multiscale_sample."""
     deviations, aggregate, truncate = options(case, "deviations", "aggregate", "truncate")
     padding, align_corners = options(case, "padding_mode", "align_corners")
-    size, stacked = case.inputs["input"].shape[2:], aggregate == "stack"
+    (height, width), stacked = case.inputs["input"].shape[2:], aggregate == "stack"
+    size = height, width
     found: dict[str, list[Sum]] = {path: [] for path in OUTPUTS}
     with Balls(BITS) as balls:
         levels = [Level(deviation, truncate, size, balls) for deviation in deviations]
@@ -113,7 +129,7 @@ def multiscale_sample(case: Case, kink: str) -> Answers:
         scales = tuple(balls(Fraction(coordinate_scale(length, align_corners), 2)) for length in reversed(size))
         for image in images(case):
             taps = Taps(image.grid, size, align_corners, padding, kink, balls)
-            image = Image(*(balls(part) for part in image[:4]), image.grid)
+            image = separable.in_balls(image, balls)
             totals: dict[str, list[Sum]] = {path: [] for path in OUTPUTS}
             for number, level in enumerate(levels):
                 gout = image.gout[number] if stacked else image.gout

@@ -15,13 +15,14 @@ from refwarp.golden.truth.judge import Answers, Judge, options
 # Of the value, of the gradient, and of the second gradients; docs/penalties.md derives them.
 VALUE, GRADIENT, SECOND = 12.0, 20.0, 32.0
 
+# By the form of a bending energy; the smoothness has none.
+STENCILS = {"": penalties.GRADIENT, "laplacian": penalties.LAPLACIAN, "hessian": penalties.HESSIAN}
+
 
 def penalty(case: Case, convention: str) -> Answers:
     """Return the answers of a penalty."""
-    stencils = penalties.GRADIENT
-    if case.operation == "bending_energy":
-        stencils = {"laplacian": penalties.LAPLACIAN, "hessian": penalties.HESSIAN}[case.options["form"]]
-    settings = (stencils, *options(case, "norm", "boundary", "reduction"))
+    norm, boundary, reduction = options(case, "norm", "boundary", "reduction")
+    settings = STENCILS[case.options.get("form", "")], norm, boundary, reduction
     shape = case.inputs["field"].shape
     # An infinite motion has no differences.
     fields = numbers(np.where(np.isfinite(case.inputs["field"]), case.inputs["field"], math.nan))

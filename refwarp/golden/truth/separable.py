@@ -168,11 +168,22 @@ def separable_sample(case: Case, convention: str) -> Answers:
         found: dict[str, list[Sum]] = {path: [] for path in OUTPUTS}
         for image in images(case):
             if transcendental:
-                image = Image(*(number(part) for part in image[:4]), image.grid)
+                image = in_balls(image, number)
             samples = separable.samples_at(image.grid, size, align_corners, kernel_at, k.support, padding)
             for path, nested in sums(image, samples, scales).items():
                 found[path] += elements(nested)
     return {path: answer(k.c, case.inputs[name].shape, found[path]) for path, name in OUTPUTS.items()}
+
+
+def in_balls(image: Image, number: Callable[[Any], Any]) -> Image:
+    """Return an image as balls, but for its coordinates."""
+    a, b, gout, input = (number(part) for part in image[:4])
+    return Image(a, b, gout, input, image.grid)
+
+
+def stored(number: Number) -> Number:
+    """Return a number; if it is a ball that holds none, NaN."""
+    return number if isinstance(number, int | float | Fraction) or number.is_finite() else math.nan
 
 
 def sums(image: Image, samples: sampling.Samples, scales: tuple[Number, ...]) -> dict[str, Any]:
@@ -187,8 +198,7 @@ def answer(c: float, shape: tuple[int, ...], sums: list[Sum]) -> Answer:
     moves = []
     for total in sums:
         number = total.value if isinstance(total.value, Displaced) else Displaced(total.value)
-        finite = isinstance(number.value, int | float | Fraction) or number.value.is_finite()
-        total.value = number.value if finite else math.nan
+        total.value = stored(number.value)
         moves.append(number.M)
     return Answer.of(c, shape, sums, moves)
 

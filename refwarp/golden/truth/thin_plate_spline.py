@@ -36,9 +36,7 @@ from refwarp.golden.truth.answer import Answer
 from refwarp.golden.truth.judge import Answers, Judge, options
 from refwarp.golden.truth.running import Displaced, elements
 from refwarp.golden.truth.seams import MOVE
-
-# So many that a sum which is 0, but not known to be, is nothing to a double.
-BITS = 1400
+from refwarp.golden.truth.separable import BITS, stored
 
 # The constants of the budgets: docs/thin_plate_spline.md derives them.
 FIRST, SECOND = 12.0, 24.0
@@ -110,7 +108,7 @@ class Elements:
         start = len(self.sums) - len(found)
         for at, (value, k, size, move) in enumerate(found, start):
             total = self.sums[at]
-            total.value = total.value + value
+            total.value = stored(total.value + value)
             if size != 0:
                 total.k, total.M = total.k + k, total.M + size
             self.moves[at] = self.moves[at] + (move.M if isinstance(move, Displaced) else 0)
@@ -217,7 +215,8 @@ def thin_plate_spline_basis(case: Case, convention: str) -> Answers:
         for k in range(count):
             f = balls([[int(k == j)] * 2 for j in range(count)])
             grids = exact.spline_grid(f, c, *where), sizes.grid(f), moves.grid(f)
-            found.extend(*([[point[0] for point in line] for line in grid] for grid in grids))
+            values, ks, gs = ([[point[0] for point in line] for line in grid] for grid in grids)
+            found.extend(values, ks, gs)
         return {"forward/basis": found.answer(FIRST, (count, setting.height, setting.width))}
 
 
