@@ -104,7 +104,7 @@ def b_spline_kernel(d: Number) -> Profile:
 
 
 def _sinc(d: Any, order: int) -> Any:
-    """Return sinc or a derivative of it at an `arb` (0 only if it is exactly 0)."""
+    """Return sinc or a derivative of it at an `arb`."""
     pi = d.pi()
     z = pi * d
     if d == 0:
@@ -114,6 +114,20 @@ def _sinc(d: Any, order: int) -> Any:
     return value * pi**order
 
 
+def _sinc_sizes(d: Any) -> list[Any]:
+    """Return the magnitudes of sinc, sinc' and sinc''.
+
+    With z = pi d they are those of sin z / z, (cos z - sin z / z)/z and -(sin z + 2 (cos z - sin z / z)/z)/z, and z
+    times the derivatives' in front of the division, for z is rounded. Below z = 1/2 they are those of the series.
+    """
+    pi, z = d.pi(), abs(d.pi() * d)
+    both = abs(_sinc(d, 0)) + abs(d.cos_pi())
+    if z < 0.5:
+        return [both, z * pi, pi * pi]
+    first = both / z + abs(d.sin_pi())
+    return [both, first * pi, (both + 2 * first / z) * pi * pi]
+
+
 def lanczos_kernel(lobes: int) -> Kernel:
     """Return the Lanczos kernel for distances that are `arb` (kernels.3)."""
 
@@ -121,13 +135,19 @@ def lanczos_kernel(lobes: int) -> Kernel:
         r = abs(d)
         if not -lobes <= d < lobes:
             return 0, 0, 0, 0, 0, 0
-        values = [
-            sum(math.comb(order, j) * _sinc(d, order - j) * _sinc(d / lobes, j) / lobes**j for j in range(order + 1))
-            for order in range(3)
-        ]
-        pi = d.pi()
-        sizes = [(2 * pi) ** order * (2 + pi * r) for order in range(3)]  # |sinc| <= 1, |sinc'| <= pi, sin rounds pi d
-        return (*values, *sizes)
+        f, g = ([_sinc(x, order) for order in range(3)] for x in (d, d / lobes))
+        f_sizes, g_sizes = _sinc_sizes(d), _sinc_sizes(d / lobes)
+
+        def leibniz(f: list[Any], g: list[Any], order: int) -> Any:
+            return sum(math.comb(order, j) * f[order - j] * g[j] / lobes**j for j in range(order + 1))
+
+        values = [leibniz(f, g, order) for order in range(3)]
+        f, g = ([abs(x) for x in part] for part in (f, g))
+        own = [leibniz(f_sizes, g, order) + leibniz(f, g_sizes, order) for order in range(3)]
+        # d is rounded. Derivative j of sinc is at most pi^j/(j + 1).
+        third = sum(math.comb(3, j) / Fraction((4 - j) * (j + 1) * lobes**j) for j in range(4))
+        steepness = [abs(values[1]), abs(values[2]), d.pi() ** 3 * third.numerator / third.denominator]
+        return (*values, *(size + r * steep for size, steep in zip(own, steepness, strict=True)))
 
     return profile
 

@@ -207,8 +207,17 @@ def _extremes() -> list[Case]:
         comment = f"A map and cotangents next to the smallest {dtype}."
         cases.append(_case(f"subnormal_{dtype}", comment, "Subnormal", map, grid, gout=gout))
     long = np.where(np.arange(96.0) % 2, 1.0, 3.0)[None, None, None]
+    places = (float(np.float32((2 * x - 149) / 150)) for x in (0.3125, 88.6875, 148.1875))
     return [
         *cases,
+        _case(
+            "wide_1x150",
+            "A long row: the further a coordinate is from 0, the fewer digits it has for its place between two pixels.",
+            "Wide",
+            draw.dyadics("multiscale wide", 1, 1, 1, 150),
+            off_y(*places),
+            (0.25,),
+        ),
         _case(
             "huge",
             "Huge finite coordinates lie outside.",
