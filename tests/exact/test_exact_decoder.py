@@ -183,7 +183,7 @@ def test_holes_are_filled_as_said():
 
 
 @settings(max_examples=15, deadline=None)
-@given(lists(SMALL, 1, HEIGHT, WIDTH), lists(SMALL, 1, HEIGHT, WIDTH), points(2), st.sampled_from(["previous", "neighbours"]))
+@given(*[lists(SMALL, 1, HEIGHT, WIDTH)] * 2, points(2), st.sampled_from(["previous", "neighbours"]))
 def test_the_gradient_of_the_previous_map_is_the_transpose_of_the_filling(gout, previous, at, fill):
     decoded = decoder.decode([[[F(0), F(0)]]], [[to_g(point, False) for point in at]], HEIGHT, WIDTH, False)
     filled, gradient = decoder.filled(decoded, previous, fill), decoder.fill_gradient(decoded, gout, fill)

@@ -34,7 +34,7 @@ def evaluated(case, inputs=None):
 def test_elements_are_the_solution_of_the_normal_equations():
     """(LMS 7) solved by Cramer's rule, where it has a solution; masks and padding once more, from their definition."""
     checked = 0
-    for case in FINITE[::3]:
+    for case in FINITE[::4]:
         if case.inputs["grid"].size == 0 or "Undetermined" in case.flags or "Huge" in case.flags:
             continue
         found, options = evaluated(case), case.options
@@ -73,7 +73,7 @@ def test_elements_are_the_solution_of_the_normal_equations():
                 slopes = [s + a * h * gout[c][i][j] for s, a, h in zip(slopes, (ax, ay), halves, strict=True)]
             assert [term.number.value for term in found["vjp/ggrid"][i, j]] == slopes, case.name
         checked += 1
-    assert checked >= 12
+    assert checked >= 10
 
 
 def test_the_gradients_of_one_output_are_those_of_another():
@@ -83,7 +83,7 @@ def test_the_gradients_of_one_output_are_those_of_another():
         flat = np.array(numbers(array)[0], object).ravel()
         return sum((t.number.value * x for t, x in zip(terms.ravel(), flat, strict=True)), Fraction(0))
 
-    for case in FINITE[::3]:
+    for case in FINITE[::4]:
         if case.inputs["grid"].size == 0:
             continue
         found, inputs = evaluated(case), case.inputs
@@ -139,8 +139,12 @@ def test_a_fit_that_is_not_determined_leaves_the_sample():
 @pytest.mark.parametrize(
     "name", ["zeros_fit", "border_center_corners", "batch_2x2x4x3", "tikhonov_three", "forty_samples"]
 )
-def test_g_bounds_how_far_an_element_moves(name):
-    """To first order: moves by 2^-60 of the axis, up and down at random, and some 2^-20 to spare."""
+def test_g_bounds_how_far_an_element_moves(name, monkeypatch):
+    """To first order: moves by 2^-60 of the axis, up and down at random, and some 2^-20 to spare.
+
+    Of G that is the part that does not come from solving.
+    """
+    monkeypatch.setattr(truth.Fit, "solving", lambda fit, y: np.zeros(3, object))
     case, rng, e = BY_NAME[name], np.random.default_rng(2), Fraction(1, 2**60)
     size = case.inputs["input"].shape[:1:-1]
     steps = [2 * e * length / (length - case.options["align_corners"]) for length in size]
@@ -152,13 +156,13 @@ def test_g_bounds_how_far_an_element_moves(name):
 
     before = evaluated(case)
     after = evaluated(case, {part: nudged(numbers(case.inputs[part])) for part in ("grid", "auxiliary")})
-    moved = False
+    tight = False
     for path, terms in before.items():
         for a, b in zip(terms.ravel(), after[path].ravel(), strict=True):
             change = abs(b.number.value - a.number.value)
             assert change <= e * a.move * (1 + Fraction(1, 2**20)), path
-            moved |= bool(change)
-    assert moved
+            tight |= a.move != 0 and change > e * a.move / 8
+    assert tight  # and is no wild overestimate
 
 
 # ---- a plain implementation ----
@@ -233,6 +237,13 @@ def test_a_plain_implementation_works_in_its_precision_and_is_not_faithful():
     found = verify(asked, ModuleTarget(Plain(), "plain"))
     assert [(o.case.name, o.output, o.dtype, o.problem) for o in found.outcomes if o.grade == Grade.WRONG] == []
     assert any(outcome.grade == Grade.WORKING for outcome in found.outcomes)
+
+
+def test_the_normal_equations_of_samples_almost_on_a_line_need_what_g_allows_for_solving(monkeypatch):
+    asked = [case for case in CASES if "almost_on_a_line" in case.name]
+    assert verify([with_truth(case) for case in asked], ModuleTarget(Plain(), "plain")).grade == Grade.WORKING
+    monkeypatch.setattr(truth.Fit, "solving", lambda fit, y: np.zeros(3, object))
+    assert verify([with_truth(case) for case in asked], ModuleTarget(Plain(), "plain")).grade == Grade.WRONG
 
 
 @pytest.mark.parametrize("change", ["last_sample", "no_ones", "mask", "slope"])

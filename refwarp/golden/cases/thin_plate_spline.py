@@ -223,10 +223,10 @@ def _extremes() -> list[Case]:
             FIVE,
         ),
     ]
-    for dtype, smallest in (("float32", 2.0**-140), ("float64", 2.0**-1066)):
+    for dtype, smallest in (("float32", 2.0**-124), ("float64", 2.0**-1020)):
         points = draw.dyadics(f"spline tiny {dtype}", 1, 4, 2) * smallest
         gout = draw.dyadics(f"spline tiny gout {dtype}", 1, 2, 2, 2) * smallest
-        comment = f"Fiducial points and cotangents next to the smallest {dtype}."
+        comment = f"Fiducial points and cotangents next to the smallest normal {dtype}: weights are subnormal."
         cases.append(_case(f"subnormal_{dtype}", comment, "Subnormal", points, (2, 2), ggrid=gout))
         ggrid = draw.creeping(dtype, 64).reshape(1, 8, 8, 1).repeat(2, axis=3)
         comment = f"One large cotangent and 63 small ones: a plain {dtype} sum rounds each of them up."

@@ -110,9 +110,13 @@ class Fit:
         weights = self.inverse @ self.rows.T
         a = weights @ y
         aside = self.moves.T @ abs(y - self.rows @ a) + abs(self.rows).T @ (self.moves @ abs(a))
-        solved = abs(self.inverse) @ (abs(self.rows).T @ abs(y)) @ self.largest * self.largest
-        rounded = solved * Fraction(len(y) + 7, 3)
-        found: Objects = abs(self.inverse) @ (aside + rounded) + abs(weights) @ y_moves
+        found: Objects = abs(self.inverse) @ (aside + self.solving(y)) + abs(weights) @ y_moves
+        return found
+
+    def solving(self, y: Objects) -> Objects:
+        """Return what forming N and solving with it costs in working precision, in units of e, before |N^-1|."""
+        right = abs(self.inverse) @ (abs(self.rows).T @ abs(y))
+        found: Objects = (right @ self.largest) * self.largest * Fraction(len(y) + 7, 3)
         return found
 
 

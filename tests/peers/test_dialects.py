@@ -1,0 +1,37 @@
+"""The dialect table: what it says of a peer is what the peer answers, where that version is installed."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from refwarp.golden.dialects import PROBES, ask
+from refwarp.golden.targets import PEERS, load
+
+TABLE = json.loads((Path(__file__).parents[2] / "docs" / "dialects.json").read_text())
+
+
+@pytest.mark.parametrize("name", ["refwarp", *(pytest.param(peer, marks=pytest.mark.peers) for peer in PEERS)])
+def test_the_table_says_what_the_program_answers(name):
+    try:
+        opened = load(name)
+    except ImportError as error:
+        pytest.skip(str(error))
+    with opened as target:
+        if target.version != TABLE[name]["version"]:
+            pytest.skip(f"{name}: version {target.version} is here, the table is of {TABLE[name]['version']}")
+        assert {probe.name: ask(probe, target) for probe in PROBES} == TABLE[name]["answers"]
+
+
+def test_every_probe_tells_programs_apart_or_is_answered_by_the_house():
+    for probe in PROBES:
+        assert TABLE["refwarp"]["answers"][probe.name] in probe.answers, probe.name
+
+
+def test_the_page_holds_every_answer():
+    page = (Path(__file__).parents[2] / "docs" / "peers.md").read_text()
+    for probe in PROBES:
+        row = next(line for line in page.splitlines() if line.startswith(f"| {probe.question} |"))
+        for peer in TABLE.values():
+            answer = peer["answers"][probe.name]
+            assert answer == "not offered" or f"| {answer} |" in row
