@@ -6,9 +6,10 @@ In each function that is compiled (`@scalar`, `@kernel`), one operator, comparis
 is changed. A mutant is killed if a golden case finds an answer that is not faithful, or the program fails or hangs.
 
 Kernels first run as plain Python, in float64, which takes no compilation: each mutant in a process of its own, on
-the cases that reach the mutated function (but for those on which plain Python itself is not faithful). What survives is compiled, in a fresh Numba cache, and run in float32 and
-float64. Of what survives that, too, it is said whether any bit of any result changed: a mutant that changes none is
-another way to write the same function, as far as the cases can tell.
+the cases that reach the mutated function (but for those on which plain Python itself is not faithful). What survives
+is compiled, in a fresh Numba cache, and run in float32 and float64. Of what survives that, too, it is said whether
+any bit of any result changed: a mutant that changes none is another way to write the same function, as far as the
+cases can tell.
 """
 
 from __future__ import annotations

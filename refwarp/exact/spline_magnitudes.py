@@ -85,7 +85,7 @@ class Magnitudes:
         return [2 * (abs(log(r2)) + 3) * b + 4 * a * dot(v, d) / r2 + more for a, b in zip(v, d, strict=True)]
 
     def _matrix_change(self) -> Matrix:
-        """Return the change of the system's matrix, its rows and columns in the order of (DTN 2)."""
+        """Return the change of the system's matrix, its rows and columns in the order of `system_matrix`."""
         control, moves = self.control, self.directions or []
         rows = [
             [0, *b, *(dot(self._slope(c, d, True), add(b, e)) for d, e in zip(control, moves, strict=True))]

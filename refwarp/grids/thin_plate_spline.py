@@ -204,8 +204,8 @@ def tps_grid(points: Any, size: Any, control: Any = None, align_corners: bool = 
     -----
     DTN Eqs. (1) to (3). Values and gradients are computed in float64 and rounded once; they are within
     (12 + log2 k) u M + k eta of the exact value, k the number of fiducial points or pixels that contribute, M in
-    docs/thin_plate_spline.md. Gradients flow to `points` and to `control`. The second derivative to `control` diverges,
-    and is NaN, where a control point is an output pixel.
+    docs/thin_plate_spline.md; second derivatives have 24 for 12. Gradients flow to `points` and to `control`. The
+    second derivative to `control` diverges, and is NaN, where a control point is an output pixel.
 
     The factorisations of the last 64 sets of control points and the basis functions of the last four are kept.
 

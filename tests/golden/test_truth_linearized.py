@@ -161,8 +161,62 @@ def test_g_bounds_how_far_an_element_moves(name, monkeypatch):
         for a, b in zip(terms.ravel(), after[path].ravel(), strict=True):
             change = abs(b.number.value - a.number.value)
             assert change <= e * a.move * (1 + Fraction(1, 2**20)), path
-            tight |= a.move != 0 and change > e * a.move / 8
+            tight |= a.move != 0 and change > e * a.move / 32
     assert tight  # and is no wild overestimate
+
+
+def random_fit(rng, moves=0, y_moves=0):
+    """Return X, the weights of the parts of A, samples y, and the bound, of five samples and some Tikhonov weights."""
+    rows = np.array([[*(Fraction(int(d), 8) for d in rng.integers(-16, 17, 2)), Fraction(1)] for _ in range(5)], object)
+    y = np.array([Fraction(int(d), 8) for d in rng.integers(-16, 17, 5)], object)
+    tikhonov = [Fraction(1, 4), Fraction(1, 2), Fraction(0)]
+
+    def solved(rows, y):
+        return np.array(exact.least_squares(y.tolist(), rows.tolist(), tikhonov), object)
+
+    bound = truth.Fit(rows, np.zeros((5, 3), object) + moves, tikhonov).moved(y, np.zeros(5, object) + y_moves)
+    return rows, y, solved, bound
+
+
+def test_a_fit_moves_with_its_samples(monkeypatch):
+    """A is linear in them: with the worst signs its part i moves by exactly the sum of |weights| times the moves."""
+    monkeypatch.setattr(truth.Fit, "solving", lambda fit, y: np.zeros(3, object))
+    rows, _, solved, bound = random_fit(np.random.default_rng(5), y_moves=Fraction(3, 2))
+    weights = np.array([solved(rows, one) for one in np.eye(5, dtype=int).astype(object) * Fraction(1)])
+    assert np.array_equal(abs(weights).sum(axis=0) * Fraction(3, 2), bound)
+
+
+def test_a_fit_moves_with_its_offsets(monkeypatch):
+    """One offset at a time moves by 2^-60: not further than the bound, and all of them together almost as far."""
+    monkeypatch.setattr(truth.Fit, "solving", lambda fit, y: np.zeros(3, object))
+    e, far = Fraction(1, 2**60), np.zeros(3)
+    rows, y, solved, whole = random_fit(np.random.default_rng(6), moves=np.array([1, 1, 0], object))
+    for k, axis in np.ndindex(5, 2):
+        moves = np.zeros((5, 3), object)
+        moves[k, axis] = 1
+        *_, bound = random_fit(np.random.default_rng(6), moves=moves)
+        nudged = rows.copy()
+        nudged[k, axis] += e
+        change = abs(solved(nudged, y) - solved(rows, y)) / e
+        assert np.all(change <= bound * (1 + Fraction(1, 2**40)))
+        far += change.astype(float)
+    assert np.all(far >= 0.3 * whole.astype(float))
+
+
+def test_solving_costs_what_the_normal_equations_lose():
+    """A hundred fits that are badly determined: N is formed and solved with in float32, from numbers exact there."""
+    rng, worst = np.random.default_rng(7), 0.0
+    for _ in range(100):
+        rows, y, solved, _ = random_fit(rng)
+        rows[:, 1] = 2 * rows[:, 0] + rows[:, 1] / 32
+        narrow = rows.astype(np.float32)
+        tikhonov = np.diag(np.array([0.25, 0.5, 0.0], np.float32))
+        normal, right = narrow.T @ narrow + tikhonov, narrow.T @ y.astype(np.float32)
+        fit = truth.Fit(rows, np.zeros((5, 3), object), [Fraction(1, 4), Fraction(1, 2), Fraction(0)])
+        bound = fit.moved(y, np.zeros(5, object)).astype(float) * 6 * 2.0**-24
+        for found in (np.linalg.solve(normal, right), np.linalg.inv(normal) @ right):
+            worst = max(worst, (abs(found - solved(rows, y).astype(float)) / bound).max())
+    assert 2.0**-10 < worst <= 1
 
 
 # ---- a plain implementation ----
@@ -237,13 +291,6 @@ def test_a_plain_implementation_works_in_its_precision_and_is_not_faithful():
     found = verify(asked, ModuleTarget(Plain(), "plain"))
     assert [(o.case.name, o.output, o.dtype, o.problem) for o in found.outcomes if o.grade == Grade.WRONG] == []
     assert any(outcome.grade == Grade.WORKING for outcome in found.outcomes)
-
-
-def test_the_normal_equations_of_samples_almost_on_a_line_need_what_g_allows_for_solving(monkeypatch):
-    asked = [case for case in CASES if "almost_on_a_line" in case.name]
-    assert verify([with_truth(case) for case in asked], ModuleTarget(Plain(), "plain")).grade == Grade.WORKING
-    monkeypatch.setattr(truth.Fit, "solving", lambda fit, y: np.zeros(3, object))
-    assert verify([with_truth(case) for case in asked], ModuleTarget(Plain(), "plain")).grade == Grade.WRONG
 
 
 @pytest.mark.parametrize("change", ["last_sample", "no_ones", "mask", "slope"])

@@ -107,7 +107,7 @@ def _shapes() -> Iterator[Case]:
         "Shape",
         draw.dyadics("batch", 2, 2, 4, 3),
         grid,
-        around(grid, "batch", 4),
+        around(grid, "batch", 6),
     )
     ramp = 16.0 * np.arange(4.0)[:, None] + np.arange(8.0)
     grid = draw.coordinates("ramp", 1, 1, 2, 2, reach=0.375)
@@ -251,7 +251,7 @@ def _precision() -> Iterator[Case]:
         "Huge",
         draw.dyadics("large", 1, 1, 4, 4) * 2.0**100,
         grid,
-        around(grid, "large", 4, 0.375),
+        around(grid, "large", 6, 0.375),
     )
 
 
