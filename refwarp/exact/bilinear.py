@@ -106,7 +106,7 @@ def tent_derivative(d: Number, kink: str) -> Number:
     >>> [tent_derivative(0, kink) for kink in ("right", "left", "central", "literal")]
     [-1, 1, Fraction(0, 1), 1]
     """
-    if kink == "right":
+    if kink in ("right", "ahead"):
         return 1 if -1 <= d < 0 else -1 if 0 <= d < 1 else 0
     if kink == "left":
         return 1 if -1 < d <= 0 else -1 if 0 < d <= 1 else 0
@@ -206,7 +206,8 @@ def taps(x: Number, size: int, align_corners: bool, kink: str, padding: str, lit
     With padding z(x), pixel m has the weight K_m(x) = k(z(x) - m). Its slope is, by the rule `kink`,
 
         left        the derivative of K_m from the left, as a quotient of differences so small that it is exact
-        central     the mean of that and of the one from the right
+        ahead       that from the right
+        central     the mean of the two
         right       the slope of z (1 or -1) times k', "right"; 0 where z(x) <= 0 or >= size - 1      (bilinear.10)
         literal     the same with STN's (7) for k'
 
@@ -220,11 +221,11 @@ def taps(x: Number, size: int, align_corners: bool, kink: str, padding: str, lit
     def slope(m: int) -> Number:
         if padding == "zeros":
             return tent_derivative(x - m, kink)
-        if kink in ("left", "central"):
+        if kink in ("left", "ahead", "central"):
             step = step_within_piece(x)
             left = (weight(x, m) - weight(x - step, m)) / step
             right = (weight(x + step, m) - weight(x, m)) / step
-            return left if kink == "left" else HALF * (left + right)
+            return {"left": left, "ahead": right, "central": HALF * (left + right)}[kink]
         return sign * tent_derivative(z - m, kink) if 0 < z < size - 1 else 0  # (bilinear.10)
 
     return [Tap.of(m, weight(x, m), slope(m)) for m in (range(size) if literal else near(z, size))]

@@ -24,10 +24,11 @@ from dataclasses import dataclass
 from typing import Any
 
 # The conventions that documents and programs follow where an answer is a set.
-#   kink  the slope of a sample on the lattice
+#   kink  the slope of a sample on the lattice. With border and reflection "right" is PyTorch's rule, which is 0 at the
+#         ends of the map; "ahead" is the derivative from the right there, too
 #   ties  the pixel nearest to a sample halfway between two: the even one, the right one, or the one further from 0
 CHOICES: Mapping[str, tuple[str, ...]] = {
-    "kink": ("right", "left", "central", "literal"),
+    "kink": ("right", "left", "central", "literal", "ahead"),
     "ties": ("even", "up", "away"),
 }
 
@@ -122,3 +123,9 @@ def choice(operation: str, options: Mapping[str, Any]) -> str:
     if options.get("variant") == "released":  # of dense_decode: the program's derivatives, and no other
         return ""
     return "kink" if operation in ("multiscale_sample", "dense_decode") else ""
+
+
+def conventions(operation: str, options: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the conventions that a call may follow, the house's own first; () if there are none."""
+    padded = options.get("padding_mode", "zeros") != "zeros"
+    return tuple(name for name in CHOICES.get(choice(operation, options), ()) if padded or name != "ahead")

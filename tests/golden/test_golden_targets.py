@@ -216,10 +216,11 @@ def test_a_function_that_hangs_is_given_up(adapter, suite):
     path = adapter("import time\ndef affine_grid_vjp(*arrays, **options): time.sleep(60)")
     start = time.monotonic()
     _, found = run(path, [case for case in suite.cases if case.result != "invalid"], 0.2)
-    assert time.monotonic() - start < 30  # three calls of 0.2 s, and four starts
+    assert time.monotonic() - start < 30  # three calls of 0.2 s at most, and as many starts
     problems = [outcome.problem for outcome in found.failures if outcome.output == "vjp/gtheta"]
-    assert problems[:3] == ["hung, and was stopped after 0.2 s"] * 3
-    assert set(problems[3:]) == {"not tried, since 3 calls were lost, the last: hung, and was stopped after 0.2 s"}
+    lost = [problem for problem in problems if problem == "hung, and was stopped after 0.2 s"]
+    assert 1 <= len(lost) <= 3 and problems[: len(lost)] == lost
+    assert all(re.fullmatch(r"not tried: calls that hung or died have cost \d+ s", p) for p in problems[len(lost) :])
     assert len(problems) > 20
     assert all(not outcome.problem for outcome in found.outcomes if outcome.output == "forward/grid")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from itertools import count
 from typing import Any
 
 import jax
@@ -17,6 +18,10 @@ jax.config.update("jax_enable_x64", True)  # without it float64 arrays turn into
 
 VERSION = jax.__version__
 DTYPES = ("float16", "bfloat16", "float32", "float64")
+
+# Compiled functions are kept for ever, one for each shape, until LLVM finds no memory for more.
+_MOST_COMPILED = 256
+_calls = count(1)
 
 
 def grid_sample(input: Any, grid: Any, *, dtype: str = "", **options: Any) -> Any:
@@ -65,6 +70,8 @@ def _sampler(mode: Any, padding_mode: Any, align_corners: Any) -> Callable[..., 
 
 def _applied(function: Callable[..., Any], arrays: Sequence[Any], dtype: str) -> Any:
     """Return a function of JAX's arrays, of arrays; `dtype` says that float32 arrays hold bfloat16 numbers."""
+    if next(_calls) % _MOST_COMPILED == 0:
+        jax.clear_caches()
     carried = arrays[0].dtype
     results = function(*(jnp.asarray(array, dtype or carried) for array in arrays))
     results = results if isinstance(results, tuple) else (results,)

@@ -41,10 +41,10 @@ from refwarp.exact.budget import UNIT_ROUNDOFF
 from refwarp.exact.numbers import Dual, Number, Sum
 from refwarp.exact.running_error import Bounded
 from refwarp.golden.case import Case
-from refwarp.golden.operations import CHOICES, OPERATIONS
+from refwarp.golden.operations import OPERATIONS
 from refwarp.golden.truth import answer, slopes
 from refwarp.golden.truth.answer import Answer, numbers
-from refwarp.golden.truth.judge import Answers, Judge, Seams
+from refwarp.golden.truth.judge import Answers, Judge, Seams, every_convention
 from refwarp.golden.truth.running import Displaced, as_sum, elements, zeros
 
 Objects = npt.NDArray[np.object_]
@@ -347,7 +347,8 @@ def conventions(case: Case) -> tuple[str, ...]:
     """Return all rules at kinks if a source has an integer coordinate, else one; the program has none."""
     if is_released(case):
         return ("",)
-    return CHOICES["kink"] if any(x % 1 == 0 for _, x, _ in on_axes(case)) else CHOICES["kink"][:1]
+    rules = every_convention(case)
+    return rules if any(x % 1 == 0 for _, x, _ in on_axes(case)) else rules[:1]
 
 
 def seams(case: Case) -> Seams:
@@ -366,7 +367,7 @@ def seams(case: Case) -> Seams:
         for ((b, i, j, axis), (step, _)), times in zip(off.items(), moves, strict=True):
             scale = bilinear.coordinate_scale(size[axis], align_corners)
             moved[b].grid[i][j][axis] -= times * step * 2 / scale  # where it is, on the lattice, beyond it
-        for convention in CHOICES["kink"]:
+        for convention in every_convention(case):
             for path, found in paper_of_all(moved, case, convention).items():
                 hulls.setdefault(path, []).append([number.value for number in elements(found)])
     return {

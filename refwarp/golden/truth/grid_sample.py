@@ -7,10 +7,9 @@ from fractions import Fraction
 
 from refwarp.exact.budget import UNIT_ROUNDOFF
 from refwarp.golden.case import Case, is_exact
-from refwarp.golden.operations import CHOICES, choice
 from refwarp.golden.truth import slopes
 from refwarp.golden.truth.answer import Answer, numbers
-from refwarp.golden.truth.judge import Answers, Judge, Seams
+from refwarp.golden.truth.judge import Answers, Judge, Seams, every_convention
 from refwarp.golden.truth.sampler import OUTPUTS, Call, images, outputs
 from refwarp.golden.truth.seams import MOVE, seams
 
@@ -49,7 +48,7 @@ def conventions(case: Case) -> tuple[str, ...]:
     With padding there may be no kink at an integer; then all rules give the same, and `with_truth` sees it.
     """
     call = Call.of(case)
-    rules = CHOICES.get(choice(case.operation, case.options), ("",))
+    rules = every_convention(case)
     offset, _ = JUMPS[call.mode]
     on_seam = any(
         isinstance(g, Fraction) and scale != 0 and (call.coordinate(g, size) - offset) % 1 == 0

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from refwarp.golden.case import Case
-from refwarp.golden.operations import CHOICES, choice
+from refwarp.golden.operations import conventions
 from refwarp.golden.truth.answer import Answer
 
 # Outputs by "part/output".
@@ -20,7 +20,7 @@ Seams = Mapping[str, npt.NDArray[np.void]]
 
 def every_convention(case: Case) -> tuple[str, ...]:
     """Return the conventions that the call knows, or "" alone."""
-    return CHOICES.get(choice(case.operation, case.options), ("",))
+    return conventions(case.operation, case.options) or ("",)
 
 
 def no_seams(case: Case) -> Seams:

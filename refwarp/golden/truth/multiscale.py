@@ -23,9 +23,8 @@ from refwarp.exact.numbers import Number, Sum
 from refwarp.exact.sampling import Place, Samples, Tap
 from refwarp.exact.thin_plate_spline import Balls
 from refwarp.golden.case import Case
-from refwarp.golden.operations import CHOICES
 from refwarp.golden.truth import separable
-from refwarp.golden.truth.judge import Answers, Judge, options
+from refwarp.golden.truth.judge import Answers, Judge, every_convention, options
 from refwarp.golden.truth.running import Displaced, elements
 from refwarp.golden.truth.sampler import OUTPUTS, images
 from refwarp.golden.truth.separable import BITS, answer, sums
@@ -179,7 +178,8 @@ def conventions(case: Case) -> tuple[str, ...]:
         for axis, length in ((0, width), (1, height))
         for g in case.inputs["grid"][..., axis].ravel().tolist()
     )
-    return CHOICES["kink"] if on_lattice else CHOICES["kink"][:1]
+    rules = every_convention(case)
+    return rules if on_lattice else rules[:1]
 
 
 JUDGES = {"multiscale_sample": Judge(multiscale_sample, conventions)}
