@@ -74,6 +74,13 @@ class Case:
         return self.name.partition("/")[0]
 
     @property
+    def map_size(self) -> tuple[int, int] | None:
+        """The height and width of the map that the case samples, or splats onto; None if it does neither."""
+        if self.operation == "dense_decode":
+            return tuple(self.options["size"][2:])
+        return self.inputs["input"].shape[2:] if "input" in self.inputs else None
+
+    @property
     def dtype(self) -> str:
         """The narrowest type in which all inputs are exact."""
         return next(name for name in INPUT_DTYPES if all(is_exact(array, name) for array in self.inputs.values()))

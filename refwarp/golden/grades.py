@@ -46,8 +46,8 @@ class Profile:
     def move(self, case: Case, dtype: str) -> float:
         """Return e, how far a coordinate may be off as a share of the size of its axis (grades.3), (grades.4)."""
         move = COORDINATE_ROUNDINGS * float(UNIT_ROUNDOFF[dtype])
-        if self.fraction_bits is not None and "input" in case.inputs:
-            move += 2.0**-self.fraction_bits / min(case.inputs["input"].shape[2:])
+        if self.fraction_bits is not None and case.map_size is not None:
+            move += 2.0**-self.fraction_bits / min(case.map_size)
         return move
 
 

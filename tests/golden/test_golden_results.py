@@ -132,6 +132,8 @@ def test_what_the_suite_does_not_have_is_named(results, few):
 
 def test_calls_that_are_refused(results, few):
     with h5py.File(results, "r+") as file:
+        for part in list(file[PATH]):
+            del file[PATH][part]
         file[PATH].attrs["refused"] = "not on this device"
         refused = file["float32/grid_sample/refused_mode"]
         del refused.attrs["refused"]
@@ -139,6 +141,15 @@ def test_calls_that_are_refused(results, few):
     problems = {(o.case.name, o.output): o.problem for o in run(results, few).failures}
     assert problems[NAME, "forward/output"] == problems[NAME, "vjp/ggrid"] == "raised refused: not on this device"
     assert problems["grid_sample/refused_mode", "refusal"] == "was not refused"
+
+
+def test_a_refusal_is_text_and_has_no_results(results, few):
+    with h5py.File(results, "r+") as file:
+        file[PATH].attrs["refused"] = "not on this device"
+        file["float32/grid_sample/refused_mode"].attrs["refused"] = [1, 2, 3]
+    problems = {(o.case.name, o.output): o.problem for o in run(results, few).failures}
+    assert problems[NAME, "forward/output"] == "says that the call was refused, and has results of it"
+    assert "where text belongs" in problems["grid_sample/refused_mode", "refusal"]
 
 
 # ---- files that are not what they should be ----

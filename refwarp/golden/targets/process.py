@@ -22,8 +22,9 @@ from refwarp.golden.verify import Reply
 # How long importing the module may take, and how many time limits its first call: libraries load and compile then.
 IMPORT_SECONDS = 300.0
 FIRST_CALL_LIMITS = 5
-# When calls of a function that hung or killed the process have cost so many time limits, no more are tried.
-PATIENCE = 3
+# When calls of a function that hung or killed the process have cost so many time limits, no more are tried; and when
+# those of all functions have cost so many, none at all.
+PATIENCE, PATIENCE_IN_ALL = 3, 15
 
 _Message = tuple[dict[str, Any], Sequence[Item]]
 
@@ -169,6 +170,8 @@ class ProcessTarget:
         except Lost as lost:
             self._worker = None
             self._lost[function] = lost_seconds + (time.monotonic() - begun) + self._start_seconds
+            if sum(self._lost.values()) >= PATIENCE_IN_ALL * self._timeout:
+                self._gone = f"not tried: calls that hung or died have cost {sum(self._lost.values()):.0f} s in all"
             return Reply(broken=str(lost))
         return Reply(tuple(item for item in items if item is not None), **said)
 

@@ -87,6 +87,8 @@ class ResultsTarget:
         try:
             group = _group(self._file, f"{dtype}/{case.name}")
             if group is not None and "refused" in group.attrs:
+                if list(group):
+                    return Reply(broken="says that the call was refused, and has results of it")
                 return Reply(raised=f"refused: {_text(group.attrs['refused'])}", refused=True)
             part = None if group is None else _group(group, call.part)
             results = [] if part is None else [_read(part, output, convention) for output in call.outputs]
@@ -139,7 +141,9 @@ def _is_known(case: Case, part: str, output: str) -> bool:
 
 
 def _text(stored: Any) -> str:
-    """Return an attribute that should be text."""
+    """Return an attribute that should be text; raise ValueError if it is none."""
+    if not isinstance(stored, str | bytes):
+        raise ValueError(f"found {type(stored).__name__} where text belongs")
     return one_line(stored.decode(errors="replace") if isinstance(stored, bytes) else stored)
 
 

@@ -65,6 +65,7 @@ def hulls(case: Case) -> Seams:
     shapes = {path: case.inputs[OUTPUTS[path]].shape for path in paths}
     coarse = all(is_exact(array, "bfloat16") for array in case.inputs.values())
     move = slopes.ROUNDINGS * UNIT_ROUNDOFF["bfloat16"] if coarse else MOVE
+    move += Fraction(1, 2**5 * min(call.sizes))  # the coarsest of the fixed-point profiles
     return seams(call, images(case), shapes, conventions(case), offset, move, "NearSeam" not in case.flags)
 
 
