@@ -17,7 +17,7 @@ from refwarp.golden.case import INPUT_DTYPES, Case, is_exact
 from refwarp.golden.flags import FLAGS
 
 # The operations whose samples lie at the pixel coordinates of `grid`, on a map `input`.
-_SAMPLERS = ("grid_sample", "separable_sample")
+_SAMPLERS = ("grid_sample", "separable_sample", "multiscale_sample", "linearized_sample")
 
 # Conventions about something other than where exactly a coordinate lies.
 _ELSEWHERE = ("AxisOrder", "Refused", "NonFinite", "Huge")
