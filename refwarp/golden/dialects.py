@@ -205,7 +205,7 @@ PROBES = (
     ),
     _one_pixel("one_pixel_inside", "one pixel, align_corners, g = 1/2", 0.5),
     _one_pixel("one_pixel_outside", "one pixel, align_corners, g = 2", 2.0),
-    _affine("one_pixel", "affine_grid of one pixel, align_corners", {"0": (0.0,), "-1": (-1.0,)}, 1),
+    _affine("one_pixel", "affine_grid of one pixel, align_corners", {"0": (0.0,), "-1": (-1.0,), "1": (1.0,)}, 1),
     _probe(
         "coordinates_in_float64",
         "float64 data: coordinates are computed in",

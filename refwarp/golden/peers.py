@@ -1,9 +1,9 @@
 """The page on peers: what each is found to do, executed here and now.
 
-    python -m refwarp.golden.peers docs
+    python -m refwarp.golden.peers docs [NAME ...]
 
-writes docs/peers.md and docs/dialects.json. It needs the peers (`pip install 'refwarp[peers]'`); one that is missing
-keeps its place in neither.
+asks the peers of these names, or all, and writes docs/peers.md and docs/dialects.json. It needs them installed
+(`pip install 'refwarp[peers]'`). JAX compiles each shape anew and takes a quarter of an hour, the others minutes.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import json
 import platform
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from refwarp.files import atomic_write
 from refwarp.golden import SUITE
@@ -58,9 +58,9 @@ _NOTES = """Of the versions above, in the same runs unless a line says otherwise
   raise. Infinite coordinates give NaN, huge ones with reflection the first pixel. Its backward kills the
   process on NaN coordinates with border or reflection padding (a segmentation fault, reported as such; the
   verifier goes on).
-- **JAX** takes the true derivative from the right at the ends of the map, where PyTorch and refwarp's rule
-  "right" give 0; no rule of the suite says so, and it is counted as wrong there. Subnormal numbers are
-  flushed to 0; ties round away from 0.
+- **JAX** takes the derivative from the right at the ends of the map, too (the suite's rule "ahead"), where PyTorch
+  and refwarp's rule "right" give 0. A NaN coordinate spreads into the map's gradient, infinite ones give NaN.
+  Subnormal numbers are flushed to 0; ties round away from 0.
 - **ONNX Runtime** takes NaN, infinite and huge coordinates for x = -1/2. Nearest rounds before it mirrors: at
   half-integers beyond the map it returns other pixels than PyTorch. `AffineGrid` puts one pixel at 1 instead
   of 0.
@@ -79,22 +79,11 @@ kornia run on accelerators, where refwarp's kernels do not run yet; SciPy and JA
 too."""
 
 
-@dataclass(frozen=True)
-class Row:
-    """One line of the table of grades."""
+def grades(found: Verification) -> list[tuple[str, str, int, int, int, int, int]]:
+    """Return rows: function, dtype, and how many cases ran, were faithful, working, wrong, wrong by convention.
 
-    peer: str
-    function: str
-    dtype: str
-    cases: int
-    faithful: int
-    working: int
-    wrong: int
-    by_convention: int
-
-
-def grades(peer: str, found: Verification) -> list[Row]:
-    """Return a peer's lines, one for each function and dtype; a case has the grade of the worst of its answers."""
+    A case has the grade of the worst of its answers.
+    """
     worst: dict[tuple[str, str], dict[str, Outcome]] = {}
     for outcome in found.outcomes:
         part = outcome.output.split("/")[0]
@@ -104,28 +93,24 @@ def grades(peer: str, found: Verification) -> list[Row]:
         if name not in cases or outcome.grade > cases[name].grade:
             cases[name] = outcome
     rows = []
-    for (function, dtype), cases in sorted(worst.items()):
+    for key, cases in sorted(worst.items()):
         wrong = [outcome for outcome in cases.values() if outcome.grade == Grade.WRONG]
-        count = {grade: sum(outcome.grade == grade for outcome in cases.values()) for grade in Grade}
+        good, fair, bad = (sum(outcome.grade == grade for outcome in cases.values()) for grade in Grade)
         meant = sum(any(FLAGS[flag].kind == "CONVENTION" for flag in outcome.case.flags) for outcome in wrong)
-        good, fair, bad = (count[grade] for grade in Grade)
-        rows.append(Row(peer, function, dtype, len(cases), good, fair, bad, meant))
+        rows.append((*key, len(cases), good, fair, bad, meant))
     return rows
 
 
-def page(versions: Mapping[str, str], rows: Sequence[Row], answers: Mapping[str, Mapping[str, str]]) -> str:
-    """Return the page."""
+def page(table: Mapping[str, Any]) -> str:
+    """Return the page that shows a table of peers, as `dialects.json` holds it."""
     head = ["library", "function", "dtype", "cases", "faithful", "working", "wrong", "by convention"]
-    lines = [
-        [r.peer, f"`{r.function}`", r.dtype, *map(str, (r.cases, r.faithful, r.working, r.wrong, r.by_convention))]
-        for r in rows
-    ]
-    asked = [name for name in versions if any(answer != "not offered" for answer in answers[name].values())]
-    dialects = [[probe.question, *(answers[name][probe.name] for name in asked)] for probe in PROBES]
+    rows = [[name, f"`{row[0]}`", *map(str, row[1:])] for name, peer in table.items() for row in peer["grades"]]
+    asked = [name for name, peer in table.items() if set(peer["answers"].values()) != {"not offered"}]
+    dialects = [[probe.question, *(table[name]["answers"][probe.name] for name in asked)] for probe in PROBES]
+    versions = ", ".join(f"{name} {peer['version']}" for name, peer in table.items())
     return _HEAD.format(
-        versions=", ".join(f"{name} {version}" for name, version in versions.items())
-        + f"; Python {platform.python_version()}, {platform.machine()}.",
-        grades=_table(head, lines, 3),
+        versions=f"{versions}; Python {platform.python_version()}, {platform.machine()}.",
+        grades=_table(head, rows, 3),
         dialects=_table(["question", *asked], dialects, 1 + len(asked)),
         notes=_NOTES,
     )
@@ -137,28 +122,26 @@ def _table(head: Sequence[str], lines: Sequence[Sequence[str]], words: int) -> s
     return "\n".join("| " + " | ".join(line) + " |" for line in (head, rule, *lines))
 
 
-def main(folder: Path) -> None:
-    """Ask every peer that is installed, and write the page and the answers."""
+def main(folder: Path, names: Sequence[str]) -> None:
+    """Ask peers, and write the page and the table; of those that are not asked, the table keeps what it has."""
     cases = read(SUITE).cases
-    versions: dict[str, str] = {}
-    rows: list[Row] = []
-    answers: dict[str, dict[str, str]] = {}
-    for name in ("refwarp", *PEERS):
+    path = folder / DIALECTS
+    table: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    for name in names or ("refwarp", *PEERS):
         try:
             opened = load(name)
         except ImportError as error:
             print(f"left out: {error}", file=sys.stderr)
             continue
         with opened as target:
-            versions[name] = target.version
-            answers[name] = {probe.name: ask(probe, target) for probe in PROBES}
-            rows += grades(name, verify(cases, target))
-    with atomic_write(folder / PAGE) as temporary:
-        temporary.write_text(page(versions, rows, answers))
-    table = {name: {"version": versions[name], "answers": answers[name]} for name in versions}
-    with atomic_write(folder / DIALECTS) as temporary:
-        temporary.write_text(json.dumps(table, indent=1, ensure_ascii=False) + "\n")
+            answers = {probe.name: ask(probe, target) for probe in PROBES}
+            rows = grades(verify(cases, target))
+            table[name] = {"version": target.version, "answers": answers, "grades": rows}
+    table = {name: table[name] for name in ("refwarp", *PEERS) if name in table}
+    for name, text in ((DIALECTS, json.dumps(table, indent=1, ensure_ascii=False) + "\n"), (PAGE, page(table))):
+        with atomic_write(folder / name) as temporary:
+            temporary.write_text(text)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2:])
