@@ -118,9 +118,8 @@ def mutants(source: str) -> Iterator[Mutant]:
     for function in compiled_functions(ast.parse((ROOT / source).read_text())):
         for site, node in enumerate(sites(function)):
             for variant, changed in enumerate(changes(node)):
-                yield Mutant(
-                    source, function.name, node.lineno, ast.unparse(node), ast.unparse(changed), site, variant  # type: ignore[attr-defined]
-                )
+                before, after = ast.unparse(node), ast.unparse(changed)
+                yield Mutant(source, function.name, node.lineno, before, after, site, variant)
 
 
 class Planted(ast.NodeTransformer):

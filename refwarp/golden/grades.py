@@ -61,6 +61,9 @@ PROFILES = {
     )
 }
 
+# Of the profiles that round coordinates, the one that rounds most.
+COARSEST_BITS = min(profile.fraction_bits for profile in PROFILES.values() if profile.fraction_bits is not None)
+
 
 @dataclass(frozen=True)
 class Shares:

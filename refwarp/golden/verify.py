@@ -20,7 +20,7 @@ import numpy.typing as npt
 from refwarp.golden.case import Case, Truth, is_exact
 from refwarp.golden.flags import FLAGS
 from refwarp.golden.grades import PROFILES, Profile, Shares, shares
-from refwarp.golden.operations import OPERATIONS, Call, choice
+from refwarp.golden.operations import OPERATIONS, Call, choice, conventions
 
 # What a target can be run in, and what it is run in unless it says otherwise.
 DTYPES = ("float16", "bfloat16", "float32", "float64")
@@ -313,8 +313,9 @@ def _run(case: Case, call: Call, target: Target, dtype: str, profile: Profile) -
         yield "there is no such function"
         return
     option = choice(case.operation, case.options)
-    known = target.conventions(case, dtype) if option and case.result != "invalid" else ()
-    for convention in known or ("",):
+    offered = target.conventions(case, dtype) if option and case.result != "invalid" else ()
+    known = [name for name in offered if name in conventions(case.operation, case.options)]
+    for convention in known or [""]:
         options = {**case.options, option: convention} if convention else dict(case.options)
         reply = target.reply(case, call, dtype, options)
         if reply.missing:

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from refwarp.golden.case import Case
-from refwarp.golden.operations import CHOICES, OPERATIONS, Call, choice
+from refwarp.golden.operations import OPERATIONS, Call, choice, conventions
 from refwarp.golden.targets.module import one_line
 from refwarp.golden.verify import DTYPES, Reply
 
@@ -79,7 +79,7 @@ class ResultsTarget:
             given = {output.partition(":")[2] for _, output in self._outputs(f"{dtype}/{case.name}")}
         except Exception:  # `reply` will say so
             return ()
-        return [name for name in _known_conventions(case) if name in given]
+        return [name for name in conventions(case.operation, case.options) if name in given]
 
     def reply(self, case: Case, call: Call, dtype: str, options: Mapping[str, Any]) -> Reply:
         """Read the results of one call."""
@@ -127,14 +127,10 @@ class ResultsTarget:
                 yield part, output
 
 
-def _known_conventions(case: Case) -> tuple[str, ...]:
-    return CHOICES.get(choice(case.operation, case.options), ())
-
-
 def _is_known(case: Case, part: str, output: str) -> bool:
     name, _, convention = output.partition(":")
     paths = [path for call in OPERATIONS[case.operation] for path in call.paths()]
-    return f"{part}/{name}" in paths and convention in ("", *_known_conventions(case))
+    return f"{part}/{name}" in paths and convention in ("", *conventions(case.operation, case.options))
 
 
 # ---- what is in the file ----

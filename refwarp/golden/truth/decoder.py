@@ -41,6 +41,7 @@ from refwarp.exact.budget import UNIT_ROUNDOFF
 from refwarp.exact.numbers import Dual, Number, Sum
 from refwarp.exact.running_error import Bounded
 from refwarp.golden.case import Case
+from refwarp.golden.grades import COORDINATE_ROUNDINGS
 from refwarp.golden.operations import OPERATIONS
 from refwarp.golden.truth import answer, slopes
 from refwarp.golden.truth.answer import Answer, numbers
@@ -354,7 +355,7 @@ def conventions(case: Case) -> tuple[str, ...]:
 def seams(case: Case) -> Seams:
     """Return the hulls for a case that has sources next to the lattice."""
     align_corners, size = case.options["align_corners"], case.options["size"][:1:-1]
-    near = 6 * min(UNIT_ROUNDOFF[case.dtype], UNIT_ROUNDOFF["float16"])  # e of the widest type that it is asked in
+    near = COORDINATE_ROUNDINGS * min(UNIT_ROUNDOFF[case.dtype], UNIT_ROUNDOFF["float16"])
     off = {place: (x - round(x), width) for place, x, width in on_axes(case) if 0 < abs(x - round(x)) <= near * width}
     if is_released(case) or not off:
         return {}

@@ -7,6 +7,7 @@ from fractions import Fraction
 
 from refwarp.exact.budget import UNIT_ROUNDOFF
 from refwarp.golden.case import Case, is_exact
+from refwarp.golden.grades import COARSEST_BITS, COORDINATE_ROUNDINGS
 from refwarp.golden.truth import slopes
 from refwarp.golden.truth.answer import Answer, numbers
 from refwarp.golden.truth.judge import Answers, Judge, Seams, every_convention
@@ -64,8 +65,8 @@ def hulls(case: Case) -> Seams:
     offset, paths = JUMPS[call.mode]
     shapes = {path: case.inputs[OUTPUTS[path]].shape for path in paths}
     coarse = all(is_exact(array, "bfloat16") for array in case.inputs.values())
-    move = slopes.ROUNDINGS * UNIT_ROUNDOFF["bfloat16"] if coarse else MOVE
-    move += Fraction(1, 2**5 * min(call.sizes))  # the coarsest of the fixed-point profiles
+    move = COORDINATE_ROUNDINGS * UNIT_ROUNDOFF["bfloat16"] if coarse else MOVE
+    move += Fraction(1, 2**COARSEST_BITS * min(call.sizes))
     return seams(call, images(case), shapes, conventions(case), offset, move, "NearSeam" not in case.flags)
 
 

@@ -28,13 +28,14 @@ import numpy.typing as npt
 from refwarp.exact.budget import UNIT_ROUNDOFF
 from refwarp.exact.numbers import Number
 from refwarp.exact.sampling import Place, Plane, Samples, Tap
+from refwarp.golden.grades import COORDINATE_ROUNDINGS
 from refwarp.golden.truth import answer
 from refwarp.golden.truth.judge import Seams
 from refwarp.golden.truth.sampler import Call, Image, outputs
-from refwarp.golden.truth.slopes import ROUNDINGS, reach
+from refwarp.golden.truth.slopes import reach
 
 # How far, as a share of its reach (see `slopes.reach`), a computation in float16 may move a coordinate.
-MOVE = ROUNDINGS * UNIT_ROUNDOFF["float16"]
+MOVE = COORDINATE_ROUNDINGS * UNIT_ROUNDOFF["float16"]
 
 # The distance of an element without a seam nearby: the whole axis.
 FAR = Fraction(1)

@@ -48,9 +48,6 @@ from refwarp.golden.truth.sampler import OUTPUTS, Call, Image
 # The sensitivities of one output of one image.
 Objects = npt.NDArray[np.object_]
 
-# e / u.
-ROUNDINGS = 6
-
 # As good as infinite: 2^-53 of this is more than any move within the map.
 _FAR_AWAY = 2**60
 
