@@ -22,16 +22,20 @@ def array_module(*arrays: Array) -> ModuleType:
 
     CuPy is looked up among the modules already imported: who holds a CuPy array has imported it.
     """
-    cupy = sys.modules.get("cupy")
-    if cupy is not None and any(isinstance(array, cupy.ndarray) for array in arrays):
-        return cupy
+    if any(is_on_device(array) for array in arrays):
+        return sys.modules["cupy"]
     return np
 
 
 def is_array(value: object) -> bool:
     """Tell whether `value` is an array of either library."""
+    return isinstance(value, np.ndarray) or is_on_device(value)
+
+
+def is_on_device(value: object) -> bool:
+    """Tell whether `value` is an array of CuPy, which lies on a GPU."""
     cupy = sys.modules.get("cupy")
-    return isinstance(value, np.ndarray) or (cupy is not None and isinstance(value, cupy.ndarray))
+    return cupy is not None and isinstance(value, cupy.ndarray)
 
 
 def read_only(array: Array) -> Array:

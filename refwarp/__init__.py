@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # what type checkers and editors see; at run time a room opens when something in it is asked for
-    from refwarp.compilation import get_num_threads, set_num_threads
+    from refwarp.compilation import get_num_threads, set_num_threads, use_backend
     from refwarp.grids import *
     from refwarp.penalties import bending_energy, smoothness
     from refwarp.samplers import *
@@ -47,6 +47,7 @@ __all__ = [
     "tps_grid",
     "translation_grid",
     "translation_matrix",
+    "use_backend",
 ]
 
 _ROOMS = ("refwarp.grids", "refwarp.samplers", "refwarp.penalties", "refwarp.compilation")

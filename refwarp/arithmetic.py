@@ -1,7 +1,8 @@
 """Floating-point arithmetic with its rounding errors in hand: the scalars that kernels build on.
 
-A sum or a product of two doubles is a double plus a remainder that is a double too (barring underflow). Dekker
-and Knuth gave the remainders; with them a coordinate keeps its last digits, and a long sum its first.
+A sum or a product of two doubles is a double plus a remainder that is a double too (barring underflow). Knuth gave
+the one of a sum, a fused multiply-add gives that of a product; with them a coordinate keeps its last digits, and a
+long sum its first.
 """
 
 from __future__ import annotations
@@ -9,9 +10,7 @@ from __future__ import annotations
 import math
 
 from refwarp.compilation import scalar
-
-# 2^27 + 1 splits a 53-bit significand into two halves whose products are exact (Veltkamp).
-_SPLITTER = 134217729.0
+from refwarp.intrinsics import fused_multiply_add, product
 
 
 @scalar
@@ -30,18 +29,9 @@ def compensated(total: float, lost: float) -> float:
 
 @scalar
 def two_product(a: float, b: float) -> tuple[float, float]:
-    """Return a b rounded, and what the rounding left out (Dekker, Veltkamp).
-
-    Exact while |a|, |b| < 2^996 and |a b| > 2^-968 or a b = 0.
-    """
-    product = a * b
-    shifted = _SPLITTER * a
-    a_high = shifted - (shifted - a)
-    a_low = a - a_high
-    shifted = _SPLITTER * b
-    b_high = shifted - (shifted - b)
-    b_low = b - b_high
-    return product, ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low
+    """Return a b rounded, and what the rounding left out. Exact while |a b| > 2^-968 or a b = 0."""
+    rounded = product(a, b)
+    return rounded, fused_multiply_add(a, b, -rounded)
 
 
 @scalar

@@ -1,9 +1,11 @@
-"""How kernels are compiled, cached and run.
+"""How kernels are compiled, cached and run, on the CPU and on a GPU.
 
-`@scalar` marks a function of scalars that kernels of the CPU and of the GPU share. `@kernel` marks a loop over
-arrays, compiled on first use for the dtypes it meets, and cached on disk. A kernel's first two arguments are the
-range of rows, planes or images that it works on; `run` splits that range among threads. Each element of a result
-is computed by one thread in one order, so the bits do not depend on the number of threads.
+`@scalar` marks a function of scalars, `@part` one that reads or writes elements of arrays, `@kernel` a loop over
+arrays, compiled on first use for the dtypes it meets, and cached on disk. A kernel's first two arguments are the range
+of pixels, rows or planes that it works on: `for row in items(start, stop)`. On the CPU `run` gives each thread a
+stretch of that range; on CUDA (`refwarp.cuda`) the same kernel is compiled once more, and each of many threads takes
+every so-many-th item. Each element of a result is computed by one thread in one order, so the bits do not depend on
+the number of threads.
 
 Numba's cache looks at the file of the kernel alone, and would run stale code after an edit in a file of scalars.
 So the cache lies in a folder named after a digest of all sources that hold kernels or scalars.
@@ -22,17 +24,19 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
-import numpy as np
+
+from autograd_core.arrays import array_module, is_on_device, read_only
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _PACKAGE = Path(__file__).parent
+_SHARED = ("arithmetic", "compilation", "conventions", "cuda", "double_double", "intrinsics", "reductions")
 
 
 def _source_digest() -> str:
     """Digest every source file that compiled code can come from."""
     digest = hashlib.sha256()
-    shared = [_PACKAGE / f"{name}.py" for name in ("arithmetic", "compilation", "conventions", "double_double")]
+    shared = [_PACKAGE / f"{name}.py" for name in _SHARED]
     rooms = [source for room in ("grids", "samplers") for source in sorted((_PACKAGE / room).glob("*.py"))]
     for source in (*shared, *rooms):
         digest.update(source.name.encode() + b"\0" + source.read_bytes())
@@ -64,28 +68,97 @@ def _cache_folder() -> Path | None:
 CACHE_FOLDER = _cache_folder()
 
 
+# Division by zero gives infinity or NaN, as everywhere but in Python; so no kernel raises.
+_OPTIONS = {"error_model": "numpy"}
+
+
 def scalar(function: F) -> F:
-    """Compile a function of scalars into each kernel that calls it."""
-    return cast(F, numba.njit(function))
+    """Compile a function of scalars into each kernel that calls it, on the CPU and on the GPU."""
+    return cast(F, numba.njit(**_OPTIONS)(function))
+
+
+def part(function: F) -> F:
+    """Compile a function that takes arrays into each kernel that calls it, on the CPU and on the GPU."""
+    compiled = numba.njit(**_OPTIONS)(function)
+    compiled.is_part = True  # the simulator of CUDA runs these as plain Python
+    return cast(F, compiled)
 
 
 def kernel(function: F) -> F:
-    """Compile a loop over arrays for the CPU, without the interpreter's lock; cached on disk, where that can be."""
+    """Compile a loop over arrays, for the CPU without the interpreter's lock; cached on disk, where that can be."""
     if CACHE_FOLDER is None:
-        return cast(F, numba.njit(nogil=True)(function))
+        return cast(F, numba.njit(nogil=True, **_OPTIONS)(function))
     set_by_user = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = str(CACHE_FOLDER)  # read by Numba while it decorates
     try:
-        return cast(F, numba.njit(nogil=True, cache=True)(function))
+        return cast(F, numba.njit(nogil=True, cache=True, **_OPTIONS)(function))
     finally:
         numba.config.CACHE_DIR = set_by_user
 
 
+@part
+def items(start: int, stop: int) -> range:
+    """Return the items that the calling thread works on: on the CPU all from start to stop."""
+    return range(start, stop)
+
+
 def argument(array: Any) -> Any:
-    """Return the array as kernels take them: contiguous and read-only, so that each dtype compiles once."""
-    view = np.ascontiguousarray(array).view()
-    view.flags.writeable = False
-    return view
+    """Return the array as kernels take them: contiguous and, on the CPU, read-only, so that each dtype compiles once.
+
+    What kernels write, results and scratch, they get as it is.
+    """
+    contiguous = array_module(array).ascontiguousarray(array)
+    return read_only(contiguous.view())
+
+
+_backend = "cpu"
+
+
+class _Backend:
+    """The backend chosen; leaving a `with` block returns to the one before."""
+
+    def __init__(self, before: str) -> None:
+        self._before = before
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *reason: object) -> None:
+        global _backend
+        _backend = self._before
+
+
+def use_backend(name: str) -> _Backend:
+    """Choose where kernels run on NumPy arrays; CuPy arrays always stay on their GPU.
+
+    Parameters
+    ----------
+    name : str
+        "cpu", or "cuda": each call copies its arrays to the GPU, and the results back. Without a GPU, CUDA's
+        simulator serves, if the environment variable NUMBA_ENABLE_CUDASIM is 1.
+
+    Returns
+    -------
+    context manager
+        ``with use_backend("cuda"): ...`` returns to the former backend at the end of the block.
+
+    Raises
+    ------
+    ValueError
+        If there is no such backend.
+    RuntimeError
+        If CUDA is asked for and there is none; the message says what is missing.
+    """
+    global _backend
+    if name not in ("cpu", "cuda"):
+        raise ValueError(f"backend: given {name!r}, expected 'cpu' or 'cuda'")
+    if name == "cuda":
+        from refwarp.cuda import check_cuda
+
+        check_cuda()
+    chosen = _Backend(_backend)
+    _backend = name
+    return chosen
 
 
 # Fewer elements than this are not worth waking a thread for.
@@ -124,12 +197,23 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_pool)
 
 
-def run(function: Callable[..., None], count: int, elements: int, *arguments: Any) -> None:
-    """Call `function(start, stop, *arguments)` on parts of range(count), one for each thread.
+def runs_on_cuda(*arguments: Any) -> bool:
+    """Tell whether a kernel with these arguments runs on CUDA."""
+    return _backend == "cuda" or any(is_on_device(value) for value in arguments)
 
-    `elements` is the size of the work, to tell whether it is worth more than one thread.
+
+def run(function: Callable[..., None], count: int, elements: int, *arguments: Any) -> None:
+    """Call the kernel `function(start, stop, *arguments)` on parts of range(count), one for each thread.
+
+    `elements` is the size of the work, to tell whether it is worth more than one thread. On CUDA each thread takes
+    single items.
     """
     global _pool
+    if runs_on_cuda(*arguments):
+        from refwarp.cuda import launch
+
+        launch(function, count, *arguments)
+        return
     parts = min(_threads, count) if elements >= _SMALL else 1
     if parts <= 1:
         function(0, count, *arguments)

@@ -56,6 +56,7 @@ from typing import Any
 import numpy as np
 
 from autograd_core import Tensor
+from autograd_core.arrays import is_array
 from autograd_core.functions import astype
 from autograd_core.tensor import as_tensor
 from refwarp.arithmetic import two_product, two_sum
@@ -75,6 +76,12 @@ OUTSIDE = -(1 << 30)
 # Below this, products may lose digits to underflow (and above the other, overflow); kernels then take more care.
 TINY = 2.0**-900
 HUGE = 2.0**900
+
+
+@scalar
+def pixel_of(p: int, height: int, width: int) -> tuple[int, int, int]:
+    """Return image, row and column of the p-th pixel of a batch of images."""
+    return p // (height * width), p // width % height, p % width
 
 
 @scalar
@@ -260,7 +267,7 @@ def check_array(name: str, array: Any, shape: str, fixed: tuple[int | None, ...]
     ValueError
         If its shape is another; `shape` is how the message writes the expected one.
     """
-    if not isinstance(array, np.ndarray | Tensor):
+    if not (isinstance(array, Tensor) or is_array(array)):
         raise TypeError(f"{name}: given {type(array).__name__}, expected a NumPy array or a Tensor")
     if array.dtype not in DTYPES:
         raise TypeError(

@@ -21,10 +21,12 @@ from typing import Any
 import numpy as np
 
 from autograd_core import Function, Tensor
+from autograd_core.arrays import array_module
 from autograd_core.function import Context
-from refwarp.arithmetic import compensated, two_sum
-from refwarp.compilation import argument, kernel, run, scalar
-from refwarp.conventions import apply_as_given, check_array, check_option, check_size, coordinate_scale
+from refwarp.arithmetic import two_sum
+from refwarp.compilation import argument, items, kernel, run, scalar
+from refwarp.conventions import apply_as_given, check_array, check_option, check_size, coordinate_scale, pixel_of
+from refwarp.reductions import add_rows
 
 
 @scalar
@@ -37,33 +39,36 @@ def target_coordinate(j: int, size: int, align_corners: bool) -> float:
 
 @kernel
 def _forward(start: int, stop: int, theta: Any, align_corners: bool, grid: Any) -> None:
+    """Compute (STN 1) for the points start to stop of all images."""
     _, height, width, _ = grid.shape
-    for row in range(start, stop):
-        b, i = row // height, row % height
+    for p in items(start, stop):
+        b, i, j = pixel_of(p, height, width)
         y = target_coordinate(i, height, align_corners)
-        for j in range(width):
-            x = target_coordinate(j, width, align_corners)
-            for r in range(2):
-                grid[b, i, j, r] = theta[b, r, 0] * x + theta[b, r, 1] * y + theta[b, r, 2]  # (STN 1)
+        x = target_coordinate(j, width, align_corners)
+        for r in range(2):
+            grid[b, i, j, r] = theta[b, r, 0] * x + theta[b, r, 1] * y + theta[b, r, 2]  # (STN 1)
 
 
 @kernel
-def _backward(start: int, stop: int, ggrid: Any, align_corners: bool, gtheta: Any) -> None:
+def _backward(start: int, stop: int, ggrid: Any, align_corners: bool, sums: Any) -> None:
+    """Compute (affine.2) for the rows start to stop of all images: sums (N, H, 6, 2), with what they left out."""
     _, height, width, _ = ggrid.shape
-    for b in range(start, stop):
-        total = np.zeros((2, 3, 2))  # for each parameter, the sum and what its roundings left out
-        for i in range(height):
-            y = target_coordinate(i, height, align_corners)
-            for j in range(width):
-                x = target_coordinate(j, width, align_corners)
-                for r in range(2):
-                    g = np.float64(ggrid[b, i, j, r])
-                    for k, term in enumerate((g * x, g * y, g)):  # (affine.2)
-                        total[r, k, 0], lost = two_sum(total[r, k, 0], term)
-                        total[r, k, 1] += lost
+    for row in items(start, stop):
+        b, i = row // height, row % height
+        y = target_coordinate(i, height, align_corners)
         for r in range(2):
-            for k in range(3):
-                gtheta[b, r, k] = compensated(total[r, k, 0], total[r, k, 1])
+            total_x, lost_x, total_y, lost_y, total, lost = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+            for j in range(width):
+                g = np.float64(ggrid[b, i, j, r])
+                total_x, remainder = two_sum(total_x, g * target_coordinate(j, width, align_corners))
+                lost_x += remainder
+                total_y, remainder = two_sum(total_y, g * y)
+                lost_y += remainder
+                total, remainder = two_sum(total, g)
+                lost += remainder
+            sums[b, i, 3 * r, 0], sums[b, i, 3 * r, 1] = total_x, lost_x
+            sums[b, i, 3 * r + 1, 0], sums[b, i, 3 * r + 1, 1] = total_y, lost_y
+            sums[b, i, 3 * r + 2, 0], sums[b, i, 3 * r + 2, 1] = total, lost
 
 
 class AffineGrid(Function):
@@ -72,8 +77,8 @@ class AffineGrid(Function):
     @staticmethod
     def forward(ctx: Context, theta: Any, *, height: int, width: int, align_corners: bool) -> Any:
         """Compute (STN 1)."""
-        grid = np.empty((theta.shape[0], height, width, 2), theta.dtype)
-        run(_forward, theta.shape[0] * height, grid.size, argument(theta), align_corners, grid)
+        grid = array_module(theta).empty((theta.shape[0], height, width, 2), theta.dtype)
+        run(_forward, theta.shape[0] * height * width, grid.size, argument(theta), align_corners, grid)
         return grid
 
     @staticmethod
@@ -88,9 +93,11 @@ class AffineGridGradient(Function):
     @staticmethod
     def forward(ctx: Context, ggrid: Any, *, align_corners: bool) -> Any:
         """Compute (affine.2)."""
-        gtheta = np.empty((ggrid.shape[0], 2, 3), ggrid.dtype)
-        run(_backward, ggrid.shape[0], ggrid.size, argument(ggrid), align_corners, gtheta)
-        return gtheta
+        xp, (batch, height, _, _) = array_module(ggrid), ggrid.shape
+        sums, gtheta = xp.empty((batch, height, 6, 2)), xp.empty((batch, 6), ggrid.dtype)
+        run(_backward, batch * height, ggrid.size, argument(ggrid), align_corners, sums)
+        add_rows(sums, gtheta)
+        return gtheta.reshape(batch, 2, 3)
 
     @staticmethod
     def backward(ctx: Context, ggtheta: Tensor) -> Tensor:
