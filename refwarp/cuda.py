@@ -45,6 +45,14 @@ def _items(start: int, stop: int) -> range:
     return range(start + cuda.grid(1), stop, cuda.gridsize(1))
 
 
+def _simulated_items(start: int, stop: int) -> range:
+    np.seterr(all="ignore")  # of this thread; compiled kernels do not warn either
+    return _items(start, stop)
+
+
+_ITEMS = _simulated_items if SIMULATED else _items
+
+
 def _with_parts_of_cuda(function: FunctionType) -> FunctionType:
     """Return a function that calls CUDA's version of each part that it names."""
     called = {name: function.__globals__.get(name) for name in function.__code__.co_names}
@@ -54,7 +62,7 @@ def _with_parts_of_cuda(function: FunctionType) -> FunctionType:
 
 def _part(compiled: Any) -> Any:
     if compiled not in _parts:
-        function = _items if compiled is compilation.items else _with_parts_of_cuda(compiled.py_func)
+        function = _ITEMS if compiled is compilation.items else _with_parts_of_cuda(compiled.py_func)
         _parts[compiled] = cuda.jit(device=True)(function)
     return _parts[compiled]
 

@@ -1,0 +1,161 @@
+"""How two programs are timed: alternately, in one run, so that whatever else the machine does meets both."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from refwarp.benchmarking.entries import Call, Entry, Pair, check_agreement
+from refwarp.compilation import get_num_threads, set_num_threads
+
+# The shortest time of a sample, in seconds; shorter programs are called several times.
+SHORTEST = 5e-3
+# The threads of some libraries spin for about a millisecond after their work, on a core that the other side needs.
+PAUSE = 2e-3
+# How many samples of each program, and the seconds after which the fewer are enough.
+MOST, LEAST, PATIENCE = 15, 7, 4.0
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The times of an entry's two programs.
+
+    Attributes
+    ----------
+    entry : Entry
+        What was measured.
+    ours, peers : tuple of float
+        Seconds per call; sample k of one was taken right before sample k of the other.
+    """
+
+    entry: Entry
+    ours: tuple[float, ...]
+    peers: tuple[float, ...]
+
+    @property
+    def ratios(self) -> np.ndarray[Any, Any]:
+        """The peer's time per output element over ours, for each pair of samples: above 1 ours is faster."""
+        return np.array(self.peers) / np.array(self.ours) * self.entry.elements / self._peer_elements
+
+    @property
+    def ratio(self) -> float:
+        """The median of the ratios."""
+        return float(np.median(self.ratios))
+
+    @property
+    def quartiles(self) -> tuple[float, float]:
+        """The first and the third quartile of the ratios."""
+        low, high = np.quantile(self.ratios, (0.25, 0.75))
+        return float(low), float(high)
+
+    @property
+    def nanoseconds(self) -> tuple[float, float]:
+        """The median times per output element, ours and the peer's."""
+        ours, peers = float(np.median(self.ours)), float(np.median(self.peers))
+        return 1e9 * ours / self.entry.elements, 1e9 * peers / self._peer_elements
+
+    @property
+    def _peer_elements(self) -> int:
+        return self.entry.elements if self.entry.peer_elements is None else self.entry.peer_elements
+
+
+def measure(
+    pair: Pair,
+    *,
+    most: int = MOST,
+    clock: Callable[[], float] = time.perf_counter,
+    sleep: Callable[[float], None] = time.sleep,
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Time two programs alternately; both have been called before.
+
+    Parameters
+    ----------
+    pair : Pair
+        The programs.
+    most : int
+        How many samples are taken of each; 7 at least, and no more than these if it takes long.
+    clock, sleep : callable
+        `time.perf_counter` and `time.sleep`, or what a test puts in their place.
+
+    Returns
+    -------
+    ours, peers : tuple of float
+        Seconds per call, one for each sample.
+    """
+    counts = [_calls_per_sample(call, pair.wait, clock) for call in (pair.ours, pair.peer)]
+    began = clock()
+    ours: list[float] = []
+    peers: list[float] = []
+    while len(ours) < LEAST or (len(ours) < most and clock() - began < PATIENCE):
+        for call, count, times in zip((pair.ours, pair.peer), counts, (ours, peers), strict=True):
+            sleep(PAUSE)
+            times.append(_duration(call, count, pair.wait, clock) / count)
+    return tuple(ours), tuple(peers)
+
+
+def measure_entry(entry: Entry, most: int = MOST) -> Measurement:
+    """Make an entry's inputs, call both programs, see that they agree, and time them.
+
+    Raises
+    ------
+    Disagreement
+        If they do not agree.
+    """
+    with limited_threads(entry.threads):
+        pair = entry.prepare()
+        check_agreement(entry, pair.ours(), pair.peer())
+        return Measurement(entry, *measure(pair, most=most))
+
+
+def _calls_per_sample(call: Call, wait: Callable[[], None], clock: Callable[[], float]) -> int:
+    """Return how many calls take about as long as the shortest sample, or longer."""
+    count = 1
+    while (took := _duration(call, count, wait, clock)) < SHORTEST:
+        count *= min(max(2, math.ceil(SHORTEST / max(took, 1e-9))), 100)
+    return count
+
+
+def _duration(call: Call, count: int, wait: Callable[[], None], clock: Callable[[], float]) -> float:
+    wait()
+    start = clock()
+    for _ in range(count):
+        call()
+    wait()
+    return clock() - start
+
+
+@contextmanager
+def limited_threads(count: int) -> Iterator[None]:
+    """Let refwarp, and whichever of PyTorch, OpenCV and the BLAS libraries is loaded, run on so many threads."""
+    setters: list[tuple[Callable[[int], Any], int]] = [(set_num_threads, get_num_threads())]
+    if torch := sys.modules.get("torch"):
+        setters.append((torch.set_num_threads, torch.get_num_threads()))
+    if cv2 := sys.modules.get("cv2"):
+        setters.append((cv2.setNumThreads, cv2.getNumThreads()))
+    try:
+        for setter, _ in setters:
+            setter(count)
+        with _limited_blas(count):
+            yield
+    finally:
+        for setter, before in setters:
+            setter(before)
+
+
+@contextmanager
+def _limited_blas(count: int) -> Iterator[None]:
+    """Limit BLAS, if threadpoolctl is installed; a comparison that multiplies matrices imports it."""
+    try:
+        from threadpoolctl import threadpool_limits
+    except ImportError:
+        yield
+        return
+    with threadpool_limits(count, user_api="blas"):
+        yield
