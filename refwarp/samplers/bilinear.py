@@ -21,8 +21,9 @@ the second derivatives are
     with respect to U_c(n, m):   sum over i of gV_c(i) (b'_x k' k + b'_y k k')                 (bilinear.8)
     with respect to g_x(i):      s_x/2 sum over c, n, m of gV_c(i) (A k' k + b'_y U k' k')     (bilinear.9)
 
-Conventions: `refwarp.conventions`. docs/bilinear.md derives each line and its error bound. Everything is computed
-in float64 and rounded once to the dtype of the data; long sums of float64 data carry their rounding errors along.
+Conventions: `refwarp.conventions`. docs/bilinear.md derives each line and its error bound. Everything here is computed
+in float64 and rounded once to the dtype of the data; long sums carry their rounding errors along. These kernels serve
+CUDA, and whatever the CPU's fast ones (`bilinear_chunks`) leave to them; `bilinear_function` joins both to Functions.
 """
 
 from __future__ import annotations
@@ -31,10 +32,8 @@ from typing import Any
 
 import numpy as np
 
-from autograd_core import Function, Tensor
-from autograd_core.function import Context
 from refwarp.arithmetic import compensated, scaled_dot, two_sum
-from refwarp.compilation import argument, kernel, run, scalar
+from refwarp.compilation import items, kernel, part, scalar
 from refwarp.conventions import (
     HUGE,
     OUTSIDE,
@@ -43,6 +42,7 @@ from refwarp.conventions import (
     choose_padded_side,
     coordinate_scale,
     is_undefined,
+    pixel_of,
     place,
     split_weight,
 )
@@ -93,10 +93,10 @@ def weighted(gout: float, scale: float, slope0: float, w0: float, slope1: float,
     return scaled_dot(gout, scale, slope0, w0, slope1, w1)
 
 
-# ---- CPU kernels: forward and backward ----
+# ---- one sample, with every care ----
 
 
-@scalar
+@part
 def _pixel(map: Any, b: int, c: int, n: int, m: int) -> float:
     """Return a pixel as a double, 0 outside the map."""
     if 0 <= n < map.shape[2] and 0 <= m < map.shape[3]:
@@ -104,114 +104,189 @@ def _pixel(map: Any, b: int, c: int, n: int, m: int) -> float:
     return 0.0
 
 
-@kernel
-def _forward(start: int, stop: int, input: Any, grid: Any, align_corners: bool, padding: int, out: Any) -> None:
-    """Compute (bilinear.2) for the rows start to stop of the outputs of all images."""
+@part
+def sample(b: int, i: int, j: int, input: Any, grid: Any, align_corners: bool, padding: int, out: Any) -> None:
+    """Compute (bilinear.2) for one sample, in all channels."""
     _, channels, height, width = input.shape
-    _, rows, columns, _ = grid.shape
-    for row in range(start, stop):
-        b, i = row // rows, row % rows
-        for j in range(columns):
-            gx, gy = np.float64(grid[b, i, j, 0]), np.float64(grid[b, i, j, 1])
-            if is_undefined(gx, gy, padding):
-                out[b, :, i, j] = np.nan
-                continue
-            m, hx, fx, px0, px1, _, _, _ = read_axis(gx, width, align_corners, padding, RIGHT)
-            n, hy, fy, py0, py1, _, _, _ = read_axis(gy, height, align_corners, padding, RIGHT)
-            if m == OUTSIDE or n == OUTSIDE:
-                out[b, :, i, j] = 0.0
-                continue
-            for c in range(channels):
-                u00 = _pixel(input, b, c, n, m) * px0 * py0
-                u01 = _pixel(input, b, c, n, m + 1) * px1 * py0
-                u10 = _pixel(input, b, c, n + 1, m) * px0 * py1
-                u11 = _pixel(input, b, c, n + 1, m + 1) * px1 * py1
-                out[b, c, i, j] = blend(u00, u01, u10, u11, hx, fx, hy, fy)
+    gx, gy = np.float64(grid[b, i, j, 0]), np.float64(grid[b, i, j, 1])
+    if is_undefined(gx, gy, padding):
+        for c in range(channels):
+            out[b, c, i, j] = np.nan
+        return
+    m, hx, fx, px0, px1, _, _, _ = read_axis(gx, width, align_corners, padding, RIGHT)
+    n, hy, fy, py0, py1, _, _, _ = read_axis(gy, height, align_corners, padding, RIGHT)
+    outside = m == OUTSIDE or n == OUTSIDE
+    for c in range(channels):
+        if outside:
+            out[b, c, i, j] = 0.0
+            continue
+        u00, u01 = _pixel(input, b, c, n, m) * px0 * py0, _pixel(input, b, c, n, m + 1) * px1 * py0
+        u10, u11 = _pixel(input, b, c, n + 1, m) * px0 * py1, _pixel(input, b, c, n + 1, m + 1) * px1 * py1
+        out[b, c, i, j] = blend(u00, u01, u10, u11, hx, fx, hy, fy)
 
 
-@scalar
-def _scatter(plane: Any, lost: Any, n: int, m: int, term: float) -> None:
-    """Add a term to a pixel of a plane, if it has that pixel, and to another plane what the rounding left out."""
-    if 0 <= n < plane.shape[0] and 0 <= m < plane.shape[1]:
-        plane[n, m], remainder = two_sum(plane[n, m], term)
-        lost[n, m] += remainder
+@part
+def _add(plane: Any, lost: Any, height: int, width: int, n: int, m: int, term: float) -> None:
+    """Add a term to a pixel of a plane, if it has that one; and what that loses to another plane, if there is one."""
+    if 0 <= n < height and 0 <= m < width:
+        at = n * width + m
+        if lost.size == 0:
+            plane[at] += term
+        else:
+            plane[at], remainder = two_sum(plane[at], term)
+            lost[at] += remainder
 
 
-@kernel
-def _backward_input(
-    start: int, stop: int, gout: Any, grid: Any, align_corners: bool, padding: int, ginput: Any
+@part
+def scatter(
+    g: float, gx: float, gy: float, height: int, width: int, align_corners: bool, padding: int, plane: Any, lost: Any
 ) -> None:
-    """Compute (bilinear.5) for the planes start to stop; each is summed by one thread, in the order of the samples."""
-    _, channels, height, width = ginput.shape
-    _, rows, columns, _ = grid.shape
-    plane, lost = np.empty((height, width)), np.empty((height, width))
-    for p in range(start, stop):
-        b, c = p // channels, p % channels
-        plane[:], lost[:] = 0.0, 0.0
-        for i in range(rows):
-            for j in range(columns):
-                gx, gy = np.float64(grid[b, i, j, 0]), np.float64(grid[b, i, j, 1])
-                if is_undefined(gx, gy, padding):
-                    continue
-                m, hx, fx, px0, px1, _, _, _ = read_axis(gx, width, align_corners, padding, RIGHT)
-                n, hy, fy, py0, py1, _, _, _ = read_axis(gy, height, align_corners, padding, RIGHT)
-                if m == OUTSIDE or n == OUTSIDE:
-                    continue
-                g = np.float64(gout[b, c, i, j])
-                _scatter(plane, lost, n, m, g * px0 * py0 * hx * hy)
-                _scatter(plane, lost, n, m + 1, g * px1 * py0 * fx * hy)
-                _scatter(plane, lost, n + 1, m, g * px0 * py1 * hx * fy)
-                _scatter(plane, lost, n + 1, m + 1, g * px1 * py1 * fx * fy)
-        for n in range(height):
-            for m in range(width):
-                ginput[b, c, n, m] = compensated(plane[n, m], lost[n, m])
+    """Add the terms of (bilinear.5) that one sample's cotangent gives to a flat plane."""
+    if is_undefined(gx, gy, padding):
+        return
+    m, hx, fx, px0, px1, _, _, _ = read_axis(gx, width, align_corners, padding, RIGHT)
+    n, hy, fy, py0, py1, _, _, _ = read_axis(gy, height, align_corners, padding, RIGHT)
+    if m == OUTSIDE or n == OUTSIDE:
+        return
+    _add(plane, lost, height, width, n, m, g * px0 * py0 * hx * hy)
+    _add(plane, lost, height, width, n, m + 1, g * px1 * py0 * fx * hy)
+    _add(plane, lost, height, width, n + 1, m, g * px0 * py1 * hx * fy)
+    _add(plane, lost, height, width, n + 1, m + 1, g * px1 * py1 * fx * fy)
+
+
+@part
+def grid_gradient(
+    b: int,
+    i: int,
+    j: int,
+    gout: Any,
+    input: Any,
+    grid: Any,
+    align_corners: bool,
+    padding: int,
+    kink: int,
+    ggrid: Any,
+) -> None:
+    """Compute (bilinear.6) for one sample."""
+    _, channels, height, width = input.shape
+    sx, sy = coordinate_scale(width, align_corners), coordinate_scale(height, align_corners)
+    gx, gy = np.float64(grid[b, i, j, 0]), np.float64(grid[b, i, j, 1])
+    if is_undefined(gx, gy, padding):
+        ggrid[b, i, j, 0] = np.nan
+        ggrid[b, i, j, 1] = np.nan
+        return
+    m, hx, fx, px0, px1, dx0, dx1, dx2 = read_axis(gx, width, align_corners, padding, kink)
+    n, hy, fy, py0, py1, dy0, dy1, dy2 = read_axis(gy, height, align_corners, padding, kink)
+    if m == OUTSIDE or n == OUTSIDE:
+        ggrid[b, i, j, 0] = 0.0
+        ggrid[b, i, j, 1] = 0.0
+        return
+    total_x, lost_x, total_y, lost_y = 0.0, 0.0, 0.0, 0.0
+    for c in range(channels):
+        g = np.float64(gout[b, c, i, j])
+        u00, u01 = _pixel(input, b, c, n, m), _pixel(input, b, c, n, m + 1)
+        u10, u11 = _pixel(input, b, c, n + 1, m), _pixel(input, b, c, n + 1, m + 1)
+        u02, u12, u20, u21 = 0.0, 0.0, 0.0, 0.0
+        if dx2 != 0.0:
+            u02, u12 = _pixel(input, b, c, n, m + 2), _pixel(input, b, c, n + 1, m + 2)
+        if dy2 != 0.0:
+            u20, u21 = _pixel(input, b, c, n + 2, m), _pixel(input, b, c, n + 2, m + 1)
+        row0, row1 = slope(u00, u01, u02, dx0, dx1, dx2), slope(u10, u11, u12, dx0, dx1, dx2)
+        column0, column1 = slope(u00, u10, u20, dy0, dy1, dy2), slope(u01, u11, u21, dy0, dy1, dy2)
+        total_x, lost = two_sum(total_x, weighted(g, 0.5 * sx, row0 * py0, hy, row1 * py1, fy))  # (bilinear.6)
+        lost_x += lost
+        total_y, lost = two_sum(total_y, weighted(g, 0.5 * sy, column0 * px0, hx, column1 * px1, fx))
+        lost_y += lost
+    ggrid[b, i, j, 0] = compensated(total_x, lost_x)
+    ggrid[b, i, j, 1] = compensated(total_y, lost_y)
+
+
+# ---- kernels: forward and backward ----
 
 
 @kernel
-def _backward_grid(
+def forward(start: int, stop: int, input: Any, grid: Any, align_corners: bool, padding: int, out: Any) -> None:
+    """Compute (bilinear.2) for the samples start to stop of all images."""
+    for p in items(start, stop):
+        b, i, j = pixel_of(p, out.shape[2], out.shape[3])
+        sample(b, i, j, input, grid, align_corners, padding, out)
+
+
+@kernel
+def backward_grid(
     start: int, stop: int, gout: Any, input: Any, grid: Any, align_corners: bool, padding: int, kink: int, ggrid: Any
 ) -> None:
-    """Compute (bilinear.6) for the rows start to stop of the grids of all images."""
-    _, channels, height, width = input.shape
-    _, rows, columns, _ = grid.shape
-    sx, sy = coordinate_scale(width, align_corners), coordinate_scale(height, align_corners)
-    for row in range(start, stop):
-        b, i = row // rows, row % rows
-        for j in range(columns):
-            gx, gy = np.float64(grid[b, i, j, 0]), np.float64(grid[b, i, j, 1])
-            if is_undefined(gx, gy, padding):
-                ggrid[b, i, j, :] = np.nan
-                continue
-            m, hx, fx, px0, px1, dx0, dx1, dx2 = read_axis(gx, width, align_corners, padding, kink)
-            n, hy, fy, py0, py1, dy0, dy1, dy2 = read_axis(gy, height, align_corners, padding, kink)
-            if m == OUTSIDE or n == OUTSIDE:
-                ggrid[b, i, j, :] = 0.0
-                continue
-            total_x, lost_x, total_y, lost_y = 0.0, 0.0, 0.0, 0.0
-            for c in range(channels):
-                g = np.float64(gout[b, c, i, j])
-                u00, u01 = _pixel(input, b, c, n, m), _pixel(input, b, c, n, m + 1)
-                u10, u11 = _pixel(input, b, c, n + 1, m), _pixel(input, b, c, n + 1, m + 1)
-                u02 = u12 = u20 = u21 = 0.0
-                if dx2 != 0.0:
-                    u02, u12 = _pixel(input, b, c, n, m + 2), _pixel(input, b, c, n + 1, m + 2)
-                if dy2 != 0.0:
-                    u20, u21 = _pixel(input, b, c, n + 2, m), _pixel(input, b, c, n + 2, m + 1)
-                row0, row1 = slope(u00, u01, u02, dx0, dx1, dx2), slope(u10, u11, u12, dx0, dx1, dx2)
-                column0, column1 = slope(u00, u10, u20, dy0, dy1, dy2), slope(u01, u11, u21, dy0, dy1, dy2)
-                total_x, lost = two_sum(total_x, weighted(g, 0.5 * sx, row0 * py0, hy, row1 * py1, fy))  # (bilinear.6)
-                lost_x += lost
-                total_y, lost = two_sum(total_y, weighted(g, 0.5 * sy, column0 * px0, hx, column1 * px1, fx))
-                lost_y += lost
-            ggrid[b, i, j, 0] = compensated(total_x, lost_x)
-            ggrid[b, i, j, 1] = compensated(total_y, lost_y)
+    """Compute (bilinear.6) for the samples start to stop of all images."""
+    for p in items(start, stop):
+        b, i, j = pixel_of(p, gout.shape[2], gout.shape[3])
+        grid_gradient(b, i, j, gout, input, grid, align_corners, padding, kink, ggrid)
 
 
-# ---- CPU kernels: the gradients of the gradients ----
+# Where a pixel gathers (`gathering.sort_samples`), the cells of a map are those that its pixels are part of: the first
+# pixel of a cell reaches from -2 (for three pixels, on the lattice) to the last of the map.
+BEFORE = 2
 
 
 @kernel
-def _second_gather(
+def find_cells(
+    start: int,
+    stop: int,
+    grid: Any,
+    height: int,
+    width: int,
+    align_corners: bool,
+    padding: int,
+    kink: int,
+    cells: Any,
+    axes: Any,
+) -> None:
+    """Find the cells of the samples start to stop of all images, and what they read along x and y."""
+    for p in items(start, stop):
+        b, i, j = pixel_of(p, grid.shape[1], grid.shape[2])
+        gx, gy = np.float64(grid[b, i, j, 0]), np.float64(grid[b, i, j, 1])
+        s = i * grid.shape[2] + j
+        cells[b, s] = (height + BEFORE) * (width + BEFORE)
+        if is_undefined(gx, gy, padding):
+            continue
+        m, hx, fx, px0, px1, dx0, dx1, dx2 = read_axis(gx, width, align_corners, padding, kink)
+        n, hy, fy, py0, py1, dy0, dy1, dy2 = read_axis(gy, height, align_corners, padding, kink)
+        if -BEFORE <= m < width and -BEFORE <= n < height:
+            cells[b, s] = (n + BEFORE) * (width + BEFORE) + m + BEFORE
+        axes[0, p], axes[1, p], axes[2, p], axes[3, p] = hx, fx, px0, px1
+        axes[4, p], axes[5, p], axes[6, p] = dx0, dx1, dx2
+        axes[7, p], axes[8, p], axes[9, p], axes[10, p] = hy, fy, py0, py1
+        axes[11, p], axes[12, p], axes[13, p] = dy0, dy1, dy2
+
+
+@kernel
+def gather(start: int, stop: int, gout: Any, axes: Any, order: Any, starts: Any, ginput: Any) -> None:
+    """Compute (bilinear.5) for the pixels start to stop of all planes, from samples sorted by their cells."""
+    _, channels, height, width = ginput.shape
+    samples, across = gout.shape[2] * gout.shape[3], width + BEFORE
+    for p in items(start, stop):
+        plane, n, m = pixel_of(p, height, width)
+        b, c = plane // channels, plane % channels
+        total, lost = 0.0, 0.0
+        for corner in range(4):
+            q, r = corner // 2, corner % 2
+            cell = b * ((height + BEFORE) * across + 1) + (n - q + BEFORE) * across + m - r + BEFORE
+            for k in range(starts[cell], starts[cell + 1]):
+                s = order[k]
+                i, j = (s - b * samples) // gout.shape[3], (s - b * samples) % gout.shape[3]
+                wx, px = axes[r, s], axes[2 + r, s]
+                wy, py = axes[7 + q, s], axes[9 + q, s]
+                total, remainder = two_sum(total, np.float64(gout[b, c, i, j]) * px * py * wx * wy)
+                lost += remainder
+        ginput[b, c, n, m] = compensated(total, lost)
+
+
+# ---- kernels: the gradients of the gradients ----
+
+# What an undefined sample reads.
+NOWHERE = (OUTSIDE, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0)
+
+@kernel
+def second_gather(
     start: int,
     stop: int,
     cotangent_input: Any,
@@ -225,170 +300,84 @@ def _second_gather(
     ggout: Any,
     ggrid: Any,
 ) -> None:
-    """Compute (bilinear.7) and (bilinear.9) for the rows start to stop of the outputs of all images."""
+    """Compute (bilinear.7) and (bilinear.9) for the samples start to stop of all images."""
     _, channels, height, width = input.shape
-    _, rows, columns, _ = grid.shape
     sx, sy = coordinate_scale(width, align_corners), coordinate_scale(height, align_corners)
-    for row in range(start, stop):
-        b, i = row // rows, row % rows
-        for j in range(columns):
-            gx, gy = np.float64(grid[b, i, j, 0]), np.float64(grid[b, i, j, 1])
-            if is_undefined(gx, gy, padding):
-                ggout[b, :, i, j] = np.nan
-                ggrid[b, i, j, :] = np.nan
-                continue
-            m, hx, fx, px0, px1, dx0, dx1, dx2 = read_axis(gx, width, align_corners, padding, kink)
-            n, hy, fy, py0, py1, dy0, dy1, dy2 = read_axis(gy, height, align_corners, padding, kink)
-            if m == OUTSIDE or n == OUTSIDE:
-                ggout[b, :, i, j] = 0.0
-                ggrid[b, i, j, :] = 0.0
-                continue
-            wx, px, dx = (hx, fx, 0.0), (px0, px1, 1.0), (dx0, dx1, dx2)
-            wy, py, dy = (hy, fy, 0.0), (py0, py1, 1.0), (dy0, dy1, dy2)
-            bx = np.float64(cotangent_grid[b, i, j, 0]) * (0.5 * sx)
-            by = np.float64(cotangent_grid[b, i, j, 1]) * (0.5 * sy)
-            total_x, lost_x, total_y, lost_y = 0.0, 0.0, 0.0, 0.0
+    for s in items(start, stop):
+        b, i, j = pixel_of(s, gout.shape[2], gout.shape[3])
+        gx, gy = np.float64(grid[b, i, j, 0]), np.float64(grid[b, i, j, 1])
+        undefined = is_undefined(gx, gy, padding)
+        x = NOWHERE if undefined else read_axis(gx, width, align_corners, padding, kink)
+        y = NOWHERE if undefined else read_axis(gy, height, align_corners, padding, kink)
+        m, hx, fx, px0, px1, dx0, dx1, dx2 = x
+        n, hy, fy, py0, py1, dy0, dy1, dy2 = y
+        if m == OUTSIDE or n == OUTSIDE:
+            nothing = np.nan if undefined else 0.0
             for c in range(channels):
-                value_a, slope_ax, slope_ay = 0.0, 0.0, 0.0
-                slope_x, slope_y, slope_xy = 0.0, 0.0, 0.0
-                for q in range(3):
-                    for p in range(3):
-                        u, a = _pixel(input, b, c, n + q, m + p), _pixel(cotangent_input, b, c, n + q, m + p)
-                        value_a += a * px[p] * py[q] * wx[p] * wy[q]
-                        slope_ax += a * py[q] * dx[p] * wy[q]
-                        slope_ay += a * px[p] * wx[p] * dy[q]
-                        slope_x += u * py[q] * dx[p] * wy[q]
-                        slope_y += u * px[p] * wx[p] * dy[q]
-                        slope_xy += u * dx[p] * dy[q]
-                ggout[b, c, i, j] = value_a + (bx * slope_x + by * slope_y)  # (bilinear.7)
-                g = np.float64(gout[b, c, i, j])
-                total_x, lost = two_sum(total_x, g * (slope_ax + by * slope_xy))  # (bilinear.9)
-                lost_x += lost
-                total_y, lost = two_sum(total_y, g * (slope_ay + bx * slope_xy))
-                lost_y += lost
-            ggrid[b, i, j, 0] = compensated(total_x, lost_x) * (0.5 * sx)
-            ggrid[b, i, j, 1] = compensated(total_y, lost_y) * (0.5 * sy)
+                ggout[b, c, i, j] = nothing
+            ggrid[b, i, j, 0] = nothing
+            ggrid[b, i, j, 1] = nothing
+            continue
+        wx, px, dx = (hx, fx, 0.0), (px0, px1, 1.0), (dx0, dx1, dx2)
+        wy, py, dy = (hy, fy, 0.0), (py0, py1, 1.0), (dy0, dy1, dy2)
+        bx = np.float64(cotangent_grid[b, i, j, 0]) * (0.5 * sx)
+        by = np.float64(cotangent_grid[b, i, j, 1]) * (0.5 * sy)
+        total_x, lost_x, total_y, lost_y = 0.0, 0.0, 0.0, 0.0
+        for c in range(channels):
+            value_a, slope_ax, slope_ay = 0.0, 0.0, 0.0
+            slope_x, slope_y, slope_xy = 0.0, 0.0, 0.0
+            for q in range(3):
+                for r in range(3):
+                    u, a = _pixel(input, b, c, n + q, m + r), _pixel(cotangent_input, b, c, n + q, m + r)
+                    value_a += a * px[r] * py[q] * wx[r] * wy[q]
+                    slope_ax += a * py[q] * dx[r] * wy[q]
+                    slope_ay += a * px[r] * wx[r] * dy[q]
+                    slope_x += u * py[q] * dx[r] * wy[q]
+                    slope_y += u * px[r] * wx[r] * dy[q]
+                    slope_xy += u * dx[r] * dy[q]
+            ggout[b, c, i, j] = value_a + (bx * slope_x + by * slope_y)  # (bilinear.7)
+            g = np.float64(gout[b, c, i, j])
+            total_x, lost = two_sum(total_x, g * (slope_ax + by * slope_xy))  # (bilinear.9)
+            lost_x += lost
+            total_y, lost = two_sum(total_y, g * (slope_ay + bx * slope_xy))
+            lost_y += lost
+        ggrid[b, i, j, 0] = compensated(total_x, lost_x) * (0.5 * sx)
+        ggrid[b, i, j, 1] = compensated(total_y, lost_y) * (0.5 * sy)
 
 
 @kernel
-def _second_scatter(
+def second_gather_input(
     start: int,
     stop: int,
     cotangent_grid: Any,
     gout: Any,
-    grid: Any,
     align_corners: bool,
-    padding: int,
-    kink: int,
+    axes: Any,
+    order: Any,
+    starts: Any,
     ginput: Any,
 ) -> None:
-    """Compute (bilinear.8) for the planes start to stop."""
+    """Compute (bilinear.8) for the pixels start to stop of all planes, from samples sorted by their cells."""
     _, channels, height, width = ginput.shape
-    _, rows, columns, _ = grid.shape
     sx, sy = coordinate_scale(width, align_corners), coordinate_scale(height, align_corners)
-    plane, lost = np.empty((height, width)), np.empty((height, width))
-    for p in range(start, stop):
-        b, c = p // channels, p % channels
-        plane[:], lost[:] = 0.0, 0.0
-        for i in range(rows):
-            for j in range(columns):
-                gx, gy = np.float64(grid[b, i, j, 0]), np.float64(grid[b, i, j, 1])
-                if is_undefined(gx, gy, padding):
-                    continue
-                m, hx, fx, px0, px1, dx0, dx1, dx2 = read_axis(gx, width, align_corners, padding, kink)
-                n, hy, fy, py0, py1, dy0, dy1, dy2 = read_axis(gy, height, align_corners, padding, kink)
-                if m == OUTSIDE or n == OUTSIDE:
-                    continue
-                wx, px, dx = (hx, fx, 0.0), (px0, px1, 1.0), (dx0, dx1, dx2)
-                wy, py, dy = (hy, fy, 0.0), (py0, py1, 1.0), (dy0, dy1, dy2)
-                g = np.float64(gout[b, c, i, j])
+    samples, across = gout.shape[2] * gout.shape[3], width + BEFORE
+    for p in items(start, stop):
+        plane, n, m = pixel_of(p, height, width)
+        b, c = plane // channels, plane % channels
+        total, lost = 0.0, 0.0
+        for corner in range(9):
+            q, r = corner // 3, corner % 3
+            cell = b * ((height + BEFORE) * across + 1) + (n - q + BEFORE) * across + m - r + BEFORE
+            for k in range(starts[cell], starts[cell + 1]):
+                s = order[k]
+                i, j = (s - b * samples) // gout.shape[3], (s - b * samples) % gout.shape[3]
+                wx, px = (axes[r, s], axes[2 + r, s]) if r < 2 else (0.0, 1.0)
+                wy, py = (axes[7 + q, s], axes[9 + q, s]) if q < 2 else (0.0, 1.0)
                 bx = np.float64(cotangent_grid[b, i, j, 0]) * (0.5 * sx)
                 by = np.float64(cotangent_grid[b, i, j, 1]) * (0.5 * sy)
-                for q in range(3):
-                    for r in range(3):
-                        _scatter(plane, lost, n + q, m + r, g * (bx * py[q] * dx[r] * wy[q]))  # (bilinear.8)
-                        _scatter(plane, lost, n + q, m + r, g * (by * px[r] * wx[r] * dy[q]))
-        for n in range(height):
-            for m in range(width):
-                ginput[b, c, n, m] = compensated(plane[n, m], lost[n, m])
-
-
-# ---- the Functions: each one's backward is the next ----
-
-
-class Bilinear(Function):
-    """(input (N, C, H, W), grid (N, H_out, W_out, 2)) -> output (N, C, H_out, W_out)."""
-
-    @staticmethod
-    def forward(ctx: Context, input: Any, grid: Any, *, align_corners: bool, padding: int, kink: int) -> Any:
-        """Compute (bilinear.2)."""
-        batch, channels = input.shape[:2]
-        _, rows, columns, _ = grid.shape
-        out = np.empty((batch, channels, rows, columns), input.dtype)
-        run(_forward, batch * rows, out.size, argument(input), argument(grid), align_corners, padding, out)
-        return out
-
-    @staticmethod
-    def backward(ctx: Context, gout: Tensor) -> tuple[Tensor | None, ...]:
-        """Compute (bilinear.5) and (bilinear.6), those that are wanted."""
-        input, grid = ctx.inputs
-        ginput, ggrid = BilinearGradient.call(gout, input, grid, needs=ctx.needs, **ctx.parameters)
-        return ginput if ctx.needs[0] else None, ggrid if ctx.needs[1] else None
-
-
-class BilinearGradient(Function):
-    """(gout, input, grid) -> (ginput, ggrid), with zeros for the one that is not needed."""
-
-    @staticmethod
-    def forward(
-        ctx: Context,
-        gout: Any,
-        input: Any,
-        grid: Any,
-        *,
-        needs: tuple[bool, bool],
-        align_corners: bool,
-        padding: int,
-        kink: int,
-    ) -> Any:
-        """Compute (bilinear.5) and (bilinear.6)."""
-        gout, input, grid = argument(gout), argument(input), argument(grid)
-        batch, channels = input.shape[:2]
-        ginput, ggrid = np.zeros_like(input), np.zeros_like(grid)
-        if needs[0]:
-            run(_backward_input, batch * channels, gout.size, gout, grid, align_corners, padding, ginput)
-        if needs[1]:
-            rows = batch * grid.shape[1]
-            run(_backward_grid, rows, gout.size, gout, input, grid, align_corners, padding, kink, ggrid)
-        return ginput, ggrid
-
-    @staticmethod
-    def backward(ctx: Context, cotangent_input: Tensor, cotangent_grid: Tensor) -> tuple[Tensor, ...]:
-        """Compute (bilinear.7) to (bilinear.9)."""
-        options = {name: ctx.parameters[name] for name in ("align_corners", "padding", "kink")}
-        return BilinearSecondGradient.call(cotangent_input, cotangent_grid, *ctx.inputs, **options)
-
-
-class BilinearSecondGradient(Function):
-    """(cotangents of ginput and ggrid, gout, input, grid) -> (ggout, ginput, ggrid). It has no derivative here."""
-
-    @staticmethod
-    def forward(
-        ctx: Context,
-        cotangent_input: Any,
-        cotangent_grid: Any,
-        gout: Any,
-        input: Any,
-        grid: Any,
-        *,
-        align_corners: bool,
-        padding: int,
-        kink: int,
-    ) -> Any:
-        """Compute (bilinear.7) to (bilinear.9)."""
-        a, b, g, u, grid = (argument(array) for array in (cotangent_input, cotangent_grid, gout, input, grid))
-        ggout, ginput, ggrid = np.empty_like(g), np.empty_like(u), np.empty_like(grid)
-        rows, planes = u.shape[0] * grid.shape[1], u.shape[0] * u.shape[1]
-        run(_second_gather, rows, g.size, a, b, g, u, grid, align_corners, padding, kink, ggout, ggrid)
-        run(_second_scatter, planes, g.size, b, g, grid, align_corners, padding, kink, ginput)
-        return ggout, ginput, ggrid
+                g = np.float64(gout[b, c, i, j])
+                total, remainder = two_sum(total, g * (bx * py * axes[4 + r, s] * wy))  # (bilinear.8)
+                lost += remainder
+                total, remainder = two_sum(total, g * (by * px * wx * axes[11 + q, s]))
+                lost += remainder
+        ginput[b, c, n, m] = compensated(total, lost)

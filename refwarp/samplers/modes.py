@@ -16,7 +16,7 @@ from refwarp.conventions import (
     check_option,
 )
 from refwarp.samplers.bicubic import Bicubic
-from refwarp.samplers.bilinear import Bilinear
+from refwarp.samplers.bilinear_function import Bilinear
 from refwarp.samplers.nearest import EVEN, Nearest
 
 

@@ -1,0 +1,252 @@
+"""Bilinear sampling on the CPU, a chunk of samples at a time: the equations of `bilinear`, in vector instructions.
+
+A chunk's cells and weights are found once for all channels (`cells`), in the dtype of the data. Then each channel's
+pixels are gathered, and weighted:
+
+    V_c(i) = (U(n, m) w00 + U(n, m+1) w01) + (U(n+1, m) w10 + U(n+1, m+1) w11)                (bilinear.2)
+
+Gradients are computed in float64: for float32 data that leaves nothing to compensate; sums of float64 data carry their
+rounding errors along. Map gradients are summed plane by plane, by one thread each. What is marked for care, and what
+came out not finite, is computed once more as `bilinear` does it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from refwarp.arithmetic import compensated, two_sum
+from refwarp.compilation import kernel, part
+from refwarp.conventions import HUGE, RIGHT, TINY, coordinate_scale
+from refwarp.intrinsics import gather_four
+from refwarp.samplers.bilinear import grid_gradient, sample, scatter
+from refwarp.samplers.cells import (
+    BOTTOM,
+    BOTTOM_SLOPE,
+    FOUR,
+    LEFT,
+    LEFT_SLOPE,
+    ONE,
+    RIGHT_SLOPE,
+    THREE,
+    TOP,
+    TOP_SLOPE,
+    TWO,
+    ZERO,
+    place_axes,
+    place_chunk,
+)
+from refwarp.samplers.cells import RIGHT as RIGHT_COLUMN
+
+# What is known of so many samples stays in the first-level cache.
+CHUNK = 512
+# So far apart lie the fields of a chunk: not at equal places of two pages, which stores and loads would mix up.
+SIZE = np.uint64(CHUNK + 24)
+SUM_X, SUM_Y, LOST_X, LOST_Y = (np.uint64(k) for k in range(8, 12))
+# Samples that are placed once for all planes of an image.
+BLOCK = 4096
+BLOCK_SIZE = np.uint64(BLOCK + 24)
+
+
+@part
+def _gather(map: Any, plane: int, row: int, cells: Any, count: int, pixels: Any) -> None:
+    """Copy the four pixels of each cell. Beyond the last cell, up to three more are read: `cells` holds old ones."""
+    for j in range(ZERO, count, FOUR):
+        gather_four(map, plane, row, cells, j, pixels, SIZE)
+
+
+@kernel
+def forward_chunks(
+    start: int, stop: int, input: Any, grid: Any, align_corners: bool, padding: int, known: Any, out: Any
+) -> None:
+    """Compute (bilinear.2) for the chunks start to stop of the samples of all images."""
+    _, channels, height, width = input.shape
+    _, rows, columns, _ = grid.shape
+    samples, pixels, row = rows * columns, height * width, np.uint64(width)
+    u, coordinates, flat = input.reshape(input.size), grid.reshape(grid.size), out.reshape(out.size)
+    cells, care = np.zeros(CHUNK, np.uint32), np.empty(CHUNK, np.bool_)
+    weights, corners = np.empty(4 * SIZE, input.dtype), np.empty(4 * SIZE, input.dtype)
+    chunks = -(-samples // CHUNK)
+    for chunk in range(start, stop):
+        b, first = chunk // chunks, chunk % chunks * CHUNK
+        count = np.uint64(min(CHUNK, samples - first))
+        point = np.uint64(2 * (b * samples + first))
+        careful = place_chunk(coordinates, point, count, known, padding, weights, SIZE, cells, care)
+        for c in range(channels):
+            plane, at = np.uint64((b * channels + c) * pixels), np.uint64((b * channels + c) * samples + first)
+            _gather(u, plane, row, cells, count, corners)
+            strange = False
+            for j in range(count):
+                top = corners[j] * weights[j] + corners[SIZE + j] * weights[SIZE + j]
+                bottom = corners[TWO * SIZE + j] * weights[TWO * SIZE + j]
+                bottom += corners[THREE * SIZE + j] * weights[THREE * SIZE + j]
+                flat[at + j] = top + bottom  # (bilinear.2)
+                finite = abs(top + bottom) < np.inf
+                care[j] |= not finite
+                strange |= not finite
+            careful |= strange
+        if careful:
+            for j in range(count):
+                if care[j]:
+                    i = first + int(j)
+                    sample(b, i // columns, i % columns, input, grid, align_corners, padding, out)
+
+
+@kernel
+def backward_grid_chunks(
+    start: int,
+    stop: int,
+    gout: Any,
+    input: Any,
+    grid: Any,
+    align_corners: bool,
+    padding: int,
+    kink: int,
+    known: Any,
+    ggrid: Any,
+) -> None:
+    """Compute (bilinear.6) for the chunks start to stop of the samples of all images."""
+    _, channels, height, width = input.shape
+    _, rows, columns, _ = grid.shape
+    samples, pixels, row = rows * columns, height * width, np.uint64(width)
+    u, cotangents, coordinates = input.reshape(input.size), gout.reshape(gout.size), grid.reshape(grid.size)
+    cells, care = np.zeros(CHUNK, np.uint32), np.empty(CHUNK, np.bool_)
+    # Weights and slopes; and the sums in x, in y, and what their roundings left out.
+    axes, corners = np.empty(12 * SIZE), np.empty(4 * SIZE, input.dtype)
+    flat = ggrid.reshape(ggrid.size)
+    sx, sy = 0.5 * coordinate_scale(width, align_corners), 0.5 * coordinate_scale(height, align_corners)
+    chunks, wide = -(-samples // CHUNK), input.itemsize == 8
+    for chunk in range(start, stop):
+        b, first = chunk // chunks, chunk % chunks * CHUNK
+        count = np.uint64(min(CHUNK, samples - first))
+        point = np.uint64(2 * (b * samples + first))
+        careful = place_axes(coordinates, point, count, known, padding, kink == RIGHT, True, axes, SIZE, cells, care)
+        axes[SUM_X * SIZE :] = 0.0
+        for c in range(channels):
+            plane, at = np.uint64((b * channels + c) * pixels), np.uint64((b * channels + c) * samples + first)
+            _gather(u, plane, row, cells, count, corners)
+            for j in range(count):
+                g = np.float64(cotangents[at + j])
+                u00, u01 = np.float64(corners[j]), np.float64(corners[SIZE + j])
+                u10, u11 = np.float64(corners[TWO * SIZE + j]), np.float64(corners[THREE * SIZE + j])
+                c0, c1 = axes[LEFT_SLOPE * SIZE + j], axes[RIGHT_SLOPE * SIZE + j]
+                d0, d1 = axes[TOP_SLOPE * SIZE + j], axes[BOTTOM_SLOPE * SIZE + j]
+                row0, row1 = u00 * c0 + u01 * c1, u10 * c0 + u11 * c1
+                column0, column1 = u00 * d0 + u10 * d1, u01 * d0 + u11 * d1
+                left, right = axes[LEFT * SIZE + j], axes[RIGHT_COLUMN * SIZE + j]
+                top, bottom = axes[TOP * SIZE + j], axes[BOTTOM * SIZE + j]
+                slope_x, slope_y = row0 * top + row1 * bottom, column0 * left + column1 * right
+                x, y = g * slope_x, g * slope_y  # (bilinear.6), but for s/2
+                if wide:
+                    axes[SUM_X * SIZE + j], lost_x = two_sum(axes[SUM_X * SIZE + j], x)
+                    axes[SUM_Y * SIZE + j], lost_y = two_sum(axes[SUM_Y * SIZE + j], y)
+                    axes[LOST_X * SIZE + j] += lost_x
+                    axes[LOST_Y * SIZE + j] += lost_y
+                    plain_x = (TINY <= abs(slope_x)) & (TINY <= abs(x)) & (abs(x) <= HUGE)
+                    plain_y = (TINY <= abs(slope_y)) & (TINY <= abs(y)) & (abs(y) <= HUGE)
+                    plain_x |= ((row0 == 0.0) | (top == 0.0)) & ((row1 == 0.0) | (bottom == 0.0))
+                    plain_y |= ((column0 == 0.0) | (left == 0.0)) & ((column1 == 0.0) | (right == 0.0))
+                    strange = not ((plain_x & plain_y) | (g == 0.0))
+                    care[j] |= strange
+                    careful |= strange
+                else:
+                    axes[SUM_X * SIZE + j] += x
+                    axes[SUM_Y * SIZE + j] += y
+        for j in range(count):
+            x = (axes[SUM_X * SIZE + j] + axes[LOST_X * SIZE + j]) * sx
+            y = (axes[SUM_Y * SIZE + j] + axes[LOST_Y * SIZE + j]) * sy
+            flat[point + TWO * j], flat[point + TWO * j + ONE] = x, y
+            strange = not ((abs(x) < np.inf) & (abs(y) < np.inf))
+            care[j] |= strange
+            careful |= strange
+        if careful:
+            for j in range(count):
+                if care[j]:
+                    i = first + int(j)
+                    grid_gradient(b, i // columns, i % columns, gout, input, grid, align_corners, padding, kink, ggrid)
+
+
+@part
+def _scatter(cotangents: Any, at: int, count: int, row: int, cells: Any, axes: Any, plane: Any, lost: Any) -> None:
+    """Add a block's terms of (bilinear.5) to a plane, in the order of the samples."""
+    for j in range(count):
+        g, cell = np.float64(cotangents[at + j]), np.uint64(cells[j])
+        left, right = np.float64(axes[LEFT * BLOCK_SIZE + j]), np.float64(axes[RIGHT_COLUMN * BLOCK_SIZE + j])
+        top, bottom = np.float64(axes[TOP * BLOCK_SIZE + j]), np.float64(axes[BOTTOM * BLOCK_SIZE + j])
+        terms = g * (left * top), g * (right * top), g * (left * bottom), g * (right * bottom)
+        for k in range(4):
+            p = cell + (ZERO, ONE, row, row + ONE)[k]
+            if lost.size == 0:
+                plane[p] += terms[k]
+            else:
+                plane[p], remainder = two_sum(plane[p], terms[k])
+                lost[p] += remainder
+
+
+@kernel
+def backward_input_blocks(
+    start: int,
+    stop: int,
+    gout: Any,
+    grid: Any,
+    align_corners: bool,
+    padding: int,
+    known: Any,
+    planes: Any,
+    ginput: Any,
+) -> None:
+    """Compute (bilinear.5) for the planes start to stop; each is summed by one thread, block by block.
+
+    `planes` is `ginput` itself, as (planes, pixels), if that is float64; else it is empty.
+    """
+    _, channels, height, width = ginput.shape
+    _, rows, columns, _ = grid.shape
+    samples, pixels, row = rows * columns, height * width, np.uint64(width)
+    cotangents, coordinates = gout.reshape(gout.size), grid.reshape(grid.size)
+    flat = ginput.reshape(ginput.size)
+    cells, care = np.empty(BLOCK, np.uint32), np.empty(BLOCK, np.bool_)
+    axes = np.empty(4 * BLOCK_SIZE, grid.dtype)
+    wide = ginput.itemsize == 8
+    scratch, lost = np.empty(0 if wide else pixels), np.empty(pixels if wide else 0)
+    placed, careful = -1, False
+    for p in range(start, stop):
+        b = p // channels
+        plane = planes[p] if wide else scratch
+        plane[:], lost[:] = 0.0, 0.0
+        for first in range(0, samples, BLOCK):
+            count = np.uint64(min(BLOCK, samples - first))
+            at = np.uint64(p * samples + first)
+            if placed != b * samples + first:
+                placed = b * samples + first
+                careful = place_axes(
+                    coordinates,
+                    np.uint64(2 * placed),
+                    count,
+                    known,
+                    padding,
+                    True,
+                    False,
+                    axes,
+                    BLOCK_SIZE,
+                    cells,
+                    care,
+                )
+                if careful:
+                    for j in range(count):
+                        if care[j]:
+                            for k in range(4):
+                                axes[np.uint64(k) * BLOCK_SIZE + j] = 0.0
+            finite = True
+            for j in range(count):
+                finite &= abs(cotangents[at + j]) < np.inf
+            if finite:
+                _scatter(cotangents, at, count, row, cells, axes, plane, lost)
+            if careful or not finite:
+                for j in range(count):
+                    if care[j] or not finite:
+                        q = np.uint64(2 * placed) + TWO * j
+                        gx, gy, g = coordinates[q], coordinates[q + ONE], np.float64(cotangents[at + j])
+                        scatter(g, np.float64(gx), np.float64(gy), height, width, align_corners, padding, plane, lost)
+        for k in range(pixels):
+            flat[p * pixels + k] = compensated(plane[k], lost[k]) if wide else plane[k]

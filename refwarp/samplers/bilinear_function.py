@@ -1,0 +1,132 @@
+"""Bilinear sampling as Functions: each one's backward is the next.
+
+On the CPU a map's samples are computed in chunks, on CUDA each by a thread, and there a pixel gathers its gradient from
+samples sorted by their cells.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from autograd_core import Function, Tensor
+from autograd_core.arrays import array_module
+from autograd_core.function import Context
+from refwarp.compilation import argument, run, runs_on_cuda
+from refwarp.conventions import RIGHT
+from refwarp.samplers import bilinear, bilinear_chunks
+from refwarp.samplers.cells import constants, takes_chunks
+from refwarp.samplers.gathering import sort_samples
+
+
+def _in_chunks(input: Any) -> bool:
+    return takes_chunks(*input.shape[2:]) and not runs_on_cuda(input)
+
+
+def _sorted(
+    grid: Any, height: int, width: int, align_corners: bool, padding: int, kink: int
+) -> tuple[Any, Any, Any]:
+    """Return what samples read along both axes, and their order and starts by cells."""
+    xp, (batch, rows, columns, _) = array_module(grid), grid.shape
+    cells, axes = xp.empty((batch, rows * columns), xp.int64), xp.empty((14, batch * rows * columns))
+    where = height, width, align_corners, padding, kink
+    run(bilinear.find_cells, cells.size, cells.size, grid, *where, cells, axes)
+    order, starts = sort_samples(cells, (height + bilinear.BEFORE) * (width + bilinear.BEFORE))
+    return argument(axes), argument(order), argument(starts)
+
+
+class Bilinear(Function):
+    """(input (N, C, H, W), grid (N, H_out, W_out, 2)) -> output (N, C, H_out, W_out)."""
+
+    @staticmethod
+    def forward(ctx: Context, input: Any, grid: Any, *, align_corners: bool, padding: int, kink: int) -> Any:
+        """Compute (bilinear.2)."""
+        batch, channels = input.shape[:2]
+        _, rows, columns, _ = grid.shape
+        out = array_module(input).empty((batch, channels, rows, columns), input.dtype)
+        arguments = argument(input), argument(grid), align_corners, padding
+        if _in_chunks(input):
+            chunks = batch * -(-rows * columns // bilinear_chunks.CHUNK)
+            known = constants(*input.shape[2:], align_corners, input.dtype)
+            run(bilinear_chunks.forward_chunks, chunks, out.size, *arguments, known, out)
+        else:
+            run(bilinear.forward, batch * rows * columns, out.size, *arguments, out)
+        return out
+
+    @staticmethod
+    def backward(ctx: Context, gout: Tensor) -> tuple[Tensor | None, ...]:
+        """Compute (bilinear.5) and (bilinear.6), those that are wanted."""
+        input, grid = ctx.inputs
+        ginput, ggrid = BilinearGradient.call(gout, input, grid, needs=ctx.needs, **ctx.parameters)
+        return ginput if ctx.needs[0] else None, ggrid if ctx.needs[1] else None
+
+
+class BilinearGradient(Function):
+    """(gout, input, grid) -> (ginput, ggrid), with zeros for the one that is not needed."""
+
+    @staticmethod
+    def forward(
+        ctx: Context,
+        gout: Any,
+        input: Any,
+        grid: Any,
+        *,
+        needs: tuple[bool, bool],
+        align_corners: bool,
+        padding: int,
+        kink: int,
+    ) -> Any:
+        """Compute (bilinear.5) and (bilinear.6)."""
+        gout, input, grid = argument(gout), argument(input), argument(grid)
+        xp, (batch, channels, height, width) = array_module(input), input.shape
+        ginput = (xp.empty_like if needs[0] else xp.zeros_like)(input)
+        ggrid = (xp.empty_like if needs[1] else xp.zeros_like)(grid)
+        where = align_corners, padding
+        if _in_chunks(input):
+            known = constants(height, width, align_corners, input.dtype)
+            if needs[0]:
+                wide = input.dtype == xp.float64
+                planes = ginput.reshape(-1, height * width) if wide else xp.empty((0, 0))
+                arguments = gout, grid, *where, known, planes, ginput
+                run(bilinear_chunks.backward_input_blocks, batch * channels, gout.size, *arguments)
+            if needs[1]:
+                chunks = batch * -(-grid.shape[1] * grid.shape[2] // bilinear_chunks.CHUNK)
+                arguments = gout, input, grid, *where, kink, known, ggrid
+                run(bilinear_chunks.backward_grid_chunks, chunks, gout.size, *arguments)
+            return ginput, ggrid
+        if needs[0]:
+            run(bilinear.gather, ginput.size, gout.size, gout, *_sorted(grid, height, width, *where, RIGHT), ginput)
+        if needs[1]:
+            run(bilinear.backward_grid, ggrid.size // 2, gout.size, gout, input, grid, *where, kink, ggrid)
+        return ginput, ggrid
+
+    @staticmethod
+    def backward(ctx: Context, cotangent_input: Tensor, cotangent_grid: Tensor) -> tuple[Tensor, ...]:
+        """Compute (bilinear.7) to (bilinear.9)."""
+        options = {name: ctx.parameters[name] for name in ("align_corners", "padding", "kink")}
+        return BilinearSecondGradient.call(cotangent_input, cotangent_grid, *ctx.inputs, **options)
+
+
+class BilinearSecondGradient(Function):
+    """(cotangents of ginput and ggrid, gout, input, grid) -> (ggout, ginput, ggrid). It has no derivative here."""
+
+    @staticmethod
+    def forward(
+        ctx: Context,
+        cotangent_input: Any,
+        cotangent_grid: Any,
+        gout: Any,
+        input: Any,
+        grid: Any,
+        *,
+        align_corners: bool,
+        padding: int,
+        kink: int,
+    ) -> Any:
+        """Compute (bilinear.7) to (bilinear.9)."""
+        a, b, g, u, grid = (argument(array) for array in (cotangent_input, cotangent_grid, gout, input, grid))
+        xp, where = array_module(u), (align_corners, padding, kink)
+        ggout, ginput, ggrid = xp.empty_like(g), xp.empty_like(u), xp.empty_like(grid)
+        run(bilinear.second_gather, ggrid.size // 2, g.size, a, b, g, u, grid, *where, ggout, ggrid)
+        found = _sorted(grid, *u.shape[2:], *where)
+        run(bilinear.second_gather_input, ginput.size, g.size, b, g, align_corners, *found, ginput)
+        return ggout, ginput, ggrid
