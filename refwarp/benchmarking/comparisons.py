@@ -3,7 +3,8 @@
 A comparison is a Python file in `benchmarks/` with
 
 - a docstring, whose first line is its title;
-- VERSIONS, a dictionary of its peers' names and versions;
+- VERSIONS, a dictionary of its peers' names and versions, and MACHINE, one of what it runs on beside the processor
+  (both optional);
 - `entries(quick, threads)`, which yields each `Entry`; or `figures(quick)`, which yields each `Figure`; or both;
 - ROWS, the labels that name a row of its picture (optional).
 
@@ -20,6 +21,7 @@ from types import ModuleType
 from refwarp.benchmarking.entries import Disagreement, Entry, Figure
 from refwarp.benchmarking.measuring import LEAST, MOST, Measurement, measure_entry
 from refwarp.benchmarking.results import Comparison, Results, write_results
+from refwarp.files import make_output_folder
 
 Item = Entry | Figure
 # Called after each item: its comparison, what was measured (None: nothing), how many are done, of how many.
@@ -121,7 +123,8 @@ def run_comparisons(
         except ImportError as error:
             results.left_out[name] = _reason(error)
             continue
-        results.versions |= module.VERSIONS
+        results.versions |= getattr(module, "VERSIONS", {})
+        results.machine |= getattr(module, "MACHINE", {})
         title = (module.__doc__ or name).strip().splitlines()[0].rstrip(".")
         comparison = Comparison(name, title, **({"rows": module.ROWS} if hasattr(module, "ROWS") else {}))
         if items := items_of(module, quick, threads, only):
@@ -131,6 +134,8 @@ def run_comparisons(
         raise ImportError(f"nothing could be compared: {reasons}")
     if not plan:
         raise ValueError(f"only: given {', '.join(map(repr, only))}, which no entry's name contains")
+    if out is not None:
+        make_output_folder(out)
     total, done = sum(len(items) for _, items in plan), 0
     for comparison, items in plan:
         results.comparisons.append(comparison)

@@ -44,7 +44,7 @@ def sampling(shape: tuple[int, int, int, int], dtype: str, kind: str, spread: fl
         grid = affine_grid(theta, shape)
     else:
         grid = rng.uniform(-spread, spread, (batch, height, width, 2))
-    input, gout = (rng.standard_normal(shape).astype(dtype) for _ in range(2))
+    input, gout = (rng.standard_normal(shape, np.dtype(dtype)) for _ in range(2))
     return Sampling(input, off_the_lattice(grid, (height, width)).astype(dtype), gout)
 
 

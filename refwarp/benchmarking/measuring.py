@@ -40,9 +40,10 @@ class Measurement:
     peers: tuple[float, ...]
 
     @property
-    def ratios(self) -> np.ndarray[Any, Any]:
+    def ratios(self) -> tuple[float, ...]:
         """The peer's time per output element over ours, for each pair of samples: above 1 ours is faster."""
-        return np.array(self.peers) / np.array(self.ours) * self.entry.elements / self._peer_elements
+        scale = self.entry.elements / self._peer_elements
+        return tuple(scale * peer / own for own, peer in zip(self.ours, self.peers, strict=True))
 
     @property
     def ratio(self) -> float:

@@ -1,4 +1,4 @@
-"""Pictures of ratios: a dot for each entry with its quartiles, on a logarithmic axis, right of 1 where ours is faster."""
+"""Pictures of ratios: a dot for each entry and its quartiles, on a logarithmic axis, right of 1 if ours is faster."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from refwarp.tour.style import BLUE, FAINT, GREEN, INK, MUTED, ORANGE, PURPLE
 
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE)
 # Widths and heights in inches.
-WIDTH, ROW, EDGES = 9.6, 0.3, 1.5
+WIDTH, ROW, EDGES = 9.6, 0.36, 1.35
 
 Name = Callable[[Measurement], str]
 
@@ -47,18 +47,15 @@ def draw_overview(comparisons: Sequence[Comparison]) -> Figure:
 def _draw(measurements: Sequence[Measurement], name: Name, title: str, subtitle: str) -> Figure:
     rows = list(dict.fromkeys(map(name, measurements)))
     directions = list(dict.fromkeys(measurement.entry.labels["direction"] for measurement in measurements))
-    height = EDGES + ROW * len(rows)
-    figure = Figure(figsize=(WIDTH, height), layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1))
+    figure = Figure(figsize=(WIDTH, EDGES + ROW * len(rows)), layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.08))
     ax = figure.subplots()
     ax.set_xscale("log")
     for index in range(0, len(rows), 2):
         ax.axhspan(index - 0.5, index + 0.5, color=FAINT, alpha=0.35, linewidth=0)
     ax.axvline(1.0, color=INK, linewidth=1.2)
     for index, label in enumerate(rows):
-        for place, direction in enumerate(directions):
-            group = [m for m in measurements if name(m) == label and m.entry.labels["direction"] == direction]
-            middle = index + 0.4 * ((place + 0.5) / len(directions) - 0.5)
-            _draw_group(ax, group, middle, 0.3 / len(directions), COLOURS[place % len(COLOURS)])
+        _draw_row(ax, index, [measurement for measurement in measurements if name(measurement) == label], directions)
+    ax.text(1.01, 1.0, "geometric mean\n", transform=ax.transAxes, color=MUTED, fontsize=9, va="center")
     ax.set_yticks(range(len(rows)), rows)
     ax.tick_params(axis="y", length=0, labelcolor=INK)
     ax.set_ylim(len(rows) - 0.5, -0.5)
@@ -66,27 +63,44 @@ def _draw(measurements: Sequence[Measurement], name: Name, title: str, subtitle:
     ax.set_title(f"{title}\n", wrap=True)
     ax.text(0.0, 1.0, f"{subtitle}\n", transform=ax.transAxes, color=MUTED, fontsize=9, va="center")
     handles = [
-        Line2D([], [], color=colour, marker="o", linewidth=1.2, markersize=5, label=direction)
+        Line2D([], [], color=colour, marker="o", linewidth=1.2, markersize=4.5, label=f"{direction}, with quartiles")
         for direction, colour in zip(directions, COLOURS, strict=False)
     ]
-    if len(measurements) > len(rows) * len(directions):
-        handles.append(Line2D([], [], color=MUTED, marker="|", linewidth=0, markersize=10, label="geometric mean"))
-    figure.legend(handles=handles, loc="outside lower right", ncols=len(handles))
+    mean_handle = Line2D([], [], color=MUTED, marker="|", linewidth=0, markersize=9, mew=2, label="geometric mean")
+    figure.legend(handles=[*handles, mean_handle], loc="outside lower right", ncols=len(handles) + 1)
     return figure
 
 
-def _draw_group(ax: Axes, group: Sequence[Measurement], middle: float, width: float, colour: str) -> None:
-    """Draw the entries of one row and direction as a cloud around a line, and its geometric mean."""
-    crowded = len(group) > 4
-    # Places in the cloud: spread evenly, in the order of the entries.
-    places = middle + (width * (np.arange(len(group)) / max(len(group) - 1, 1) - 0.5) if len(group) > 1 else 0.0)
-    for measurement, place in zip(group, np.broadcast_to(places, len(group)), strict=True):
-        alpha = 0.45 if crowded else 1.0
-        ax.hlines(place, *measurement.quartiles, color=colour, linewidth=0.8 if crowded else 1.4, alpha=alpha)
-        ax.plot(measurement.ratio, place, "o", color=colour, markersize=2.8 if crowded else 4.5, alpha=alpha, mew=0)
-    if len(group) > 1:
-        mean = float(np.exp(np.mean([np.log(measurement.ratio) for measurement in group])))
-        ax.vlines(mean, middle - 0.2, middle + 0.2, color=colour, linewidth=2.2)
+def _geometric_mean(group: Sequence[Measurement]) -> float:
+    return float(np.exp(np.mean([np.log(measurement.ratio) for measurement in group])))
+
+
+def _draw_row(ax: Axes, index: int, row: Sequence[Measurement], directions: Sequence[str]) -> None:
+    """Draw the directions of a row below each other: dots in the order of the entries, and their geometric mean."""
+    there = [direction for direction in directions if any(m.entry.labels["direction"] == direction for m in row)]
+    height = 0.72 / len(there)
+    for place, direction in enumerate(there):
+        colour = COLOURS[directions.index(direction) % len(COLOURS)]
+        group = [measurement for measurement in row if measurement.entry.labels["direction"] == direction]
+        middle = index + 0.84 * ((place + 0.5) / len(there) - 0.5)
+        offsets = height * (np.linspace(-0.5, 0.5, len(group)) if len(group) > 1 else np.zeros(1))
+        alpha, line, dot = (0.45, 0.8, 2.8) if len(group) > 4 else (1.0, 1.4, 4.5)
+        for measurement, offset in zip(group, offsets, strict=True):
+            ax.hlines(middle + offset, *measurement.quartiles, color=colour, linewidth=line, alpha=alpha)
+            ax.plot(measurement.ratio, middle + offset, "o", color=colour, markersize=dot, alpha=alpha, mew=0)
+        mean = _geometric_mean(group)
+        if len(group) > 1:
+            ax.vlines(mean, middle - height / 2, middle + height / 2, color=colour, linewidth=2.4)
+        ax.text(
+            1.06 + 0.065 * place,
+            index,
+            f"{mean:.2f}",
+            color=colour,
+            transform=ax.get_yaxis_transform(),
+            va="center_baseline",
+            ha="right",
+            fontsize=9,
+        )
 
 
 def _set_axis(ax: Axes, measurements: Sequence[Measurement]) -> None:
@@ -95,10 +109,10 @@ def _set_axis(ax: Axes, measurements: Sequence[Measurement]) -> None:
     high = max(1.0, *(measurement.quartiles[1] for measurement in measurements))
     ax.set_xlim(min(low / 1.15, 0.8), max(high * 1.15, 1.25))
     decades = np.log10(ax.get_xlim()[1] / ax.get_xlim()[0])
-    steps = (1, 1.5, 2, 3, 5, 7) if decades < 1 else (1, 2, 5) if decades < 2.5 else (1,)
+    steps = (1, 1.5, 2, 3, 5, 7) if decades < 1 else (1, 2, 5) if decades < 4 else (1,)
     ax.xaxis.set_major_locator(LogLocator(subs=steps, numticks=30))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     ax.xaxis.set_minor_formatter(NullFormatter())
     ax.grid(axis="x", which="major")
     ax.set_axisbelow(True)
-    ax.set_xlabel("peer's time / refwarp's time  (right of 1: refwarp is faster)")
+    ax.set_xlabel("peer's time / ours, per output element  (right of 1: ours is faster)")

@@ -42,7 +42,7 @@ class Comparison:
 
     name: str
     title: str
-    rows: Sequence[str] = ("operation", "shape", "direction")
+    rows: Sequence[str] = ("operation", "shape")
     measurements: list[Measurement] = field(default_factory=list)
     figures: list[tuple[Figure, float]] = field(default_factory=list)
     disagreements: list[str] = field(default_factory=list)
@@ -82,7 +82,7 @@ class Summary(NamedTuple):
     comparison: str
     peer: str
     direction: str
-    count: int
+    entries: int
     mean: float
     slower: int
     worst: Measurement
@@ -193,21 +193,21 @@ def _as_json(measurement: Measurement) -> dict[str, Any]:
 def markdown(results: Results) -> str:
     """Return the page with the tables."""
     parts = ["# Benchmarks", f"{results.date}{', a quick choice of the entries' if results.quick else ''}."]
-    parts += [_pairs("", results.machine) + "  \n" + _pairs("", results.versions)]
+    parts += [_pairs(results.machine) + "  \n" + _pairs(results.versions)]
     parts += [
         "Ratios are the peer's time per output element over refwarp's, so more is better: medians of samples that were "
         "taken alternately, with their quartiles in brackets."
     ]
     lines = [summary_cells(line) for comparison in results.comparisons for line in summaries(comparison)]
     if lines:
-        parts += ["## Summary", _table(SUMMARY_HEAD, lines, 3)]
+        parts += ["## Summary", "Means are geometric.", _table(SUMMARY_HEAD, lines)]
     for comparison in results.comparisons:
         parts += [f"## {comparison.name}", comparison.title]
         if comparison.measurements:
             parts += [f"![{comparison.title}]({comparison.name}.png)"]
             parts += [_table(*_detail_cells(comparison.measurements))]
         if comparison.figures:
-            parts += [_table(FIGURE_HEAD, [figure_cells(*pair) for pair in comparison.figures], 1)]
+            parts += [_table(FIGURE_HEAD, [figure_cells(*pair) for pair in comparison.figures])]
         parts += ["\n".join(f"- Not timed: {reason}" for reason in comparison.disagreements)]
     if results.left_out:
         reasons = [f"- {name}: {reason}" for name, reason in results.left_out.items()]
@@ -215,14 +215,25 @@ def markdown(results: Results) -> str:
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
-SUMMARY_HEAD = ("comparison", "against", "direction", "entries", "geometric mean", "below 1", "worst", "worst entry")
+SUMMARY_HEAD = ("comparison", "against", "direction", "entries", "mean", "below 1", "worst", "worst entry")
 FIGURE_HEAD = ("figure", "value", "unit", "goal")
+# The columns of numbers, which stand to the right.
+NUMBERS = (
+    "entries",
+    "mean",
+    "below 1",
+    "worst",
+    "value",
+    "ratio",
+    "ours, ns per element",
+    "peer, ns per element",
+)
 
 
 def summary_cells(line: Summary) -> list[str]:
     """Return a summary as the cells of a table."""
     worst = " ".join(value for label, value in line.worst.entry.labels.items() if label != "direction")
-    numbers = [str(line.count), f"{line.mean:.2f}", str(line.slower), f"{line.worst.ratio:.2f}"]
+    numbers = [str(line.entries), f"{line.mean:.2f}", str(line.slower), f"{line.worst.ratio:.2f}"]
     return [line.comparison, line.peer, line.direction, *numbers, worst]
 
 
@@ -237,8 +248,8 @@ def ratio_text(measurement: Measurement) -> str:
     return f"{measurement.ratio:.2f} [{low:.2f}, {high:.2f}]"
 
 
-def _detail_cells(measurements: Sequence[Measurement]) -> tuple[list[str], list[list[str]], int]:
-    """Return the table of a comparison: its head, its lines, and how many columns hold words."""
+def _detail_cells(measurements: Sequence[Measurement]) -> tuple[list[str], list[list[str]]]:
+    """Return the table of a comparison: its head and its lines."""
     labels = list(dict.fromkeys(label for measurement in measurements for label in measurement.entry.labels))
     head = [*labels, "against", "ratio", "ours, ns per element", "peer, ns per element"]
     lines = []
@@ -246,14 +257,14 @@ def _detail_cells(measurements: Sequence[Measurement]) -> tuple[list[str], list[
         words = [measurement.entry.labels.get(label, "") for label in labels]
         times = [f"{time:.3g}" for time in measurement.nanoseconds]
         lines.append([*words, measurement.entry.peer, ratio_text(measurement), *times])
-    return head, lines, len(labels) + 1
+    return head, lines
 
 
-def _pairs(before: str, pairs: Mapping[str, str]) -> str:
-    return before + ", ".join(f"{name} {value}" for name, value in pairs.items()) + "."
+def _pairs(pairs: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in pairs.items()) + "."
 
 
-def _table(head: Sequence[str], lines: Iterable[Sequence[str]], words: int) -> str:
-    """Return a Markdown table; columns after the first `words` hold numbers."""
-    rule = ["---"] * words + ["---:"] * (len(head) - words)
+def _table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    """Return a Markdown table."""
+    rule = ["---:" if name in NUMBERS else "---" for name in head]
     return "\n".join("| " + " | ".join(line) + " |" for line in (head, rule, *lines))

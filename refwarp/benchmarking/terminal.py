@@ -1,0 +1,80 @@
+"""How a run shows on a terminal: a bar and a line for each entry on stderr, and tables in the end on stdout."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from refwarp.benchmarking.comparisons import Item
+from refwarp.benchmarking.comparisons import Progress as Callback
+from refwarp.benchmarking.measuring import Measurement
+from refwarp.benchmarking.results import (
+    FIGURE_HEAD,
+    NUMBERS,
+    SUMMARY_HEAD,
+    Results,
+    figure_cells,
+    ratio_text,
+    summaries,
+    summary_cells,
+)
+
+
+@contextmanager
+def progress_display(console: Console | None = None) -> Iterator[Callback]:
+    """Show a bar (on a terminal) and a line for each entry; yields what `run_comparisons` takes as `progress`."""
+    console = console or Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("Benchmarks")
+
+        def show_item(comparison: str, item: Item, found: Measurement | float | None, done: int, total: int) -> None:
+            bar.update(task, description=escape(comparison), completed=done, total=total)
+            if isinstance(found, Measurement):
+                ours, peers = found.nanoseconds
+                text = f"{ratio_text(found)}  ({ours:.3g} and {peers:.3g} ns per element)"
+            else:
+                text = "not timed: the two disagree" if found is None else f"{found:.4g}"
+            console.print(f"{comparison}: {item.name}: {text}", markup=False, highlight=False, soft_wrap=True)
+
+        yield show_item
+
+
+def show(results: Results, out: Path, console: Console) -> None:
+    """Print the summary of a run, its figures, and what was left out or disagrees."""
+    lines = [line for comparison in results.comparisons for line in summaries(comparison)]
+    if lines:
+        # The worst entries' names, the last column, are long; the table on the disk has them.
+        cells = [summary_cells(line)[:-1] for line in lines]
+        console.print(_table("Peer's time over refwarp's: more is better", SUMMARY_HEAD[:-1], cells))
+    figures = [figure_cells(*pair) for comparison in results.comparisons for pair in comparison.figures]
+    if figures:
+        console.print(_table("Figures", FIGURE_HEAD, figures))
+    for comparison in results.comparisons:
+        for reason in comparison.disagreements:
+            console.print(f"Not timed: {reason}", markup=False)
+    for name, reason in results.left_out.items():
+        console.print(f"Left out: {name}: {reason}.", markup=False)
+    console.print(f"Written to {out}.", markup=False)
+
+
+def _table(title: str, head: Sequence[str], lines: Iterable[Sequence[str]]) -> Table:
+    table = Table(title=title, title_justify="left", box=SIMPLE, padding=0)
+    for name in head:
+        table.add_column(name, justify="right" if name in NUMBERS else "left")
+    for line in lines:
+        table.add_row(*map(escape, line))
+    return table
