@@ -5,10 +5,12 @@ optimizers, and the check that a backward is right.
 """
 
 from autograd_core import functions, layers, optimizers
+from autograd_core.arrays import to_device
 from autograd_core.function import Context, Function, no_grad, recording
 from autograd_core.gradcheck import GradientError, KinkError, gradcheck
 from autograd_core.sweep import backward, grad
 from autograd_core.tensor import Tensor, as_tensor
+from autograd_core.threads import get_num_threads, set_num_threads
 
 __all__ = [
     "Context",
@@ -19,10 +21,13 @@ __all__ = [
     "as_tensor",
     "backward",
     "functions",
+    "get_num_threads",
     "grad",
     "gradcheck",
     "layers",
     "no_grad",
     "optimizers",
     "recording",
+    "set_num_threads",
+    "to_device",
 ]

@@ -5,6 +5,7 @@ The engine asks here, once for each operation, and otherwise writes NumPy's spel
 
 from __future__ import annotations
 
+import importlib
 import math
 import sys
 from types import ModuleType
@@ -22,8 +23,9 @@ def array_module(*arrays: Array) -> ModuleType:
 
     CuPy is looked up among the modules already imported: who holds a CuPy array has imported it.
     """
-    if any(is_on_device(array) for array in arrays):
-        return sys.modules["cupy"]
+    cupy = sys.modules.get("cupy")
+    if cupy is not None and any(isinstance(array, cupy.ndarray) for array in arrays):
+        return cupy
     return np
 
 
@@ -36,6 +38,40 @@ def is_on_device(value: object) -> bool:
     """Tell whether `value` is an array of CuPy, which lies on a GPU."""
     cupy = sys.modules.get("cupy")
     return cupy is not None and isinstance(value, cupy.ndarray)
+
+
+def device_of(array: Array) -> str:
+    """Return "cuda" for an array of CuPy, else "cpu"."""
+    return "cuda" if is_on_device(array) else "cpu"
+
+
+def to_device(array: Array, device: str) -> Array:
+    """Return the array on a device, with the same dtype and layout; the array itself if it is there.
+
+    Parameters
+    ----------
+    array : array
+        Of NumPy or of CuPy.
+    device : {"cpu", "cuda"}
+        Whether NumPy or CuPy shall hold it.
+
+    Raises
+    ------
+    ValueError
+        If there is no such device.
+    ImportError
+        If CuPy is not installed.
+    """
+    if device not in ("cpu", "cuda"):
+        raise ValueError(f"device: given {device!r}, expected 'cpu' or 'cuda'")
+    if device_of(array) == device:
+        return array
+    if device == "cpu":
+        return array.get()
+    try:
+        return importlib.import_module("cupy").asarray(array)
+    except ImportError as error:
+        raise ImportError("device: given 'cuda', which needs CuPy; install refwarp[cuda]") from error
 
 
 def read_only(array: Array) -> Array:

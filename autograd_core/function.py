@@ -24,7 +24,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, ClassVar
 
-from autograd_core.arrays import Array, array_module, read_only
+from autograd_core.arrays import Array, array_module, is_on_device, read_only
 from autograd_core.tensor import Tensor, as_tensor
 
 _recording: ContextVar[bool] = ContextVar("recording", default=True)
@@ -126,6 +126,11 @@ class Function:
     def call(cls, *inputs: Any, **parameters: Any) -> tuple[Tensor, ...]:
         """Apply the operation and return all its results."""
         tensors = tuple(as_tensor(value) for value in inputs)
+        if len({is_on_device(tensor.data) for tensor in tensors}) > 1:
+            raise TypeError(
+                f"{cls.__name__.lstrip('_')}: given arrays of NumPy and of CuPy, expected one library; move them with "
+                "autograd_core.to_device, or a Module with its method `to`"
+            )
         ctx = Context(cls, tensors)
         ctx.parameters = parameters
         results = cls.forward(ctx, *(read_only(tensor.data) for tensor in tensors), **parameters)

@@ -16,7 +16,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from autograd_core.arguments import integer
-from autograd_core.arrays import read_only
+from autograd_core.arrays import array_module, device_of, read_only, to_device
 from autograd_core.differences import EPS, Derivative, Differences, Vector, complex_step, differences
 from autograd_core.function import recording
 from autograd_core.sweep import grad
@@ -48,17 +48,18 @@ class _Problem:
     function: Callable[..., Any]
     point: list[Vector]
     names: list[str]
+    device: str
 
     def record(self, arrays: Sequence[Any]) -> tuple[tuple[Tensor, ...], list[Tensor]]:
         """Apply the function to arrays; return its outputs, and the leaves they were computed from."""
-        leaves = [Tensor(array, requires_grad=True) for array in arrays]
+        leaves = [Tensor(to_device(array, self.device), requires_grad=True) for array in arrays]
         with recording(True):
             result = self.function(*leaves)
         return (result if isinstance(result, tuple) else (result,)), leaves
 
     def values(self, arrays: Sequence[Any]) -> Vector:
         """Return all elements of all outputs in one row."""
-        return np.concatenate([output.data.ravel() for output in self.record(arrays)[0]])
+        return np.concatenate([output.numpy().ravel() for output in self.record(arrays)[0]])
 
     def along(self, line: Sequence[Vector]) -> Callable[[complex], Vector]:
         """Restrict the function to the line through the point in the direction `line`."""
@@ -87,13 +88,13 @@ def _vjp(
     """Return the gradients of the leaves; outputs that depend on none of them add nothing."""
     pairs = [pair for pair in zip(outputs, cotangents, strict=True) if pair[0].requires_grad]
     if not pairs:
-        return tuple(Tensor(np.zeros(leaf.shape, leaf.dtype)) for leaf in leaves)
+        return tuple(Tensor(array_module(leaf.data).zeros(leaf.shape, leaf.dtype)) for leaf in leaves)
     return grad([output for output, _ in pairs], leaves, [cotangent for _, cotangent in pairs], create_graph)
 
 
 def _analytic(outputs: Sequence[Tensor], leaves: Sequence[Tensor], cotangents: Sequence[Tensor]) -> list[Vector]:
     try:
-        return [gradient.data for gradient in _vjp(outputs, leaves, cotangents)]
+        return [gradient.numpy() for gradient in _vjp(outputs, leaves, cotangents)]
     except (RuntimeError, ValueError, TypeError) as error:
         raise GradientError(f"the backward failed: {error}") from error
 
@@ -151,13 +152,14 @@ def _check(
     for number, output in enumerate(outputs):
         if output.dtype != np.float64:
             raise GradientError(f"output {number} is {output.dtype}, expected float64 from float64 inputs")
-    values = np.concatenate([output.data.ravel() for output in outputs])
+    values = np.concatenate([output.numpy().ravel() for output in outputs])
     if not np.isfinite(values).all():
         raise GradientError("the function is not finite at the inputs, so it has no derivative there")
     if problem.values(problem.point).tobytes() != values.tobytes():
         raise GradientError("a second evaluation differs from the first; gradcheck needs a function of its inputs")
     cotangents = [rng.standard_normal(output.shape) for output in outputs]
-    analytic = _analytic(outputs, leaves, [Tensor(cotangent) for cotangent in cotangents])
+    given = [Tensor(to_device(cotangent, problem.device)) for cotangent in cotangents]
+    analytic = _analytic(outputs, leaves, given)
     w = np.concatenate([cotangent.ravel() for cotangent in cotangents])
 
     # A random line, whose few bits make the steps along it exact.
@@ -187,7 +189,7 @@ def _check(
         _compare(name, method, analytic[number], numerical[number], bounds, noise)
     if direction == "both":
         _check_adjointness(_slope(problem, line, method, direction), line, w, analytic, values)
-    again = _analytic(outputs, leaves, [Tensor(cotangent) for cotangent in cotangents])
+    again = _analytic(outputs, leaves, given)
     if any(first.tobytes() != second.tobytes() for first, second in zip(analytic, again, strict=True)):
         raise GradientError("a second backward differs from the first: it reads what other calls have changed")
     return cotangents
@@ -269,6 +271,7 @@ def gradcheck(
         function: equal inputs, equal bits.
     inputs : sequence of array_like or Tensor
         Where to check. Float64 inputs are differentiated; integer and boolean ones are passed on as they are.
+        If the first is CuPy's, the function gets all that are differentiated from there.
     rng : numpy.random.Generator
         Draws w and v.
     order : int
@@ -311,7 +314,8 @@ def gradcheck(
         replaced = dict(zip(checked, given, strict=True))
         return function(*(replaced.get(number, tensor) for number, tensor in enumerate(tensors)))
 
-    problem = _Problem(of_checked, [tensors[k].data for k in checked], [f"input {k}" for k in checked])
+    point, names = [tensors[k].numpy() for k in checked], [f"input {k}" for k in checked]
+    problem = _Problem(of_checked, point, names, device_of(tensors[checked[0]].data))
     for level in range(1, order + 1):
         try:
             cotangents = _check(problem, rng, method, direction)
@@ -323,4 +327,5 @@ def gradcheck(
             _gradient_function(problem.function, len(problem.point)),
             [*problem.point, *cotangents],
             [*problem.names, *(f"cotangent {k} of order {level}" for k in range(len(cotangents)))],
+            problem.device,
         )

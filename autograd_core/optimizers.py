@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from autograd_core.arguments import integer, not_negative
-from autograd_core.arrays import Array, array_module
+from autograd_core.arrays import Array, array_module, device_of
 from autograd_core.tensor import Tensor
 
 State = dict[str, np.ndarray[Any, Any]]
@@ -72,15 +72,22 @@ class Optimizer:
                 )
         self.learning_rate = not_negative("learning_rate", learning_rate)
         self.memory: list[dict[str, Array]] = [{} for _ in self.parameters]
+        self._devices = [device_of(parameter.data) for parameter in self.parameters]
 
     def _step(self, data: Array, gradient: Array, memory: dict[str, Array]) -> Array:
         """Return the new values of a parameter, and put new arrays into its memory."""
         raise NotImplementedError
 
     def step(self) -> None:
-        """Move every parameter that has a gradient."""
+        """Move every parameter that has a gradient; RuntimeError if one lies on another device than its memory."""
         self.learning_rate = float(self.learning_rate)  # a numpy.float64 would make float32 parameters float64
-        for parameter, memory in zip(self.parameters, self.memory, strict=True):
+        for number, (parameter, memory) in enumerate(zip(self.parameters, self.memory, strict=True)):
+            device, expected = device_of(parameter.data), self._devices[number]
+            if device != expected:
+                raise RuntimeError(
+                    f"parameters[{number}]: it lies on {device}, and the optimizer's memory of it on {expected}; "
+                    "move a module before making its optimizer"
+                )
             if parameter.grad is not None:
                 parameter.data = self._step(parameter.data, parameter.grad.data, memory)
 

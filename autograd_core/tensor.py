@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from autograd_core.arrays import Array, array_module, is_array, read_only
+from autograd_core.arrays import Array, is_array, read_only, to_device
 
 if TYPE_CHECKING:
     from autograd_core.function import Context
@@ -116,7 +116,7 @@ class Tensor:
 
     def numpy(self) -> np.ndarray[Any, Any]:
         """Return the values as a NumPy array (copied from the device if they lie there)."""
-        values: np.ndarray[Any, Any] = self.data if array_module(self.data) is np else self.data.get()
+        values: np.ndarray[Any, Any] = to_device(self.data, "cpu")
         return values
 
     def freeze(self) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from autograd_core.arrays import Array, array_module
 from autograd_core.function import Context, Function
 from autograd_core.functions.operands import operands
@@ -75,7 +77,10 @@ class _Solve(Function):
 
     @staticmethod
     def forward(ctx: Context, a: Array, b: Array) -> Array:
-        return array_module(a, b).linalg.solve(a, b)
+        xp, leading = array_module(a, b), np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+        # CuPy's does not broadcast.
+        a, b = (xp.broadcast_to(matrix, (*leading, *matrix.shape[-2:])) for matrix in (a, b))
+        return xp.linalg.solve(a, b)
 
     @staticmethod
     def backward(ctx: Context, gout: Tensor) -> Gradients:
@@ -106,7 +111,7 @@ def solve(a: Any, b: Any) -> Tensor:
     ValueError
         If the shapes do not fit.
     numpy.linalg.LinAlgError
-        If a matrix is singular to working precision.
+        If a matrix is singular to working precision. (CuPy's solver raises nothing, and its result is not finite.)
     """
     matrix, right = operands("solve", a, b)
     column = right.ndim == 1

@@ -145,7 +145,9 @@ def getitem(x: Tensor, index: Any) -> Tensor:
     """
     parts = index if isinstance(index, tuple) else (index,)
     # A copy, so that the backward does not see what happens to the caller's array or list.
-    parts = tuple(p.copy() if is_array(p) else np.array(p) if isinstance(p, list) else p for p in parts)
+    x = as_tensor(x)
+    xp = array_module(x.data)
+    parts = tuple(xp.array(p) if is_array(p) or isinstance(p, list) else p for p in parts)
     return _GetItem.apply(x, index=parts if isinstance(index, tuple) else parts[0])
 
 

@@ -9,10 +9,17 @@ under differentiation: each one's gradients are the other two.
     gweight[o,c,i,j] = sum_{n,y,x} input[n,c,sy+i,tx+j] gout[n,o,y,x]                      (convolution.3)
 
 where s and t are the strides down and across. All three are matrix products. Unfolding every window (im2col)
-would copy each pixel kh kw times. Unfolding only across, into rows[n,x,h,(j,c)], copies it kw times: the
-window (y, x) is then the kh consecutive lines h = sy ... sy+kh-1 of rows[n,x], one piece of kh kw C numbers. So
+would copy each pixel kh kw times. Unfolding only across, into
+
+    rows[n,h,j,c,x] = input[n,c,h,tx+j],                                                   (convolution.4)
+
+copies it kw times: the windows of output row y are then the kh consecutive lines h = sy ... sy+kh-1 of rows[n]. So
 the matrix of windows is a view whose lines overlap, and BLAS takes it as it is (M. Cho and D. Brand, "MEC:
 memory-efficient convolution for deep neural network", ICML 2017).
+
+The batch is done in pieces whose unfolded rows stay in the cache, on several threads if it is worth it; no number
+depends on how many. A product has one output row (or one image) and so few multiplications that OpenBLAS neither
+packs its operands first nor shares it among threads of its own, which would round differently.
 """
 
 from __future__ import annotations
@@ -30,28 +37,53 @@ from autograd_core.layers.initialization import he_normal
 from autograd_core.layers.module import Module
 from autograd_core.layers.windows import Pair, pair, positions
 from autograd_core.tensor import Tensor
+from autograd_core.threads import share
 
 Gradients = tuple[Tensor | None, ...]
 
+# Numbers that a piece of a batch unfolds to, two megabytes in float32: less than the cache, more than a few calls.
+PIECE = 2**19
+# From twice 2^18 multiplications on OpenBLAS shares a product among its threads.
+PRODUCT = 2**19 - 1
+# Fewer multiplications than this, some tenths of a millisecond, are not worth waking a thread for.
+WORTHWHILE = 10_000_000
+# Products of fewer rows than this would be slow, so BLAS may get more multiplications where rows are very long.
+FEWEST_ROWS = 4
+# So many terms at most are added in the arrays' own precision, before float64 takes over.
+TERMS = 1024
 
-def _stretches(rows: Array, length: int, count: int, stride: int) -> Array:
-    """View rows (N, X, H, K) as (count, N X, length K): for each y, `length` lines from line stride y on."""
-    n, x, h, k = rows.shape
-    step = k * rows.itemsize
-    return array_module(rows).lib.stride_tricks.as_strided(
-        rows, (count, n * x, length * k), (stride * step, h * step, rows.itemsize)
-    )
+
+def _pieces(batch: Array, scratch: int) -> list[slice]:
+    """Cut a batch, of which each image unfolds to `scratch` numbers, into pieces; a GPU takes it whole.
+
+    Their number is a power of two, so that two or four threads get the same share.
+    """
+    least = -(-len(batch) * scratch // PIECE) if array_module(batch) is np else 1
+    step = max(1, -(-len(batch) >> max(0, least - 1).bit_length()))
+    return [slice(start, start + step) for start in range(0, len(batch), step)]
 
 
-def _windows(input: Array, size: Pair, stride: Pair) -> Array:
-    """Return the windows as matrices: one for each output row y, (N X) x (kh kw C)."""
-    xp = array_module(input)
-    (n, c, h, _), (down, across) = input.shape, positions(input.shape, size, stride)
-    channels_last = xp.ascontiguousarray(input.transpose(0, 3, 2, 1))  # (N, W, H, C)
-    rows = xp.empty((n, across, h, size[1], c), input.dtype)
-    for j in range(size[1]):
-        rows[:, :, :, j] = channels_last[:, j : j + stride[1] * (across - 1) + 1 : stride[1]]
-    return _stretches(rows.reshape(n, across, h, size[1] * c), size[0], down, stride[0])
+def _multiply(a: Array, b: Array, out: Array) -> None:
+    """Put the matrix products a b into `out`, block of rows by block of rows."""
+    xp, rows = array_module(a), a.shape[-2]
+    blocks = -(-rows * a.shape[-1] * b.shape[-1] // PRODUCT) if xp is np else 1
+    step = max(FEWEST_ROWS, -(-rows // max(1, blocks)))
+    for k in range(0, rows, step):
+        xp.matmul(a[..., k : k + step, :], b, out=out[..., k : k + step, :])
+
+
+def _unfold(input: Array, width: int, stride: int, memory: str) -> Array:
+    """Return rows[n,h,j,c,x], j < width (convolution.4), in memory in the order that the letters say."""
+    xp, (n, c, h, w) = array_module(input), input.shape
+    lengths = {"n": n, "h": h, "j": width, "c": c, "x": (w - width) // stride + 1}
+    rows = xp.empty([lengths[axis] for axis in memory], input.dtype)
+    rows = rows.transpose([memory.index(axis) for axis in "nhjcx"])
+    order = memory.replace("j", "")
+    maps = xp.ascontiguousarray(input.transpose(["nchx".index(axis) for axis in order]))  # so that runs are copied
+    maps = maps.transpose([order.index(axis) for axis in "nhcx"])
+    for j in range(width):
+        rows[:, :, j] = maps[..., j : j + stride * (lengths["x"] - 1) + 1 : stride]
+    return rows
 
 
 class _Convolution(Function):
@@ -59,14 +91,26 @@ class _Convolution(Function):
     def forward(
         ctx: Context, input: Array, weight: Array, bias: Array | None = None, *, stride: Pair
     ) -> Array:
-        outs, _, *size = weight.shape
-        down, across = positions(input.shape, (size[0], size[1]), stride)
-        kernel = weight.transpose(2, 3, 1, 0).reshape(-1, outs)  # (kh kw C, O)
-        out = _windows(input, (size[0], size[1]), stride) @ kernel  # (Y, N X, O)
-        if bias is not None:
-            out += bias
-        out = out.reshape(down, len(input), across, outs).transpose(1, 3, 0, 2)  # (N, O, Y, X)
-        return array_module(input).ascontiguousarray(out)
+        xp, (n, c, h, _), (outs, _, kh, kw) = array_module(input), input.shape, weight.shape
+        down, across = positions(input.shape, (kh, kw), stride)
+        kernel = weight.transpose(2, 3, 1, 0).reshape(kh * kw * c, outs).T
+        given = (input, weight) if bias is None else (input, weight, bias)
+        out = xp.empty((n, outs, down, across), np.result_type(*(array.dtype for array in given)))
+        pieces = _pieces(input, h * kw * c * across)
+
+        def convolve(start: int, stop: int) -> None:
+            for piece in pieces[start:stop]:
+                rows = _unfold(input[piece], kw, stride[1], "nxhjc" if c > across else "nhjcx")
+                image, line, _, channel, column = rows.strides
+                windows = xp.lib.stride_tricks.as_strided(
+                    rows, (len(rows), down, kh * kw * c, across), (image, stride[0] * line, channel, column)
+                )
+                _multiply(kernel, windows, out[piece].swapaxes(1, 2))
+                if bias is not None:
+                    out[piece] += bias[:, None, None]
+
+        share(convolve, len(pieces), out.size * kh * kw * c >= WORTHWHILE)
+        return out
 
     @staticmethod
     def backward(ctx: Context, gout: Tensor) -> Gradients:
@@ -82,18 +126,42 @@ class _Convolution(Function):
 class _InputGradient(Function):
     @staticmethod
     def forward(ctx: Context, gout: Array, weight: Array, *, stride: Pair, shape: Pair) -> Array:
-        # Input row h gets gout[h-kh+1 ... h] (zeros outside, and between strides) times the kernel turned
-        # upside down: what each (n, x) spreads over kw columns.
-        xp = array_module(gout)
-        (n, outs, down, across), (_, c, kh, kw), (h, w) = gout.shape, weight.shape, shape
-        rows = xp.zeros((n, across, h + kh - 1, outs), gout.dtype)
-        rows[:, :, kh - 1 : kh + stride[0] * (down - 1) : stride[0]] = gout.transpose(0, 3, 2, 1)
-        kernel = weight[:, :, ::-1].transpose(2, 0, 3, 1).reshape(kh * outs, kw * c)
-        spread = (_stretches(rows, kh, h, 1) @ kernel).reshape(h, n, across, kw, c)
-        ginput = xp.zeros((h, n, w, c), spread.dtype)
-        for j in range(kw):
-            ginput[:, :, j : j + stride[1] * (across - 1) + 1 : stride[1]] += spread[:, :, :, j]
-        return xp.ascontiguousarray(ginput.transpose(1, 3, 0, 2))
+        # Input row h gets, from the output rows y with 0 <= i = h - sy < kh, spread[n,h,(j,c),x], of which what has
+        # one j lies j places further right. Lines of spread are as long as the input's, and end in zeros, so
+        # all lines of one (n, h, j) move at once.
+        xp, (_, outs, down, across), (_, c, kh, kw) = array_module(gout), gout.shape, weight.shape
+        (h, w), (s, t) = shape, stride
+        wide = t * (across - 1) + 1  # with t - 1 zeros between two neighbours
+        kernel = xp.ascontiguousarray(weight[:, :, ::-1].transpose(2, 0, 3, 1)).reshape(kh, outs, kw * c)
+        rows = []
+        for row in range(h):
+            first, end = max(0, -(-(row - kh + 1) // s)), min(down, row // s + 1)
+            if first < end:
+                upwards = kernel[kh - 1 - row + s * first :: s][: end - first]
+                rows.append((row, first, end, upwards.reshape(-1, kw * c).T))
+        ginput = xp.empty((len(gout), c, h, w), np.result_type(gout.dtype, weight.dtype))
+        pieces = _pieces(gout, h * kw * c * w)
+
+        def convolve(start: int, stop: int) -> None:
+            for piece in pieces[start:stop]:
+                given = gout[piece].swapaxes(1, 2)
+                n = len(given)
+                if outs > wide:
+                    lines = xp.zeros((n, wide, down, outs), gout.dtype).transpose(0, 2, 3, 1)
+                else:
+                    lines = xp.zeros((n, down, outs, wide), gout.dtype)
+                lines[..., ::t] = given
+                spread = xp.zeros((n, h, kw * c, w), ginput.dtype)
+                for row, first, end, upwards in rows:
+                    _multiply(upwards, lines[:, first:end].reshape(n, -1, wide), spread[:, row, :, :wide])
+                shifted = spread.reshape(n, h, kw, c * w)
+                total = shifted[:, :, 0]
+                for j in range(1, kw):
+                    total[..., j:] += shifted[:, :, j, :-j]
+                ginput[piece] = total.reshape(n, h, c, w).swapaxes(1, 2)
+
+        share(convolve, len(pieces), gout.size * kh * kw * c >= WORTHWHILE)
+        return ginput
 
     @staticmethod
     def backward(ctx: Context, ginput: Tensor) -> Gradients:
@@ -108,10 +176,35 @@ class _InputGradient(Function):
 class _WeightGradient(Function):
     @staticmethod
     def forward(ctx: Context, input: Array, gout: Array, *, stride: Pair, size: Pair) -> Array:
-        n, outs, down, across = gout.shape
-        lines = gout.transpose(2, 1, 0, 3).reshape(down, outs, n * across)
-        products = lines @ _windows(input, size, stride)  # (Y, O, kh kw C)
-        return sum_over(products, 0).reshape(outs, *size, input.shape[1]).transpose(0, 3, 1, 2)
+        xp, (_, outs, down, across), (_, c, h, _) = array_module(gout), gout.shape, input.shape
+        (kh, kw), (s, t) = size, stride
+        terms = min(TERMS, PRODUCT // max(1, FEWEST_ROWS * kw * c))
+        band = max(1, terms // across)  # output rows
+        pieces = _pieces(input, h * kw * c * across)
+        dtype = np.result_type(input.dtype, gout.dtype)
+        sums = xp.zeros((len(pieces), kh, outs, kw * c), np.result_type(dtype, np.float64))
+
+        def convolve(start: int, stop: int) -> None:
+            for number in range(start, stop):
+                given = gout[pieces[number]]
+                rows = _unfold(input[pieces[number]], kw, t, "nhxjc" if c > across else "njchx")
+                m = len(rows)
+                image, line, _, channel, column = rows.strides
+                windows = xp.lib.stride_tricks.as_strided(
+                    rows, (m, kh, down, across, kw * c), (image, line, s * line, column, channel)
+                )
+                products = xp.empty((m, kh, outs, kw * c), dtype)
+                for top in range(0, down, band):
+                    _multiply(
+                        given[:, None, :, top : top + band].reshape(m, 1, outs, -1),
+                        windows[:, :, top : top + band].reshape(m, kh, -1, kw * c),
+                        products,
+                    )
+                    sums[number] += products.sum(axis=0, dtype=sums.dtype)
+
+        share(convolve, len(pieces), gout.size * kh * kw * c >= WORTHWHILE)
+        gweight = sum_over(sums, 0).astype(dtype)
+        return gweight.reshape(kh, outs, kw, c).transpose(1, 3, 0, 2)
 
     @staticmethod
     def backward(ctx: Context, gweight: Tensor) -> Gradients:

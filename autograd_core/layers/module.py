@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
-from autograd_core.arrays import Array, array_module
+from autograd_core.arrays import Array, array_module, to_device
 from autograd_core.tensor import Tensor
 
 
@@ -67,6 +67,38 @@ class Module:
     def eval(self) -> None:
         """Behave as in evaluation, here and in all parts."""
         self.train(False)
+
+    def to(self, device: str) -> Self:
+        """Move every parameter, its gradient and every buffer to a device, here and in all parts.
+
+        Move a module before making an optimizer for its parameters, as the optimizer's memory lies where they lie
+        then. The parameters stay the same Tensors.
+
+        Parameters
+        ----------
+        device : {"cpu", "cuda"}
+            Where the arrays shall lie: with NumPy, or with CuPy on the GPU.
+
+        Returns
+        -------
+        Module
+            The module itself.
+
+        Raises
+        ------
+        ValueError
+            If there is no such device.
+        ImportError
+            If CuPy is not installed.
+        """
+        for parameter in self.parameters():
+            parameter.data = to_device(parameter.data, device)
+            if parameter.grad is not None:
+                parameter.grad = Tensor(to_device(parameter.grad.data, device))
+        for _, module in self.named_modules():
+            if module.buffers:
+                module.buffers = {name: to_device(array, device) for name, array in module.buffers.items()}
+        return self
 
     def state_dict(self) -> dict[str, np.ndarray[Any, Any]]:
         """Return a copy of every parameter and buffer as a NumPy array, by name."""

@@ -57,10 +57,14 @@ class _Spread(Function):
     def forward(
         ctx: Context, gout: Array, *, input: Array, largest: Array, size: Pair, stride: Pair
     ) -> Array:
-        ginput = array_module(gout).zeros(input.shape, gout.dtype)
+        xp, apart = array_module(gout), all(step >= side for step, side in zip(stride, size, strict=True))
+        ginput = xp.zeros(input.shape, gout.dtype)
         targets = _members(ginput, size, stride)
         for target, first in zip(targets, _firsts(input, largest, size, stride), strict=True):
-            target += gout * first
+            if apart:
+                xp.multiply(gout, first, out=target)
+            else:
+                target += gout * first
         return ginput
 
     @staticmethod

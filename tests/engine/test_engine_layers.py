@@ -1,6 +1,5 @@
 """Layers against their formulas written as loops, and their derivatives by gradcheck."""
 
-import itertools
 import math
 
 import numpy as np
@@ -43,105 +42,6 @@ def normal(*shape, seed=0):
 def integers(*shape, seed=0):
     """Small whole numbers: sums of their products are exact, so results can be compared with ==."""
     return np.random.default_rng(seed).integers(-8, 9, shape).astype(float)
-
-
-def convolution_by_loops(input, weight, bias, stride, padding):
-    n, c, h, w = input.shape
-    o, _, kh, kw = weight.shape
-    (s, t), (p, q) = stride, padding
-    out = np.zeros((n, o, (h + 2 * p - kh) // s + 1, (w + 2 * q - kw) // t + 1))
-    for m, k, y, x in np.ndindex(out.shape):
-        out[m, k, y, x] = bias[k]
-        for d, i, j in itertools.product(range(c), range(kh), range(kw)):
-            row, column = s * y + i - p, t * x + j - q
-            if 0 <= row < h and 0 <= column < w:
-                out[m, k, y, x] += weight[k, d, i, j] * input[m, d, row, column]
-    return out
-
-
-def convolution_gradients_by_loops(input, weight, gout, stride, padding):
-    ginput, gweight = np.zeros(input.shape), np.zeros(weight.shape)
-    (s, t), (p, q) = stride, padding
-    for m, k, y, x in np.ndindex(gout.shape):
-        for d, i, j in np.ndindex(weight.shape[1:]):
-            row, column = s * y + i - p, t * x + j - q
-            if 0 <= row < input.shape[2] and 0 <= column < input.shape[3]:
-                ginput[m, d, row, column] += weight[k, d, i, j] * gout[m, k, y, x]
-                gweight[k, d, i, j] += input[m, d, row, column] * gout[m, k, y, x]
-    return ginput, gweight, gout.sum((0, 2, 3))
-
-
-@st.composite
-def convolutions(draw):
-    size = st.integers(1, 3)
-    n, c, o, kh, kw, s, t = (draw(size) for _ in range(7))
-    padding = draw(st.integers(0, 2)), draw(st.integers(0, 2))
-    h = draw(st.integers(max(1, kh - 2 * padding[0]), 6))
-    w = draw(st.integers(max(1, kw - 2 * padding[1]), 6))
-    return (n, c, h, w), (o, c, kh, kw), (s, t), padding
-
-
-@settings(deadline=None)
-@given(convolutions())
-def test_convolution_and_its_gradients_equal_the_loops(case):
-    input_shape, weight_shape, stride, padding = case
-    input, weight, bias = integers(*input_shape), integers(*weight_shape, seed=1), integers(weight_shape[0], seed=2)
-    tensors = [Tensor(array, requires_grad=True) for array in (input, weight, bias)]
-    out = conv2d(*tensors, stride, padding)
-    np.testing.assert_array_equal(out.data, convolution_by_loops(input, weight, bias, stride, padding))
-    gout = integers(*out.shape, seed=3)
-    expected = convolution_gradients_by_loops(input, weight, gout, stride, padding)
-    for got, exact in zip(grad(out, tensors, gout), expected, strict=True):
-        np.testing.assert_array_equal(got.data, exact)
-
-
-@pytest.mark.parametrize("stride", [1, 2, (2, 3)])
-@pytest.mark.parametrize("padding", [0, (1, 2)])
-def test_convolution_derivatives_to_third_order(stride, padding):
-    inputs = [normal(2, 2, 4, 5), normal(2, 2, 2, 3, seed=1), normal(2, seed=2)]
-    gradcheck(lambda *tensors: conv2d(*tensors, stride, padding), inputs, rng=rng(), order=2)
-    if stride == 2:
-        small = [x[:1, :1] if x.ndim == 4 else x[:1] for x in inputs]
-        gradcheck(lambda *tensors: conv2d(*tensors, stride, padding), small, rng=rng(), order=3)
-
-
-def test_convolution_takes_arrays_that_are_not_contiguous():
-    input, weight = integers(4, 5, 2, 3), integers(2, 3, 2, 2, seed=1)
-    turned = input.transpose(3, 2, 1, 0)
-    np.testing.assert_array_equal(
-        conv2d(turned, weight[:, ::-1][:, :2]).data, conv2d(turned.copy(), weight[:, ::-1][:, :2].copy()).data
-    )
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_convolution_keeps_its_dtype_and_layout(dtype):
-    layer = Conv2d(2, 3, (3, 2), stride=2, padding=1, rng=rng(), dtype=dtype)
-    input = Tensor(normal(2, 2, 5, 6).astype(dtype), requires_grad=True)
-    out = layer(input)
-    gradients = grad(out, [input, layer.weight, layer.bias], normal(*out.shape).astype(dtype))
-    assert {t.dtype for t in (out, *gradients)} == {np.dtype(dtype)}
-    assert out.data.flags.c_contiguous and out.shape == (2, 3, 3, 4)
-
-
-def test_convolution_of_nothing():
-    input = Tensor(np.zeros((0, 2, 4, 4)), requires_grad=True)
-    weight = Tensor(normal(3, 2, 3, 3), requires_grad=True)
-    out = conv2d(input, weight)
-    ginput, gweight = grad(out, [input, weight], np.zeros(out.shape))
-    assert out.shape == (0, 3, 2, 2) and ginput.shape == input.shape
-    np.testing.assert_array_equal(gweight.data, np.zeros(weight.shape))
-
-
-def test_the_input_gradient_is_computed_only_if_wanted(monkeypatch):
-    from autograd_core.layers import convolution
-
-    def refuse(*inputs, **parameters):
-        raise AssertionError("not wanted")
-
-    weight = Tensor(normal(1, 1, 2, 2), requires_grad=True)
-    out = conv2d(normal(1, 1, 3, 3), weight)
-    monkeypatch.setattr(convolution._InputGradient, "apply", refuse)
-    grad(out, weight, np.ones(out.shape))
 
 
 def pool_by_loops(input, size, stride, gout):
