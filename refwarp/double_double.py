@@ -2,7 +2,9 @@
 
 For the few places where one result depends on another by a large factor, as the solution of a linear system does
 on its matrix. A number is a pair (high, low) with |low| at most half a last bit of high. Portable, unlike extended
-precision: it is made of `two_sum` and `two_product`. Each operation is correct to a few times 2^-104 of its result.
+precision: it is made of `two_sum` and `two_product`. Each operation is correct to a few times 2^-104 of its result, on
+a GPU too: a product whose remainder is used is `two_product`'s, which is never fused with a sum; those that go into
+low parts alone may be.
 """
 
 from __future__ import annotations

@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 
 from autograd_core import Function, Tensor
+from autograd_core.arrays import array_module
 from autograd_core.function import Context
 from autograd_core.functions import (
     absolute,
@@ -55,15 +56,17 @@ class Length(Function):
     @staticmethod
     def forward(ctx: Context, vectors: Any) -> Any:
         """Return sqrt(sum of v_k^2), of v scaled by a power of two so that no square leaves the range of floats."""
-        exponent = _exponents(vectors)
-        scaled = np.ldexp(vectors, -exponent)
-        return np.ldexp(np.sqrt(np.sum(scaled * scaled, axis=1)), exponent[:, 0])
+        xp, exponent = array_module(vectors), _exponents(vectors)
+        scaled = xp.ldexp(vectors, -exponent)
+        return xp.ldexp(xp.sqrt((scaled * scaled).sum(axis=1)), exponent[:, 0])
 
     @staticmethod
     def backward(ctx: Context, gout: Tensor) -> Tensor:
         """Return gout v / |v|, 0 where v = 0; of the scaled v, for a subnormal |v| has lost digits."""
         (vectors,) = ctx.inputs
-        scaled = multiply(vectors, np.ldexp(1.0, -_exponents(vectors.data)))
+        exponent = _exponents(vectors.data)
+        ones = array_module(exponent).ones(exponent.shape)
+        scaled = multiply(vectors, array_module(exponent).ldexp(ones, -exponent))
         is_zero = ~vectors.data.any(axis=1, keepdims=True)
         direction = divide(scaled, where(is_zero, 1.0, expand_dims(Length.apply(scaled), 1)))
         return multiply(where(is_zero, 0.0, direction), expand_dims(gout, 1))
@@ -71,9 +74,12 @@ class Length(Function):
 
 def _exponents(vectors: Any) -> Any:
     """Return for each vector along axis 1 the exponent of its largest component, if 2 to the minus that is a float."""
-    largest = np.max(np.abs(vectors), axis=1, keepdims=True, initial=0.0)
-    _, exponents = np.frexp(np.where(np.isfinite(largest), largest, 0.0))
-    return np.maximum(exponents, -1022)
+    xp = array_module(vectors)
+    largest = xp.zeros_like(vectors[:, :1])
+    for k in range(vectors.shape[1]):
+        largest = xp.maximum(largest, abs(vectors[:, k : k + 1]))
+    _, exponents = xp.frexp(xp.where(xp.isfinite(largest), largest, 0.0))
+    return xp.maximum(exponents, -1022)
 
 
 def _replicated(field: Tensor, before: int) -> Tensor:
@@ -124,7 +130,8 @@ def _in_double(penalty: Any, field: Any) -> Any:
     """
 
     def operation(field: Tensor) -> Tensor:
-        motions = astype(field, np.float64) * np.where(np.isfinite(field.data), 1.0, np.nan)
+        xp = array_module(field.data)
+        motions = astype(field, np.float64) * xp.where(xp.isfinite(field.data), 1.0, np.nan)
         with np.errstate(over="ignore"):  # a penalty beyond the largest float is infinity
             return astype(penalty(motions), field.dtype)
 

@@ -25,7 +25,8 @@ from autograd_core.arrays import array_module
 from autograd_core.function import Context
 from refwarp.arithmetic import two_sum
 from refwarp.compilation import argument, items, kernel, run, scalar
-from refwarp.conventions import apply_as_given, check_array, check_option, check_size, coordinate_scale, pixel_of
+from refwarp.conventions import apply_as_given, check_array, check_option, check_size, coordinate_scale
+from refwarp.grids.rows import stretch_length, stretch_of
 from refwarp.reductions import add_rows
 
 
@@ -38,15 +39,17 @@ def target_coordinate(j: int, size: int, align_corners: bool) -> float:
 
 
 @kernel
-def _forward(start: int, stop: int, theta: Any, align_corners: bool, grid: Any) -> None:
-    """Compute (STN 1) for the points start to stop of all images."""
+def _forward(start: int, stop: int, theta: Any, align_corners: bool, length: int, grid: Any) -> None:
+    """Compute (STN 1) for stretches of `length` points."""
     _, height, width, _ = grid.shape
-    for p in items(start, stop):
-        b, i, j = pixel_of(p, height, width)
+    for item in items(start, stop):
+        b, i, first, last = stretch_of(item, height, width, length)
         y = target_coordinate(i, height, align_corners)
-        x = target_coordinate(j, width, align_corners)
-        for r in range(2):
-            grid[b, i, j, r] = theta[b, r, 0] * x + theta[b, r, 1] * y + theta[b, r, 2]  # (STN 1)
+        for j in range(first, last):
+            x = target_coordinate(j, width, align_corners)
+            for r in range(2):
+                a, c, d = np.float64(theta[b, r, 0]), np.float64(theta[b, r, 1]), np.float64(theta[b, r, 2])
+                grid[b, i, j, r] = a * x + c * y + d  # (STN 1)
 
 
 @kernel
@@ -78,7 +81,8 @@ class AffineGrid(Function):
     def forward(ctx: Context, theta: Any, *, height: int, width: int, align_corners: bool) -> Any:
         """Compute (STN 1)."""
         grid = array_module(theta).empty((theta.shape[0], height, width, 2), theta.dtype)
-        run(_forward, theta.shape[0] * height * width, grid.size, argument(theta), align_corners, grid)
+        length = stretch_length(width, theta)
+        run(_forward, grid.size // (2 * length), grid.size, argument(theta), align_corners, length, grid)
         return grid
 
     @staticmethod

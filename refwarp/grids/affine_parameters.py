@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from autograd_core import Function, Tensor
+from autograd_core.arrays import array_module
 from autograd_core.function import Context
 from autograd_core.functions import astype, cos, reshape, sin, stack
 from refwarp.conventions import apply_as_given, check_array, check_option
@@ -40,7 +41,7 @@ class PowerOfTwo(Function):
     @staticmethod
     def forward(ctx: Context, x: Any) -> Any:
         """Compute 2^x."""
-        return np.exp2(x)
+        return array_module(x).exp2(x)
 
     @staticmethod
     def backward(ctx: Context, gout: Tensor) -> Tensor:
@@ -59,7 +60,7 @@ def _matrix(*entries: Tensor) -> Tensor:
 
 
 def _constant(value: float, like: Tensor) -> Tensor:
-    return Tensor(np.full(like.shape, value))
+    return Tensor(array_module(like.data).full(like.shape, value))
 
 
 def _attention(theta: Tensor) -> Tensor:

@@ -27,12 +27,13 @@ from typing import Any
 import numpy as np
 
 from autograd_core import Function, Tensor
+from autograd_core.arrays import array_module
 from autograd_core.function import Context
 from autograd_core.functions import astype, concatenate, cos, matrix_transpose, sin, stack
 from refwarp import double_double
-from refwarp.compilation import argument, kernel
+from refwarp.compilation import argument, items, kernel, part, run
 from refwarp.conventions import apply_as_given, check_array, check_same_dtype
-from refwarp.grids.linear_basis import Product
+from refwarp.grids.matrix_product import Product
 
 # The determinant is known to some 2^-102 of its terms.
 _SINGULAR = 2.0**-96
@@ -41,30 +42,31 @@ _KINDS = "(N, 2) translations, (N, 4) similarities, (N, 2, 3) affine matrices or
 _SHAPES = ((2,), (4,), (2, 3), (3, 3))
 
 
+@part
+def cofactor(h: Any, n: int, j: int, k: int) -> tuple[double_double.Pair, float]:
+    """Return the entry in row j and column k of the n-th matrix's adjugate, and the sum of its absolute terms."""
+    p, q, r, s = (k + 1) % 3, (k + 2) % 3, (j + 1) % 3, (j + 2) % 3
+    one = double_double.multiply((h[n, p, r], 0.0), (h[n, q, s], 0.0))
+    other = double_double.multiply((-h[n, p, s], 0.0), (h[n, q, r], 0.0))
+    return double_double.add(one, other), abs(one[0]) + abs(other[0])
+
+
 @kernel
 def _inverse(start: int, stop: int, h: Any, inverse: Any, determinant: Any) -> None:
     """Compute (composition.3), the determinant, and the sum of its absolute terms."""
-    for n in range(start, stop):
-        m, det, size = h[n], (0.0, 0.0), 0.0
-        adjugate = np.empty((3, 3, 2))
-        for k in range(3):
-            p, q = (k + 1) % 3, (k + 2) % 3
-            for j in range(3):
-                r, s = (j + 1) % 3, (j + 2) % 3
-                one = double_double.multiply((m[p, r], 0.0), (m[q, s], 0.0))
-                other = double_double.multiply((-m[p, s], 0.0), (m[q, r], 0.0))
-                cofactor = double_double.add(one, other)
-                adjugate[j, k, 0], adjugate[j, k, 1] = cofactor
-                if k == 0:
-                    det = double_double.add(det, double_double.multiply((m[0, j], 0.0), cofactor))
-                    size += abs(m[0, j]) * (abs(one[0]) + abs(other[0]))
+    for n in items(start, stop):
+        det, size = (0.0, 0.0), 0.0
+        for j in range(3):
+            entry, terms = cofactor(h, n, j, 0)
+            det = double_double.add(det, double_double.multiply((h[n, 0, j], 0.0), entry))
+            size += abs(h[n, 0, j]) * terms
         determinant[n, 0], determinant[n, 1] = det[0], size
         if abs(det[0]) <= _SINGULAR * size:
             continue
         for j in range(3):
             for k in range(3):
-                entry = double_double.divide((adjugate[j, k, 0], adjugate[j, k, 1]), det)
-                inverse[n, j, k] = entry[0]
+                entry, _ = cofactor(h, n, j, k)
+                inverse[n, j, k] = double_double.divide(entry, det)[0]
 
 
 class Inverse(Function):
@@ -75,11 +77,13 @@ class Inverse(Function):
     @staticmethod
     def forward(ctx: Context, h: Any, *, name: str) -> Any:
         """Compute (composition.3). `name` is what an error calls H."""
-        inverse, determinant = np.empty(h.shape), np.empty((h.shape[0], 2))
-        _inverse(0, h.shape[0], argument(h), inverse, determinant)
-        singular = np.flatnonzero(abs(determinant[:, 0]) <= _SINGULAR * determinant[:, 1])
-        if singular.size:
-            worst, (det, size) = singular[0], determinant[singular[0]]
+        xp = array_module(h)
+        inverse, determinant = xp.empty(h.shape), xp.empty((h.shape[0], 2))
+        run(_inverse, h.shape[0], h.size, argument(h), inverse, determinant)
+        singular = abs(determinant[:, 0]) <= _SINGULAR * determinant[:, 1]
+        if singular.any():
+            worst = int(singular.argmax())
+            det, size = determinant[worst].tolist()
             raise ValueError(
                 f"{name}: given a singular matrix at index {worst} (determinant {det:.3g}, the absolute values of its "
                 f"terms sum to {size:.3g}), expected one that has an inverse"
@@ -95,7 +99,8 @@ class Inverse(Function):
 
 def _with_last_row(theta: Tensor) -> Tensor:
     """Return the 3 x 3 matrices of affine warps."""
-    row = np.broadcast_to([0.0, 0.0, 1.0], (theta.shape[0], 1, 3))
+    xp = array_module(theta.data)
+    row = xp.broadcast_to(xp.asarray([0.0, 0.0, 1.0]), (theta.shape[0], 1, 3))
     return concatenate([theta, Tensor(row)], axis=1)
 
 
@@ -129,7 +134,7 @@ def _invert(name: str, theta: Tensor) -> Tensor:
         s, a, x, y = _columns(theta)
         if not s.data.all():
             raise ValueError(
-                f"{name}: given a similarity of scale 0 at index {int(np.flatnonzero(s.data == 0)[0])}, "
+                f"{name}: given a similarity of scale 0 at index {int((s.data == 0).argmax())}, "
                 "expected one that has an inverse"
             )
         x, y = _rotated(-1.0 / s, -a, x, y)

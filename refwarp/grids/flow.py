@@ -20,11 +20,13 @@ in [-1, 1]. All is computed in float64; a result of another dtype is rounded onc
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from autograd_core import Tensor
+from autograd_core.arrays import array_module
 from autograd_core.functions import astype, transpose
 from refwarp.conventions import apply_as_given, check_array, check_option, coordinate_scale
 from refwarp.grids.affine import affine_grid
@@ -32,16 +34,16 @@ from refwarp.grids.affine import affine_grid
 UNITS = ("pixels", "normalised")
 
 
-def _scales(shape: tuple[int, ...], align_corners: bool) -> np.ndarray[Any, Any]:
+def _scales(shape: tuple[int, ...], align_corners: bool) -> list[float]:
     """Return s of x and of y of a map (H, W)."""
     height, width = shape
-    return np.array([coordinate_scale(size, align_corners) for size in (width, height)])
+    return [coordinate_scale(size, align_corners) for size in (width, height)]
 
 
-def _numerators(height: int, width: int) -> np.ndarray[Any, Any]:
+def _numerators(xp: ModuleType, height: int, width: int) -> Any:
     """Return 2 j + 1 - W and 2 i + 1 - H of each pixel, (height, width, 2)."""
-    y, x = np.indices((height, width), float)
-    return np.stack([2 * x + 1 - width, 2 * y + 1 - height], axis=-1)
+    y, x = xp.indices((height, width), dtype=float)
+    return xp.stack([2 * x + 1 - width, 2 * y + 1 - height], axis=-1)
 
 
 def flow_grid(flow: Any, align_corners: bool = False, unit: str = "pixels") -> Any:
@@ -83,14 +85,16 @@ def flow_grid(flow: Any, align_corners: bool = False, unit: str = "pixels") -> A
     check_option("align_corners", align_corners, (False, True))
     check_option("unit", unit, UNITS)
     height, width = flow.shape[2:]
-    numerators, scales = _numerators(height, width), _scales(flow.shape[2:], align_corners)
-    divisors = np.maximum(scales, 1.0)  # where s is 0 the numerator is 0 too
+    scales = _scales(flow.shape[2:], align_corners)
 
     def grid(flow: Tensor) -> Tensor:
+        xp = array_module(flow.data)
+        numerators = _numerators(xp, height, width)
+        divisors = xp.asarray([max(s, 1.0) for s in scales])  # where s is 0 the numerator is 0 too
         motion = astype(transpose(flow, (0, 2, 3, 1)), np.float64)
         points: Tensor = motion + numerators / divisors
         if unit == "pixels":
-            points = (motion * np.where(scales > 0, 2.0, 0.0) + numerators) / divisors
+            points = (motion * xp.asarray([2.0 if s > 0 else 0.0 for s in scales]) + numerators) / divisors
         return points  # (flow.1); going back, (flow.2)
 
     return apply_as_given(grid, flow)
@@ -135,9 +139,10 @@ def affine_motion(theta: Any, size: Any, align_corners: bool = False, unit: str 
     check_option("unit", unit, UNITS)
 
     def motion(theta: Tensor) -> Tensor:
-        grid = affine_grid(astype(theta, np.float64) - np.eye(2, 3), size, align_corners)  # (HSTN 5)
+        xp = array_module(theta.data)
+        grid = affine_grid(astype(theta, np.float64) - xp.eye(2, 3), size, align_corners)  # (HSTN 5)
         if unit == "pixels":
-            grid = grid * (_scales(grid.shape[1:3], align_corners) / 2)
+            grid = grid * xp.asarray([0.5 * s for s in _scales(grid.shape[1:3], align_corners)])
         return transpose(grid, (0, 3, 1, 2))
 
     return apply_as_given(motion, theta)

@@ -2,8 +2,8 @@
 
     grid_nijr = sum over k of M_nrk B_kij                                              (linear_basis.1)
 
-M (N, 2, K) has one row for x and one for y, B (K, H, W) holds K basis functions at the output's points. The gradients
-are the same kind of product, and so are theirs, to any order:
+M (N, 2, K) has one row for x and one for y, B (K, H, W) holds K basis functions at the output's points: a product of
+matrices (`matrix_product`). The gradients are products too, and so are theirs, to any order:
 
     gM_nrk = sum over i, j of ggrid_nijr B_kij                                         (linear_basis.2)
     gB_kij = sum over n, r of M_nrk ggrid_nijr                                         (linear_basis.3)
@@ -25,63 +25,12 @@ from typing import Any
 
 import numpy as np
 
-from autograd_core import Function, Tensor
-from autograd_core.function import Context
-from autograd_core.functions import matrix_transpose, reshape, transpose
-from refwarp.arithmetic import compensated, two_sum
-from refwarp.compilation import argument, kernel, run
+from autograd_core import Tensor
+from autograd_core.functions import reshape, transpose
 from refwarp.conventions import apply_as_given, check_array, check_option, check_same_dtype, check_size
+from refwarp.grids.matrix_product import Product
 
 Array = np.ndarray[Any, Any]
-
-# Columns of a product that are summed together: their sums stay in the nearest cache.
-_TILE = 512
-
-
-@kernel
-def _product(start: int, stop: int, a: Any, b: Any, out: Any) -> None:
-    """Compute tiles of rows of a b; each sum carries its rounding errors."""
-    _, rows, columns = out.shape
-    tiles = (columns + _TILE - 1) // _TILE
-    total, lost = np.empty(_TILE), np.empty(_TILE)
-    for item in range(start, stop):
-        row, first = item // tiles, item % tiles * _TILE
-        n, i = row // rows, row % rows
-        width = min(_TILE, columns - first)
-        total[:], lost[:] = 0.0, 0.0
-        for k in range(a.shape[2]):
-            factor = np.float64(a[n, i, k])
-            for j in range(width):
-                total[j], remainder = two_sum(total[j], factor * b[n, k, first + j])
-                lost[j] += remainder
-        for j in range(width):
-            out[n, i, first + j] = compensated(total[j], lost[j])
-
-
-def product(a: Any, b: Any) -> Array:
-    """Return the matrix products of a (B, n, k) and b (B, k, m), their sums carried to twice the digits."""
-    out = np.empty((a.shape[0], a.shape[1], b.shape[2]), a.dtype)
-    tiles = out.shape[0] * out.shape[1] * math.ceil(out.shape[2] / _TILE)
-    run(_product, tiles, out.size * a.shape[2], argument(a), argument(b), out)
-    return out
-
-
-class Product(Function):
-    """(a (B, n, k), b (B, k, m)) -> a b (B, n, m)."""
-
-    @staticmethod
-    def forward(ctx: Context, a: Any, b: Any) -> Any:
-        """Compute (linear_basis.1)."""
-        return product(a, b)
-
-    @staticmethod
-    def backward(ctx: Context, gout: Tensor) -> tuple[Tensor | None, ...]:
-        """Compute (linear_basis.2) and (linear_basis.3)."""
-        a, b = ctx.inputs
-        return (
-            Product.apply(gout, matrix_transpose(b)) if ctx.needs[0] else None,
-            Product.apply(matrix_transpose(a), gout) if ctx.needs[1] else None,
-        )
 
 
 def linear_basis_grid(M: Any, B: Any) -> Any:
@@ -127,6 +76,7 @@ def linear_basis_grid(M: Any, B: Any) -> Any:
     _, height, width = B.shape
 
     def grid(M: Tensor, B: Tensor) -> Tensor:
+        # (linear_basis.1); going back, (linear_basis.2) and (linear_basis.3)
         rows = Product.apply(reshape(M, (1, 2 * batch, count)), reshape(B, (1, count, height * width)))
         return transpose(reshape(rows, (batch, 2, height, width)), (0, 2, 3, 1))
 

@@ -32,19 +32,40 @@ from typing import Any
 import numpy as np
 
 from autograd_core import Function, Tensor
+from autograd_core.arrays import array_module
 from autograd_core.function import Context
 from refwarp.arithmetic import compensated, two_sum
-from refwarp.compilation import argument, kernel, run, scalar
-from refwarp.conventions import apply_as_given, check_array, check_option, check_size
+from refwarp.compilation import argument, items, kernel, run, scalar
+from refwarp.conventions import apply_as_given, check_array, check_option, check_size, pixel_of
+from refwarp.grids.rows import stretch_length, stretch_of
+
+# The sums at the corners 00, 01, 10 and 11 of a cell, each followed by what its roundings left out.
+Sums = tuple[float, float, float, float, float, float, float, float]
+NOTHING = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+
+# About so many rows of pixels of a cell are one thread's, in the backward pass.
+_ROWS = 4
+
+
+@scalar
+def axis_scale(size: int, align_corners: bool) -> int:
+    """Return s of an axis, whole for one pixel with align_corners too: 2 s t is an integer (piecewise_affine.1)."""
+    return size - 1 if align_corners and size > 1 else size
+
+
+@scalar
+def offset(j: int, size: int, cell: int, cells: int, align_corners: bool) -> int:
+    """Return 2 s times f, the place of pixel `j` of an axis in a cell (piecewise_affine.1)."""
+    scale = axis_scale(size, align_corners)
+    return (2 * j + 1 - size + scale) * cells - 2 * scale * cell
 
 
 @scalar
 def mesh_cell(j: int, size: int, cells: int, align_corners: bool) -> tuple[int, int, int]:
     """Return the cell of pixel `j` of an axis, and the numerator and denominator of f in it (piecewise_affine.1)."""
-    scale = size - 1 if align_corners and size > 1 else size
-    position, whole = (2 * j + 1 - size + scale) * cells, 2 * scale
-    cell = min(position // whole, cells - 1)
-    return cell, position - cell * whole, whole
+    whole = 2 * axis_scale(size, align_corners)
+    cell = min(offset(j, size, 0, cells, align_corners) // whole, cells - 1)
+    return cell, offset(j, size, cell, cells, align_corners), whole
 
 
 @scalar
@@ -62,43 +83,95 @@ def weighted(weight: float, value: float) -> float:
     return weight * value if weight != 0.0 else 0.0
 
 
+@scalar
+def first_pixel(cell: int, size: int, cells: int, align_corners: bool) -> int:
+    """Return the first pixel of an axis that lies in a cell or beyond; its size for the cell after the last one."""
+    if cell == cells:
+        return size
+    scale = axis_scale(size, align_corners)
+    # The least j with (2 j + 1 - size + scale) cells >= 2 scale cell: two quotients, rounded up.
+    return max(0, (-(-2 * scale * cell // cells) + size - scale) // 2)
+
+
+@scalar
+def add_pixel(sums: Sums, w00: float, w01: float, w10: float, w11: float, g: float) -> Sums:
+    """Add what a pixel adds to the corners of its cell (piecewise_affine.5)."""
+    s00, l00, s01, l01, s10, l10, s11, l11 = sums
+    s00, r00 = two_sum(s00, weighted(w00, g))
+    s01, r01 = two_sum(s01, weighted(w01, g))
+    s10, r10 = two_sum(s10, weighted(w10, g))
+    s11, r11 = two_sum(s11, weighted(w11, g))
+    return s00, l00 + r00, s01, l01 + r01, s10, l10 + r10, s11, l11 + r11
+
+
 @kernel
-def _forward(start: int, stop: int, vertices: Any, align_corners: bool, grid: Any) -> None:
+def _forward(start: int, stop: int, vertices: Any, align_corners: bool, length: int, grid: Any) -> None:
+    """Compute (piecewise_affine.4) for stretches of `length` points."""
     _, rows, columns, _ = vertices.shape
     _, height, width, _ = grid.shape
-    for row in range(start, stop):
-        image, i = row // height, row % height
+    for item in items(start, stop):
+        image, i, first, last = stretch_of(item, height, width, length)
         n, b, whole_y = mesh_cell(i, height, rows - 1, align_corners)
-        for j in range(width):
-            m, a, whole_x = mesh_cell(j, width, columns - 1, align_corners)
+        m, a, whole_x = mesh_cell(first, width, columns - 1, align_corners)
+        for j in range(first, last):
+            while a >= whole_x and m < columns - 2:
+                m, a = m + 1, a - whole_x
             w00, w01, w10, w11 = barycentric(a, whole_x, b, whole_y)
             for r in range(2):
                 ends = weighted(w00, vertices[image, n, m, r]) + weighted(w11, vertices[image, n + 1, m + 1, r])
                 corner = weighted(w01, vertices[image, n, m + 1, r]) + weighted(w10, vertices[image, n + 1, m, r])
                 grid[image, i, j, r] = ends + corner  # (piecewise_affine.4)
+            a += 2 * (columns - 1)
 
 
 @kernel
-def _backward(start: int, stop: int, ggrid: Any, align_corners: bool, gvertices: Any) -> None:
-    _, rows, columns, _ = gvertices.shape
+def _backward(start: int, stop: int, ggrid: Any, align_corners: bool, sums: Any) -> None:
+    """Add up the terms of (piecewise_affine.5) in each cell: sums (N, rows - 1, shares, columns - 1, 4, 2, 2).
+
+    There is one for each share of the cell's rows of pixels, each corner and coordinate, with what it left out.
+    """
     _, height, width, _ = ggrid.shape
-    total, lost = np.empty((rows, columns)), np.empty((rows, columns))
-    for plane in range(start, stop):
-        image, r = plane // 2, plane % 2
-        total[:], lost[:] = 0.0, 0.0
-        for i in range(height):
-            n, b, whole_y = mesh_cell(i, height, rows - 1, align_corners)
-            for j in range(width):
-                m, a, whole_x = mesh_cell(j, width, columns - 1, align_corners)
-                weights = barycentric(a, whole_x, b, whole_y)
-                for corner in range(4):
-                    p, q = n + corner // 2, m + corner % 2
-                    term = weighted(weights[corner], np.float64(ggrid[image, i, j, r]))
-                    total[p, q], remainder = two_sum(total[p, q], term)  # (piecewise_affine.5)
-                    lost[p, q] += remainder
-        for p in range(rows):
-            for q in range(columns):
-                gvertices[image, p, q, r] = compensated(total[p, q], lost[p, q])
+    _, cells_y, shares, cells_x, _, _, _ = sums.shape
+    whole_y, whole_x = 2 * axis_scale(height, align_corners), 2 * axis_scale(width, align_corners)
+    for item in items(start, stop):
+        image, n, share = pixel_of(item, cells_y, shares)
+        top = first_pixel(n, height, cells_y, align_corners) + share
+        bottom = first_pixel(n + 1, height, cells_y, align_corners)
+        left = 0
+        for m in range(cells_x):
+            right = first_pixel(m + 1, width, cells_x, align_corners)
+            sums_x, sums_y = NOTHING, NOTHING
+            for i in range(top, bottom, shares):
+                b = offset(i, height, n, cells_y, align_corners)
+                for j in range(left, right):
+                    a = offset(j, width, m, cells_x, align_corners)
+                    w00, w01, w10, w11 = barycentric(a, whole_x, b, whole_y)
+                    sums_x = add_pixel(sums_x, w00, w01, w10, w11, np.float64(ggrid[image, i, j, 0]))
+                    sums_y = add_pixel(sums_y, w00, w01, w10, w11, np.float64(ggrid[image, i, j, 1]))
+            for corner in range(4):
+                sums[image, n, share, m, corner, 0, 0] = sums_x[2 * corner]
+                sums[image, n, share, m, corner, 0, 1] = sums_x[2 * corner + 1]
+                sums[image, n, share, m, corner, 1, 0] = sums_y[2 * corner]
+                sums[image, n, share, m, corner, 1, 1] = sums_y[2 * corner + 1]
+            left = right
+
+
+@kernel
+def _gather(start: int, stop: int, sums: Any, gvertices: Any) -> None:
+    """Add up for each coordinate of each vertex the sums of the cells around it (piecewise_affine.5)."""
+    _, rows, columns, _ = gvertices.shape
+    shares = sums.shape[2]
+    for item in items(start, stop):
+        vertex, r = item // 2, item % 2
+        image, p, q = pixel_of(vertex, rows, columns)
+        total, lost = 0.0, 0.0
+        for n in range(max(p - 1, 0), min(p + 1, rows - 1)):
+            for share in range(shares):
+                for m in range(max(q - 1, 0), min(q + 1, columns - 1)):
+                    corner = 2 * (p - n) + q - m
+                    total, remainder = two_sum(total, sums[image, n, share, m, corner, r, 0])
+                    lost += remainder + sums[image, n, share, m, corner, r, 1]
+        gvertices[image, p, q, r] = compensated(total, lost)
 
 
 class PiecewiseAffineGrid(Function):
@@ -107,8 +180,9 @@ class PiecewiseAffineGrid(Function):
     @staticmethod
     def forward(ctx: Context, vertices: Any, *, height: int, width: int, align_corners: bool) -> Any:
         """Compute (piecewise_affine.4)."""
-        grid = np.empty((vertices.shape[0], height, width, 2), vertices.dtype)
-        run(_forward, vertices.shape[0] * height, grid.size, argument(vertices), align_corners, grid)
+        grid = array_module(vertices).empty((vertices.shape[0], height, width, 2), vertices.dtype)
+        length = stretch_length(width, vertices)
+        run(_forward, grid.size // (2 * length), grid.size, argument(vertices), align_corners, length, grid)
         return grid
 
     @staticmethod
@@ -125,8 +199,12 @@ class PiecewiseAffineGridGradient(Function):
     @staticmethod
     def forward(ctx: Context, ggrid: Any, *, rows: int, columns: int, align_corners: bool) -> Any:
         """Compute (piecewise_affine.5)."""
-        gvertices = np.empty((ggrid.shape[0], rows, columns, 2), ggrid.dtype)
-        run(_backward, 2 * ggrid.shape[0], ggrid.size, argument(ggrid), align_corners, gvertices)
+        xp, (batch, height, _, _) = array_module(ggrid), ggrid.shape
+        shares = max(height // (_ROWS * (rows - 1)), 1)
+        sums = xp.empty((batch, rows - 1, shares, columns - 1, 4, 2, 2))
+        gvertices = xp.empty((batch, rows, columns, 2), ggrid.dtype)
+        run(_backward, batch * (rows - 1) * shares, ggrid.size, argument(ggrid), align_corners, sums)
+        run(_gather, gvertices.size, sums.size, argument(sums), gvertices)
         return gvertices
 
     @staticmethod

@@ -31,13 +31,19 @@ from typing import Any
 import numpy as np
 
 from autograd_core import Function, Tensor
+from autograd_core.arrays import array_module
 from autograd_core.function import Context
 from autograd_core.functions import astype, concatenate, reshape
-from refwarp.arithmetic import compensated, sum_of_products, two_sum
-from refwarp.compilation import argument, kernel, run, scalar
+from refwarp.arithmetic import sum_of_products, two_sum
+from refwarp.compilation import argument, items, kernel, part, run, scalar
 from refwarp.conventions import apply_as_given, check_array, check_option, check_size, coordinate_scale
+from refwarp.grids.rows import stretch_length, stretch_of
+from refwarp.reductions import add_rows
 
 Vector = tuple[float, float, float]
+# The sums for x_s, y_s and D in one column of gh, each followed by what its roundings left out.
+Sums = tuple[float, float, float, float, float, float]
+NOTHING = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 
 
 @scalar
@@ -58,78 +64,121 @@ def project(nx: float, ny: float, d: float) -> tuple[float, float]:
     return nx * math.inf if nx != 0.0 else 0.0, ny * math.inf if ny != 0.0 else 0.0
 
 
+@scalar
+def add_term(sums: Sums, r: int, term: float) -> Sums:
+    """Add a term to the r-th of three sums, each kept with what its roundings left out."""
+    s0, l0, s1, l1, s2, l2 = sums
+    if r == 0:
+        s0, lost = two_sum(s0, term)
+        return s0, l0 + lost, s1, l1, s2, l2
+    if r == 1:
+        s1, lost = two_sum(s1, term)
+        return s0, l0, s1, l1 + lost, s2, l2
+    s2, lost = two_sum(s2, term)
+    return s0, l0, s1, l1, s2, l2 + lost
+
+
+@scalar
+def add_point(sums: Sums, ratio: float, gx: float, gy: float, x: float, y: float) -> Sums:
+    """Add what a pixel adds to one column of gh, for `ratio` = b_k / D; nothing for a cotangent of 0.
+
+    (A coordinate whose cotangent is 0 may be beyond the largest float.)
+    """
+    if gx != 0.0:
+        sums = add_term(sums, 0, gx * ratio)  # (projective.3)
+        sums = add_term(sums, 2, -(gx * ratio) * x)  # (projective.4)
+    if gy != 0.0:
+        sums = add_term(sums, 1, gy * ratio)
+        sums = add_term(sums, 2, -(gy * ratio) * y)
+    return sums
+
+
+@scalar
+def add_point_twice(
+    sums: Sums, ratio: float, gx: float, gy: float, x: float, y: float, ax: float, ay: float, a3: float
+) -> Sums:
+    """Add what a pixel adds to one column of gh in the second derivative, for `ratio` = b_k / D and a / D."""
+    if gx != 0.0:
+        sums = add_term(sums, 0, -(gx * ratio) * a3)  # (projective.6)
+        sums = add_term(sums, 2, 2.0 * (gx * ratio) * x * a3)  # (projective.7)
+        sums = add_term(sums, 2, -(gx * ratio) * ax)
+    if gy != 0.0:
+        sums = add_term(sums, 1, -(gy * ratio) * a3)
+        sums = add_term(sums, 2, 2.0 * (gy * ratio) * y * a3)
+        sums = add_term(sums, 2, -(gy * ratio) * ay)
+    return sums
+
+
+@part
+def row_times(h: Any, n: int, r: int, b: Vector) -> float:
+    """Return the r-th row of the n-th matrix times b."""
+    return sum_of_products(h[n, r, 0], b[0], h[n, r, 1], b[1], h[n, r, 2], b[2])
+
+
+@part
+def write_column(sums: Any, n: int, i: int, k: int, column: Sums) -> None:
+    """Write the three sums of a row of pixels for the k-th column of gh."""
+    for r in range(3):
+        sums[n, i, 3 * r + k, 0], sums[n, i, 3 * r + k, 1] = column[2 * r], column[2 * r + 1]
+
+
 @kernel
-def _forward(start: int, stop: int, h: Any, align_corners: bool, grid: Any) -> None:
+def _forward(start: int, stop: int, h: Any, align_corners: bool, length: int, grid: Any) -> None:
+    """Compute (projective.1) for stretches of `length` points."""
     _, height, width, _ = grid.shape
-    for row in range(start, stop):
-        n, i = row // height, row % height
-        for j in range(width):
-            x, y, z = integer_point(i, j, height, width, align_corners)
-            nx = sum_of_products(h[n, 0, 0], x, h[n, 0, 1], y, h[n, 0, 2], z)
-            ny = sum_of_products(h[n, 1, 0], x, h[n, 1, 1], y, h[n, 1, 2], z)
-            d = sum_of_products(h[n, 2, 0], x, h[n, 2, 1], y, h[n, 2, 2], z)
-            grid[n, i, j, 0], grid[n, i, j, 1] = project(nx, ny, d)
+    for item in items(start, stop):
+        n, i, first, last = stretch_of(item, height, width, length)
+        for j in range(first, last):
+            b = integer_point(i, j, height, width, align_corners)
+            x, y = project(row_times(h, n, 0, b), row_times(h, n, 1, b), row_times(h, n, 2, b))
+            grid[n, i, j, 0], grid[n, i, j, 1] = x, y
 
 
 @kernel
-def _backward(start: int, stop: int, ggrid: Any, grid: Any, h: Any, align_corners: bool, gh: Any) -> None:
+def _backward(start: int, stop: int, ggrid: Any, grid: Any, h: Any, align_corners: bool, sums: Any) -> None:
+    """Compute (projective.3) and (projective.4) for rows of all images: sums (N, H, 9, 2), with what they left out."""
     _, height, width, _ = ggrid.shape
-    for n in range(start, stop):
-        total = np.zeros((3, 3, 2))  # for each entry, the sum and what its roundings left out
-        for i in range(height):
-            for j in range(width):
-                b = integer_point(i, j, height, width, align_corners)
-                d = sum_of_products(h[n, 2, 0], b[0], h[n, 2, 1], b[1], h[n, 2, 2], b[2])
-                if d == 0.0:
-                    continue
-                for r in range(2):
-                    g = ggrid[n, i, j, r]
-                    if g == 0.0:  # also where the coordinate is beyond the largest float
-                        continue
-                    for k in range(3):
-                        term = g * (b[k] / d)  # (projective.3)
-                        total[r, k, 0], lost = two_sum(total[r, k, 0], term)
-                        total[r, k, 1] += lost
-                        total[2, k, 0], lost = two_sum(total[2, k, 0], -term * grid[n, i, j, r])  # (projective.4)
-                        total[2, k, 1] += lost
-        for r in range(3):
-            for k in range(3):
-                gh[n, r, k] = compensated(total[r, k, 0], total[r, k, 1])
+    for row in items(start, stop):
+        n, i = row // height, row % height
+        column0, column1, column2 = NOTHING, NOTHING, NOTHING
+        for j in range(width):
+            b = integer_point(i, j, height, width, align_corners)
+            d = row_times(h, n, 2, b)
+            if d == 0.0:
+                continue
+            gx, gy, x, y = ggrid[n, i, j, 0], ggrid[n, i, j, 1], grid[n, i, j, 0], grid[n, i, j, 1]
+            column0 = add_point(column0, b[0] / d, gx, gy, x, y)
+            column1 = add_point(column1, b[1] / d, gx, gy, x, y)
+            column2 = add_point(column2, b[2] / d, gx, gy, x, y)
+        write_column(sums, n, i, 0, column0)
+        write_column(sums, n, i, 1, column1)
+        write_column(sums, n, i, 2, column2)
 
 
 @kernel
 def _second(
-    start: int, stop: int, a: Any, ggrid: Any, grid: Any, h: Any, align_corners: bool, gggrid: Any, gh: Any
+    start: int, stop: int, a: Any, ggrid: Any, grid: Any, h: Any, align_corners: bool, gggrid: Any, sums: Any
 ) -> None:
+    """Compute (projective.5), and (projective.6) and (projective.7) as `_backward` does, for rows of all images."""
     _, height, width, _ = ggrid.shape
-    for n in range(start, stop):
-        total = np.zeros((3, 3, 2))
-        for i in range(height):
-            for j in range(width):
-                b = integer_point(i, j, height, width, align_corners)
-                d = sum_of_products(h[n, 2, 0], b[0], h[n, 2, 1], b[1], h[n, 2, 2], b[2])
-                gggrid[n, i, j, 0], gggrid[n, i, j, 1] = 0.0, 0.0
-                if d == 0.0:
-                    continue
-                a3 = sum_of_products(a[n, 2, 0], b[0], a[n, 2, 1], b[1], a[n, 2, 2], b[2]) / d
-                for r in range(2):
-                    ar = sum_of_products(a[n, r, 0], b[0], a[n, r, 1], b[1], a[n, r, 2], b[2]) / d
-                    s = grid[n, i, j, r]
-                    gggrid[n, i, j, r] = ar - s * a3  # (projective.5)
-                    g = ggrid[n, i, j, r]
-                    if g == 0.0:
-                        continue
-                    for k in range(3):
-                        term = g * (b[k] / d)
-                        total[r, k, 0], lost = two_sum(total[r, k, 0], -term * a3)  # (projective.6)
-                        total[r, k, 1] += lost
-                        total[2, k, 0], lost = two_sum(total[2, k, 0], 2.0 * term * s * a3)  # (projective.7)
-                        total[2, k, 1] += lost
-                        total[2, k, 0], lost = two_sum(total[2, k, 0], -term * ar)
-                        total[2, k, 1] += lost
-        for r in range(3):
-            for k in range(3):
-                gh[n, r, k] = compensated(total[r, k, 0], total[r, k, 1])
+    for row in items(start, stop):
+        n, i = row // height, row % height
+        column0, column1, column2 = NOTHING, NOTHING, NOTHING
+        for j in range(width):
+            b = integer_point(i, j, height, width, align_corners)
+            d = row_times(h, n, 2, b)
+            gggrid[n, i, j, 0], gggrid[n, i, j, 1] = 0.0, 0.0
+            if d == 0.0:
+                continue
+            ax, ay, a3 = row_times(a, n, 0, b) / d, row_times(a, n, 1, b) / d, row_times(a, n, 2, b) / d
+            gx, gy, x, y = ggrid[n, i, j, 0], ggrid[n, i, j, 1], grid[n, i, j, 0], grid[n, i, j, 1]
+            gggrid[n, i, j, 0], gggrid[n, i, j, 1] = ax - x * a3, ay - y * a3  # (projective.5)
+            column0 = add_point_twice(column0, b[0] / d, gx, gy, x, y, ax, ay, a3)
+            column1 = add_point_twice(column1, b[1] / d, gx, gy, x, y, ax, ay, a3)
+            column2 = add_point_twice(column2, b[2] / d, gx, gy, x, y, ax, ay, a3)
+        write_column(sums, n, i, 0, column0)
+        write_column(sums, n, i, 1, column1)
+        write_column(sums, n, i, 2, column2)
 
 
 class ProjectiveGrid(Function):
@@ -138,8 +187,9 @@ class ProjectiveGrid(Function):
     @staticmethod
     def forward(ctx: Context, h: Any, *, height: int, width: int, align_corners: bool) -> Any:
         """Compute (projective.1)."""
-        grid = np.empty((h.shape[0], height, width, 2))
-        run(_forward, h.shape[0] * height, grid.size, argument(h), align_corners, grid)
+        grid = array_module(h).empty((h.shape[0], height, width, 2))
+        length = stretch_length(width, h)
+        run(_forward, grid.size // (2 * length), grid.size, argument(h), align_corners, length, grid)
         ctx.save(grid)
         return grid
 
@@ -156,9 +206,12 @@ class ProjectiveGridGradient(Function):
     @staticmethod
     def forward(ctx: Context, ggrid: Any, h: Any, *, grid: Any, align_corners: bool) -> Any:
         """Compute (projective.3) and (projective.4)."""
-        gh = np.empty(h.shape)
-        run(_backward, h.shape[0], ggrid.size, argument(ggrid), argument(grid), argument(h), align_corners, gh)
-        return gh
+        xp, (batch, height, _, _) = array_module(ggrid), ggrid.shape
+        sums, gh = xp.empty((batch, height, 9, 2)), xp.empty((batch, 9))
+        arrays = [argument(array) for array in (ggrid, grid, h)]
+        run(_backward, batch * height, ggrid.size, *arrays, align_corners, sums)
+        add_rows(sums, gh)
+        return gh.reshape(h.shape)
 
     @staticmethod
     def backward(ctx: Context, a: Tensor) -> tuple[Tensor, ...]:
@@ -172,14 +225,16 @@ class ProjectiveGridSecondGradient(Function):
     @staticmethod
     def forward(ctx: Context, a: Any, ggrid: Any, h: Any, *, grid: Any, align_corners: bool) -> Any:
         """Compute (projective.5) to (projective.7)."""
-        gggrid, gh = np.empty(ggrid.shape), np.empty(h.shape)
+        xp, (batch, height, _, _) = array_module(ggrid), ggrid.shape
+        gggrid, sums, gh = xp.empty(ggrid.shape), xp.empty((batch, height, 9, 2)), xp.empty((batch, 9))
         arrays = [argument(array) for array in (a, ggrid, grid, h)]
-        run(_second, h.shape[0], ggrid.size, *arrays, align_corners, gggrid, gh)
-        return gggrid, gh
+        run(_second, batch * height, ggrid.size, *arrays, align_corners, gggrid, sums)
+        add_rows(sums, gh)
+        return gggrid, gh.reshape(h.shape)
 
 
 def _homography(theta: Tensor) -> Tensor:
-    ones = Tensor(np.ones((theta.shape[0], 1), theta.dtype))
+    ones = Tensor(array_module(theta.data).ones((theta.shape[0], 1), theta.dtype))
     return reshape(concatenate([theta, ones], axis=1), (-1, 3, 3))
 
 

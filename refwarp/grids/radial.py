@@ -25,13 +25,17 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
 from autograd_core import Function, Tensor
+from autograd_core.arrays import array_module
 from autograd_core.function import Context
 from autograd_core.functions import matrix_transpose
 from refwarp.arithmetic import two_sum
-from refwarp.compilation import argument, kernel, run, scalar
+from refwarp.compilation import argument, items, kernel, part, run, scalar
+from refwarp.grids.rows import stretch_length, stretch_of
+from refwarp.reductions import add_rows
+
+# Terms of a sum that are one thread's.
+_PIECE = 256
 
 
 @scalar
@@ -57,53 +61,52 @@ def curvature(vx: float, vy: float, dx: float, dy: float) -> tuple[float, float]
 
 
 @kernel
-def _matrix(start: int, stop: int, x: Any, c: Any, out: Any) -> None:
-    """Compute (radial.4)."""
+def _matrix(start: int, stop: int, x: Any, c: Any, length: int, out: Any) -> None:
+    """Compute (radial.4) for stretches of `length` centres."""
     _, points, centres = out.shape
-    for row in range(start, stop):
-        b, i = row // points, row % points
-        for j in range(centres):
+    for item in items(start, stop):
+        b, i, first, last = stretch_of(item, points, centres, length)
+        for j in range(first, last):
             vx, vy = x[b, i, 0] - c[b, j, 0], x[b, i, 1] - c[b, j, 1]
             out[b, i, j] = radial(vx * vx + vy * vy)
 
 
 @kernel
-def _gradient(start: int, stop: int, x: Any, c: Any, weights: Any, out: Any) -> None:
-    """Compute (radial.5)."""
+def _gradient(start: int, stop: int, x: Any, c: Any, weights: Any, sums: Any) -> None:
+    """Add up pieces of (radial.5): sums (B n, pieces, 2, 2), with what they left out."""
     _, points, centres = weights.shape
-    for row in range(start, stop):
-        b, i = row // points, row % points
+    for item in items(start, stop):
+        b, i, first, last = stretch_of(item, points, centres, _PIECE)
         total_x, lost_x, total_y, lost_y = 0.0, 0.0, 0.0, 0.0
-        for j in range(centres):
+        for j in range(first, last):
             vx, vy = x[b, i, 0] - c[b, j, 0], x[b, i, 1] - c[b, j, 1]
             factor = weights[b, i, j] * slope(vx * vx + vy * vy)
             total_x, lost = two_sum(total_x, factor * vx)
             lost_x += lost
             total_y, lost = two_sum(total_y, factor * vy)
             lost_y += lost
-        out[b, i, 0] = total_x + lost_x
-        out[b, i, 1] = total_y + lost_y
+        write_pair(sums, b * points + i, first // _PIECE, total_x, lost_x, total_y, lost_y)
 
 
 @kernel
-def _directional(start: int, stop: int, x: Any, c: Any, d: Any, out: Any) -> None:
-    """Compute (radial.6)."""
+def _directional(start: int, stop: int, x: Any, c: Any, d: Any, length: int, out: Any) -> None:
+    """Compute (radial.6) for stretches of `length` centres."""
     _, points, centres = out.shape
-    for row in range(start, stop):
-        b, i = row // points, row % points
-        for j in range(centres):
+    for item in items(start, stop):
+        b, i, first, last = stretch_of(item, points, centres, length)
+        for j in range(first, last):
             vx, vy = x[b, i, 0] - c[b, j, 0], x[b, i, 1] - c[b, j, 1]
             out[b, i, j] = slope(vx * vx + vy * vy) * (d[b, i, 0] * vx + d[b, i, 1] * vy)
 
 
 @kernel
-def _second(start: int, stop: int, x: Any, c: Any, weights: Any, d: Any, e: Any, same: bool, out: Any) -> None:
-    """Compute (radial.7)."""
+def _second(start: int, stop: int, x: Any, c: Any, weights: Any, d: Any, e: Any, same: bool, sums: Any) -> None:
+    """Add up pieces of (radial.7): sums (B n, pieces, 2, 2), with what they left out."""
     _, points, centres = weights.shape
-    for row in range(start, stop):
-        b, i = row // points, row % points
+    for item in items(start, stop):
+        b, i, first, last = stretch_of(item, points, centres, _PIECE)
         total_x, lost_x, total_y, lost_y = 0.0, 0.0, 0.0, 0.0
-        for j in range(centres):
+        for j in range(first, last):
             weight = weights[b, i, j]
             if weight == 0.0 or (same and i == j):
                 continue
@@ -113,14 +116,31 @@ def _second(start: int, stop: int, x: Any, c: Any, weights: Any, d: Any, e: Any,
             lost_x += lost
             total_y, lost = two_sum(total_y, weight * hy)
             lost_y += lost
-        out[b, i, 0] = total_x + lost_x
-        out[b, i, 1] = total_y + lost_y
+        write_pair(sums, b * points + i, first // _PIECE, total_x, lost_x, total_y, lost_y)
+
+
+@part
+def write_pair(sums: Any, row: int, piece: int, total_x: float, lost_x: float, total_y: float, lost_y: float) -> None:
+    """Write a piece of the sums for x and for y."""
+    sums[row, piece, 0, 0], sums[row, piece, 0, 1] = total_x, lost_x
+    sums[row, piece, 1, 0], sums[row, piece, 1, 1] = total_y, lost_y
+
+
+def _add_up(gradient: Any, x: Any, c: Any, weights: Any, *others: Any) -> Any:
+    """Return what `_gradient` or `_second` make of W and their other arguments: sums over its rows, of x's shape."""
+    xp, (batch, points, centres) = array_module(x), weights.shape
+    pieces = math.ceil(centres / _PIECE)
+    sums, out = xp.empty((batch * points, pieces, 2, 2)), xp.empty((batch * points, 2))
+    run(gradient, batch * points * pieces, weights.size, argument(x), argument(c), argument(weights), *others, sums)
+    add_rows(sums, out)
+    return out.reshape(x.shape)
 
 
 def radial_matrix(x: Any, c: Any) -> Any:
     """Return F of (radial.4) for arrays."""
-    out = np.empty((*x.shape[:2], c.shape[1]))
-    run(_matrix, out.shape[0] * out.shape[1], out.size, argument(x), argument(c), out)
+    out = array_module(x).empty((*x.shape[:2], c.shape[1]))
+    length = stretch_length(out.shape[2], x)
+    run(_matrix, out.size // length, out.size, argument(x), argument(c), length, out)
     return out
 
 
@@ -148,9 +168,7 @@ class RadialGradient(Function):
     @staticmethod
     def forward(ctx: Context, x: Any, c: Any, weights: Any, *, same: bool) -> Any:
         """Compute (radial.5)."""
-        gx = np.empty(x.shape)
-        run(_gradient, x.shape[0] * x.shape[1], weights.size, argument(x), argument(c), argument(weights), gx)
-        return gx
+        return _add_up(_gradient, x, c, weights)
 
     @staticmethod
     def backward(ctx: Context, gout: Tensor) -> tuple[Tensor, ...]:
@@ -164,14 +182,13 @@ class RadialSecondGradient(Function):
     @staticmethod
     def forward(ctx: Context, d: Any, x: Any, c: Any, weights: Any, *, needs: tuple[bool, ...], same: bool) -> Any:
         """Compute (radial.6), and (radial.7) for both sets."""
-        d, x, c, weights = (argument(array) for array in (d, x, c, weights))
-        gx, gc, gweights = np.zeros(x.shape), np.zeros(c.shape), np.zeros(weights.shape)
-        rows, centres = x.shape[0] * x.shape[1], c.shape[0] * c.shape[1]
+        xp, d = array_module(x), argument(d)
+        gx, gc, gweights = xp.zeros(x.shape), xp.zeros(c.shape), xp.zeros(weights.shape)
         if needs[0]:
-            run(_second, rows, weights.size, x, c, weights, d, argument(np.zeros(c.shape)), same, gx)
+            gx = _add_up(_second, x, c, weights, d, argument(gc), same)
         if needs[1]:
-            transposed = argument(weights.swapaxes(1, 2))
-            run(_second, centres, weights.size, c, x, transposed, argument(np.zeros(x.shape)), d, same, gc)
+            gc = _add_up(_second, c, x, weights.swapaxes(1, 2), argument(gc), d, same)
         if needs[2]:
-            run(_directional, rows, weights.size, x, c, d, gweights)
+            length = stretch_length(weights.shape[2], x)
+            run(_directional, weights.size // length, weights.size, argument(x), argument(c), d, length, gweights)
         return gx, gc, gweights

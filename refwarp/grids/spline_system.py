@@ -13,6 +13,8 @@ Each step gains some 53 - log2(condition number) bits. Before, rows and columns 
 units and smoothing drop out of the condition number: what is left is how close control points are to one another, to
 one line, or to one point seen from the origin. The result stays good to the last bit or two until that reaches some
 10^13; control points are refused beyond 10^12.
+
+All this runs on the CPU, for a GPU too: a system is solved once for a set of control points, and has few equations.
 """
 
 from __future__ import annotations
@@ -36,40 +38,45 @@ _CONVERGED = 2.0**-80
 
 @kernel
 def _fill(start: int, stop: int, control: Any, smoothing: float, high: Any, low: Any) -> None:
-    """Compute rows of A, as sums of two doubles (system.1)."""
+    """Compute A, as sums of two doubles (system.1): for points start to stop, their distances to those before."""
     count = control.shape[0]
-    high[start:stop], low[start:stop] = 0.0, 0.0
-    for j in range(start, min(stop, count)):
-        for k in range(count):
+    for j in range(start, stop):
+        for k in range(j):
             x = two_sum(control[j, 0], -control[k, 0])
             y = two_sum(control[j, 1], -control[k, 1])
             r2 = double_double.add(double_double.multiply(x, x), double_double.multiply(y, y))
             if r2[0] > 0.0:
                 high[j, k], low[j, k] = double_double.multiply(r2, double_double.log(r2))
+                high[k, j], low[k, j] = high[j, k], low[j, k]
         high[j, j] = smoothing
         high[j, count], high[j, count + 1], high[j, count + 2] = control[j, 0], control[j, 1], 1.0
-    for j in range(max(start, count), stop):
-        for k in range(count):
-            high[j, k] = control[k, j - count] if j < count + 2 else 1.0
+        high[count, j], high[count + 1, j], high[count + 2, j] = control[j, 0], control[j, 1], 1.0
 
 
 @kernel
 def _refine(
-    start: int, stop: int, high: Any, low: Any, right: Any, correction: Any, x: Any, rest: Any, residual: Any
+    start: int, stop: int, high: Any, low: Any, right: Any, correction: Any, solution: Any, residual: Any
 ) -> None:
-    """Add a correction to columns of the solution x + rest, and compute the residual that is left (system.2)."""
-    count = high.shape[0]
-    for column in range(start, stop):
-        for j in range(count):
-            x[j, column], lost = two_sum(x[j, column], correction[j, column])
-            x[j, column], rest[j, column] = two_sum(x[j, column], rest[j, column] + lost)
-        for j in range(count):
-            missing = (right[j, column], 0.0)
-            for k in range(count):
-                term, lost = two_product(high[j, k], -x[k, column])
-                lost -= high[j, k] * rest[k, column] + low[j, k] * x[k, column]
-                missing = double_double.add(missing, (term, lost))
-            residual[j, column] = missing[0]
+    """Add a correction to columns of the solution, and compute the residual that is left (system.2).
+
+    The solution (2, K + 3, m) and the residual are sums of two doubles.
+    """
+    count, width = high.shape[0], stop - start
+    for j in range(count):
+        x, rest, added = solution[0, j, start:stop], solution[1, j, start:stop], correction[j, start:stop]
+        for column in range(width):
+            x[column], lost = two_sum(x[column], added[column])
+            x[column], rest[column] = two_sum(x[column], rest[column] + lost)
+    for j in range(count):
+        missing, lowest, wanted = residual[0, j, start:stop], residual[1, j, start:stop], right[j, start:stop]
+        for column in range(width):
+            missing[column], lowest[column] = wanted[column], 0.0
+        for k in range(count):
+            a, b, x, rest = high[j, k], low[j, k], solution[0, k, start:stop], solution[1, k, start:stop]
+            for column in range(width):
+                term, lost = two_product(a, -x[column])
+                lost -= a * rest[column] + b * x[column]
+                missing[column], lowest[column] = double_double.add((missing[column], lowest[column]), (term, lost))
 
 
 class System(NamedTuple):
@@ -85,14 +92,15 @@ class System(NamedTuple):
         from scipy.linalg import lu_solve
 
         right = argument(self.scale * right)
-        x, rest, residual = (np.zeros(right.shape) for _ in range(3))
+        solution, residual = np.zeros((2, 2, *right.shape))
         correction = lu_solve(self.factors, right, check_finite=False)
         for _ in range(_STEPS):
-            _refine(0, right.shape[1], self.high, self.low, right, argument(correction), x, rest, residual)
-            if (abs(correction).max(axis=0) <= _CONVERGED * abs(x).max(axis=0)).all():
+            _refine(0, right.shape[1], self.high, self.low, right, argument(correction), solution, residual)
+            if (abs(correction).max(axis=0) <= _CONVERGED * abs(solution[0]).max(axis=0)).all():
                 break
-            correction = lu_solve(self.factors, residual, check_finite=False)
-        return self.scale * x
+            correction = lu_solve(self.factors, residual[0], check_finite=False)
+        x: Array = self.scale * solution[0]
+        return x
 
 
 @lru_cache(maxsize=64)
@@ -108,8 +116,8 @@ def spline_system(control: bytes, smoothing: float) -> System:
         raise ValueError(
             f"control: given points that span {span:.1e}, expected a span between 1e-90 and 1e90; grids are in [-1, 1]"
         )
-    high, low = np.empty((2, len(centres) + 3, len(centres) + 3))
-    _fill(0, len(high), argument(centres), smoothing, high, low)
+    high, low = np.zeros((2, len(centres) + 3, len(centres) + 3))
+    _fill(0, len(centres), argument(centres), smoothing, high, low)
     scale = _equilibrium(high)
     high, low = scale * high * scale.T, scale * low * scale.T
     condition = np.linalg.cond(high) if np.isfinite(high).all() else math.inf

@@ -15,7 +15,8 @@ A^-1, the spline in cardinal form is a linear basis whose functions depend on th
 
     grid_i = sum over k of f_k b_k(p_i),  b_k(p) = sum over j of z_jk q_j(p)           (spline.2)
 
-so its gradient to the fiducial points is the transposed product, and so is that one's to its cotangent G:
+The sum over k goes first: z and q are kept from call to call, and b itself is not formed. The gradient to the fiducial
+points is the transposed product, with the sum over pixels first, and so is that one's to its cotangent G:
 
     gf_k = sum over i of G_i b_k(p_i)                                                  (spline.3)
 
@@ -28,7 +29,8 @@ with f' the radial function's gradient; h is the gradient of l^T A t to c. The s
 the same rules, each made of differentiable pieces.
 
 A is solved to the last bit, see `spline_system`, unless its condition number tells that control points (nearly)
-coincide or lie on a line: these are refused. All is computed in float64.
+coincide or lie on a line: these are refused. All is computed in float64. On a GPU everything but the solution of A,
+which is small, and stays with the CPU.
 
 Axes: points (N, K, 2), control (K, 2) or (N, K, 2), grid (N, H, W, 2); x first, in [-1, 1].
 """
@@ -37,15 +39,20 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from autograd_core import Function, Tensor
+from autograd_core.arrays import array_module, is_array, read_only
 from autograd_core.function import Context
 from autograd_core.functions import astype, concatenate, matrix_transpose, pad, reshape, transpose
+from autograd_core.tensor import as_tensor
+from refwarp.compilation import runs_on_cuda
 from refwarp.conventions import apply_as_given, check_array, check_option, check_same_dtype, check_size
-from refwarp.grids.linear_basis import Array, Product, affine_basis, product
+from refwarp.grids.linear_basis import Array, affine_basis
+from refwarp.grids.matrix_product import Product, product
 from refwarp.grids.radial import RadialGradient, RadialMatrix, radial_matrix
 from refwarp.grids.spline_system import spline_system
 
@@ -57,30 +64,37 @@ class Lattice(NamedTuple):
     width: int
     align_corners: bool
 
-    def homogeneous(self) -> Array:
-        """Return the rows x, y, 1 at each pixel, (3, H W)."""
-        return affine_basis((1, 1, self.height, self.width), self.align_corners).reshape(3, -1)
+    def homogeneous(self, xp: ModuleType) -> Any:
+        """Return the rows x, y, 1 at each pixel, (3, H W), as an array of the library `xp`."""
+        return xp.asarray(affine_basis((1, 1, self.height, self.width), self.align_corners).reshape(3, -1))
 
 
 @lru_cache(maxsize=4)
-def _cardinal_basis(control: bytes, smoothing: float, lattice: Lattice) -> Array:
-    """Return b (K, H W) of (spline.2); read-only."""
+def _factors(control: bytes, smoothing: float, lattice: Lattice, xp: ModuleType, on_cuda: bool) -> tuple[Any, Any]:
+    """Return z (K + 3, K) and q (K + 3, H W) of (spline.2), read-only, as arrays of the library `xp`.
+
+    What CUDA computes may differ in the last bits, so calls that run on the CPU do not get it: hence `on_cuda`.
+    """
     centres = np.frombuffer(control).reshape(-1, 2)
-    count = len(centres)
-    coefficients = spline_system(control, smoothing).solve(np.eye(count + 3, count))
-    points = lattice.homogeneous()
-    q = np.concatenate([radial_matrix(centres[None], points[None, :2].swapaxes(1, 2))[0], points])
-    basis: Array = product(coefficients.T[None], q[None])[0]
-    basis.flags.writeable = False
-    return basis
+    count, points = len(centres), lattice.homogeneous(xp)
+    z = xp.asarray(spline_system(control, smoothing).solve(np.eye(count + 3, count)))
+    q = xp.empty((count + 3, points.shape[1]))
+    q[:count] = radial_matrix(xp.asarray(centres)[None], points[None, :2].swapaxes(1, 2))[0]
+    q[count:] = points
+    return read_only(z), read_only(q)
 
 
-def _bases(control: Array, smoothing: float, lattice: Lattice) -> Array:
-    """Return b for each set of control points (B, K, 2), (B, K, H W); without a copy if there is one set."""
-    bases = [_cardinal_basis(centres.tobytes(), smoothing, lattice) for centres in control]
-    if len(bases) == 1:
-        return bases[0][None]
-    return np.array(bases).reshape(len(control), control.shape[1], lattice.height * lattice.width)
+def _factors_of(control: Any, smoothing: float, lattice: Lattice) -> tuple[Any, Any]:
+    """Return z and q for each set of control points (B, K, 2): (B, K + 3, K) and (B, K + 3, H W)."""
+    xp, count = array_module(control), control.shape[1]
+    kept = [_factors(c.tobytes(), smoothing, lattice, xp, runs_on_cuda(control)) for c in control]
+    if len(kept) == 1:
+        return kept[0][0][None], kept[0][1][None]
+    pixels = lattice.height * lattice.width
+    z, q = xp.empty((len(kept), count + 3, count)), xp.empty((len(kept), count + 3, pixels))
+    for b, factors in enumerate(kept):
+        z[b], q[b] = factors
+    return z, q
 
 
 # ---- the Functions: one set of control points for m columns of coordinates ----
@@ -94,10 +108,10 @@ class Solution(Function):
     @staticmethod
     def forward(ctx: Context, right: Any, control: Any, *, smoothing: float) -> Any:
         """Solve (spline.1), whose matrix is (DTN 2); with [F; 0] on the right this is (DTN 1)."""
-        out = np.empty(right.shape)
+        out, rights = np.empty(right.shape), Tensor(right).numpy()
         for b, centres in enumerate(control):
-            out[b] = spline_system(centres.tobytes(), smoothing).solve(right[b])
-        return out
+            out[b] = spline_system(centres.tobytes(), smoothing).solve(rights[b])
+        return array_module(right).asarray(out)
 
     @staticmethod
     def backward(ctx: Context, gout: Tensor) -> tuple[Tensor | None, ...]:
@@ -113,7 +127,8 @@ class Spline(Function):
     @staticmethod
     def forward(ctx: Context, f: Any, control: Any, *, smoothing: float, lattice: Lattice) -> Any:
         """Compute (spline.2), that is (DTN 3)."""
-        return product(f, _bases(control, smoothing, lattice))
+        z, q = _factors_of(control, smoothing, lattice)
+        return product(product(f, z.swapaxes(1, 2)), q)
 
     @staticmethod
     def backward(ctx: Context, gout: Tensor) -> tuple[Tensor | None, ...]:
@@ -131,7 +146,8 @@ class SplineTranspose(Function):
     @staticmethod
     def forward(ctx: Context, g: Any, control: Any, *, smoothing: float, lattice: Lattice) -> Any:
         """Compute (spline.3)."""
-        return product(g, _bases(control, smoothing, lattice).swapaxes(1, 2))
+        z, q = _factors_of(control, smoothing, lattice)
+        return product(product(g, q.swapaxes(1, 2)), z)
 
     @staticmethod
     def backward(ctx: Context, gout: Tensor) -> tuple[Tensor | None, ...]:
@@ -145,8 +161,8 @@ class SplineTranspose(Function):
 
 def _control_gradient(f: Tensor, g: Tensor, control: Tensor, smoothing: float, lattice: Lattice) -> Tensor:
     """Return the gradient of g . (f b) to the control points (spline.4)."""
-    batch, count, _ = control.shape
-    points = np.broadcast_to(lattice.homogeneous(), (batch, 3, lattice.height * lattice.width))
+    xp, (batch, count, _) = array_module(control.data), control.shape
+    points = xp.broadcast_to(lattice.homogeneous(xp), (batch, 3, lattice.height * lattice.width))
     centres = Tensor(points[:, :2].swapaxes(1, 2))
     moments = Product.apply(
         concatenate([RadialMatrix.apply(control, centres), Tensor(points)], axis=1), matrix_transpose(g)
@@ -207,7 +223,7 @@ def tps_grid(points: Any, size: Any, control: Any = None, align_corners: bool = 
     docs/thin_plate_spline.md; second derivatives have 24 for 12. Gradients flow to `points` and to `control`. The
     second derivative to `control` diverges, and is NaN, where a control point is an output pixel.
 
-    The factorisations of the last 64 sets of control points and the basis functions of the last four are kept.
+    The factorisations of the last 64 sets of control points are kept, and what the last four make of their pixels.
 
     Examples
     --------
@@ -222,7 +238,7 @@ def tps_grid(points: Any, size: Any, control: Any = None, align_corners: bool = 
         raise ValueError(f"size: given N = {size[0]} while points has N = {batch}, expected the same")
     smoothing = _smoothing_weight(smoothing)
     if control is None:
-        control = _regular_control(count)
+        control = array_module(as_tensor(points).data).asarray(_regular_control(count))
     else:
         _check_control(control)
         check_same_dtype("control", control, "points", points)
@@ -242,7 +258,7 @@ def tps_grid(points: Any, size: Any, control: Any = None, align_corners: bool = 
     return apply_as_given(grid, points, control)
 
 
-def thin_plate_spline_basis(control: Any, size: Any, align_corners: bool = False, smoothing: float = 0.0) -> Array:
+def thin_plate_spline_basis(control: Any, size: Any, align_corners: bool = False, smoothing: float = 0.0) -> Any:
     """Return the cardinal functions of a thin plate spline, a basis for `linear_basis_grid`.
 
     Parameters
@@ -259,7 +275,7 @@ def thin_plate_spline_basis(control: Any, size: Any, align_corners: bool = False
     Returns
     -------
     ndarray, shape (K, H, W)
-        For each control point the spline that is 1 there and 0 at the others, float64, read-only. The coefficients in
+        For each control point the spline that is 1 there and 0 at the others, float64. The coefficients in
         `linear_basis_grid` are the fiducial points.
 
     Raises
@@ -272,13 +288,13 @@ def thin_plate_spline_basis(control: Any, size: Any, align_corners: bool = False
     >>> thin_plate_spline_basis(np.array([[-1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]), (1, 1, 1, 2)).tolist()
     [[[0.75, 0.25]], [[0.25, 0.75]], [[0.0, 0.0]]]
     """
-    if not isinstance(control, np.ndarray):
+    if not is_array(control):
         raise TypeError(f"control: given {type(control).__name__}, expected a NumPy array")
     check_array("control", control, "(K, 2)", (None, 2))
     _check_control(control)
     lattice = _lattice(size, align_corners)
-    basis = _cardinal_basis(control.astype(np.float64).tobytes(), _smoothing_weight(smoothing), lattice)
-    return basis.reshape(len(control), lattice.height, lattice.width)
+    z, q = _factors_of(control.astype(np.float64)[None], _smoothing_weight(smoothing), lattice)
+    return product(z.swapaxes(1, 2), q).reshape(len(control), lattice.height, lattice.width)
 
 
 def _regular_control(count: int) -> Array:
