@@ -1,10 +1,10 @@
-# Two commands: `make tour` (the main job) and `make test`. Each sets up what it needs.
+# Two commands: `make tour` (the main job) and `make test`; on a machine with a GPU `make gpu`. Each sets up what it needs.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 OUT    ?= tour
 
-.PHONY: tour test lint test-peers clean
+.PHONY: tour test lint test-peers gpu clean
 
 tour: $(VENV)/.installed-data
 	$(BIN)/refwarp tour --out $(OUT)
@@ -19,6 +19,14 @@ lint: $(VENV)/.installed-test
 
 test-peers: $(VENV)/.installed-test $(VENV)/.installed-torch
 	$(BIN)/pytest -m peers
+
+# All that only a GPU can tell (docs/cuda.md). Without one it ends at once, with a sentence.
+gpu: export NUMBA_ENABLE_CUDASIM = 0
+gpu: $(VENV)/.installed-test $(VENV)/.installed-cuda $(VENV)/.installed-torch
+	$(BIN)/refwarp verify refwarp:cuda --require faithful
+	$(BIN)/pytest tests/cuda
+	$(BIN)/refwarp train --epochs 2 --device cuda
+	$(BIN)/python benchmarks/grid_sample_cuda.py
 
 $(BIN)/pip:
 	@$(PYTHON) -c 'import sys; sys.exit("refwarp needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; name another with make PYTHON=...") if sys.version_info < (3, 11) else 0'

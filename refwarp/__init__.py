@@ -4,7 +4,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # what type checkers and editors see; at run time a room opens when something in it is asked for
-    from refwarp.compilation import get_num_threads, set_num_threads, use_backend
+    from autograd_core.threads import get_num_threads, set_num_threads
+    from refwarp.compilation import use_backend
     from refwarp.grids import *
     from refwarp.penalties import bending_energy, smoothness
     from refwarp.samplers import *
@@ -50,7 +51,7 @@ __all__ = [
     "use_backend",
 ]
 
-_ROOMS = ("refwarp.grids", "refwarp.samplers", "refwarp.penalties", "refwarp.compilation")
+_ROOMS = ("refwarp.grids", "refwarp.samplers", "refwarp.penalties", "refwarp.compilation", "autograd_core.threads")
 
 
 def __getattr__(name: str) -> Any:

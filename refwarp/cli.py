@@ -67,7 +67,11 @@ class _Required(StrEnum):
 @app.command()
 def verify(
     target: Annotated[
-        str, typer.Argument(help="refwarp, a peer as torch, an adapter as mine.py, or a file of results as mine.h5.")
+        str,
+        typer.Argument(
+            help="refwarp, refwarp:cuda, refwarp:simulator, a peer as torch, an adapter as mine.py, or a file of "
+            "results as mine.h5."
+        ),
     ] = "refwarp",
     golden: _GoldenOption = None,
     dtype: Annotated[list[str] | None, typer.Option(help="float32, ..., repeatable. [default: the target's]")] = None,
@@ -77,7 +81,7 @@ def verify(
     profile: Annotated[_Profile, typer.Option(help="How coordinates are rounded.")] = _Profile.FLOAT,
     require: Annotated[_Required, typer.Option(help="The grade that every case must have.")] = _Required.WORKING,
     timeout: Annotated[
-        float, typer.Option(min=0.01, max=86400, help="Seconds for a call of a peer or an adapter; the first: 5 times.")
+        float, typer.Option(min=0.01, max=86400, help="Seconds for a call in another process; the first: 5 times.")
     ] = 60.0,
     report: Annotated[list[Path] | None, typer.Option(help="A .html, .json or .xml (JUnit) file, repeatable.")] = None,
     verbose: Annotated[bool, typer.Option("--verbose", help="A line for each output.")] = False,
@@ -120,10 +124,19 @@ def verify(
     raise typer.Exit(0 if found.passed else 1)
 
 
+class _Device(StrEnum):
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+_DeviceOption = Annotated[_Device, typer.Option(help="Where to compute; cuda needs a GPU and refwarp[cuda].")]
+
+
 @app.command()
 def tour(
     out: Annotated[Path, typer.Option(help="The folder to write into.")],
     seed: Annotated[int, typer.Option(min=0, help="The first seed of the training runs.")] = 0,
+    device: _DeviceOption = _Device.CPU,
 ) -> None:
     """Check the kernels, let networks learn distorted digits, and write a report of both."""
     from rich.console import Console
@@ -131,7 +144,7 @@ def tour(
     from refwarp.tour import summary
     from refwarp.tour.run import run_tour
 
-    results = run_tour(out, seed)
+    results = run_tour(out, seed, device=device.value)
     summary.show(results, out, Console())
     raise typer.Exit(0 if results.verification.passed else 1)
 
@@ -144,6 +157,7 @@ def train(
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the digits. [default: the tour's]")] = None,
     checkpoint: Annotated[Path | None, typer.Option(help="The file to save the run in, after each epoch.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint.")] = False,
+    device: _DeviceOption = _Device.CPU,
 ) -> None:
     """Let a network learn distorted digits, and test it."""
     from refwarp.files import check_output_file
@@ -155,12 +169,47 @@ def train(
         raise ValueError(f"checkpoint: {checkpoint} is there already; add --resume to go on from it, or remove it")
     with training_progress() as progress:
         outcome = train_on_distorted_digits(
-            model, distortion, seed, budget=budget, checkpoint=checkpoint, resume=resume, progress=progress
+            model,
+            distortion,
+            seed,
+            budget=budget,
+            checkpoint=checkpoint,
+            resume=resume,
+            progress=progress,
+            device=device.value,
         )
     print(
         f"{model} on {distortion}, seed {seed}: {outcome.test_error:.1%} of the test pictures wrong "
         f"({count_parameters(outcome.model):,} parameters, {sum(outcome.history.seconds):.0f} s of training)"
     )
+
+
+@app.command()
+def bench(
+    names: Annotated[list[str] | None, typer.Argument(help="grid_sample_torch, ... [default: all]")] = None,
+    out: Annotated[Path, typer.Option(help="The folder to write into.")] = Path("bench"),
+    quick: Annotated[bool, typer.Option("--quick", help="A representative part, in minutes.")] = False,
+    only: Annotated[list[str] | None, typer.Option(help="A text that an entry's name contains, repeatable.")] = None,
+    threads: Annotated[
+        list[int] | None, typer.Option(min=1, help="How many threads, repeatable. [default: 1 and 2]")
+    ] = None,
+) -> None:
+    """Measure refwarp against other libraries, each alternately with the other in one run.
+
+    Comparisons whose library is not installed are left out. The exit code is 1 if a library and refwarp, asked for the
+    same, do not compute the same.
+    """
+    from rich.console import Console
+
+    from refwarp.benchmarking import run_comparisons
+    from refwarp.benchmarking.terminal import progress_display, show
+
+    with progress_display() as progress:
+        results = run_comparisons(
+            names or (), out, quick=quick, threads=threads or (1, 2), only=only or (), progress=progress
+        )
+    show(results, out, Console())
+    raise typer.Exit(1 if any(comparison.disagreements for comparison in results.comparisons) else 0)
 
 
 @golden_app.command()

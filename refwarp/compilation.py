@@ -19,13 +19,13 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
 
 from autograd_core.arrays import array_module, is_on_device, read_only
+from autograd_core.threads import share
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -163,38 +163,6 @@ def use_backend(name: str) -> _Backend:
 
 # Fewer elements than this are not worth waking a thread for.
 _SMALL = 8192
-_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-_pool: ThreadPoolExecutor | None = None
-
-
-def get_num_threads() -> int:
-    """Return how many threads kernels run on."""
-    return _threads
-
-
-def set_num_threads(count: int) -> None:
-    """Set how many threads kernels run on. Results do not depend on it, not in a single bit.
-
-    Raises
-    ------
-    ValueError
-        If `count` is not a positive integer.
-    """
-    global _threads
-    if not isinstance(count, int) or count < 1:
-        raise ValueError(f"count: given {count!r}, expected a positive integer")
-    _threads = count
-    _forget_pool()
-
-
-def _forget_pool() -> None:
-    global _pool
-    _pool = None
-
-
-# The threads of a pool do not survive a fork.
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_pool)
 
 
 def runs_on_cuda(*arguments: Any) -> bool:
@@ -208,24 +176,9 @@ def run(function: Callable[..., None], count: int, elements: int, *arguments: An
     `elements` is the size of the work, to tell whether it is worth more than one thread. On CUDA each thread takes
     single items.
     """
-    global _pool
     if runs_on_cuda(*arguments):
         from refwarp.cuda import launch
 
         launch(function, count, *arguments)
         return
-    parts = min(_threads, count) if elements >= _SMALL else 1
-    if parts <= 1:
-        function(0, count, *arguments)
-        return
-    if _pool is None:
-        _pool = ThreadPoolExecutor(_threads, thread_name_prefix="refwarp")
-    bounds = [count * part // parts for part in range(parts + 1)]
-    futures = [
-        _pool.submit(function, start, stop, *arguments) for start, stop in zip(bounds[1:], bounds[2:], strict=False)
-    ]
-    try:
-        function(0, bounds[1], *arguments)
-    finally:
-        for future in futures:
-            future.result()
+    share(lambda start, stop: function(start, stop, *arguments), count, elements >= _SMALL)

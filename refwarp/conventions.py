@@ -15,10 +15,12 @@ On an axis of one pixel with align_corners=True, s is 0: every g is x = 0, and t
 
 The formula loses the digits of a small g. With t = g s and o = (W - 1) mod 2, x is found from the centre of the map:
 
-    t = g s, as a product and its remainder                                                 (coordinates.1)
+    t = g s                                                                                 (coordinates.1)
     m = floor((t + o)/2), so that x lies in the cell n = (W - 1 - o)/2 + m                    (coordinates.2)
     f = x - n = (t - (2 m - o))/2                                                           (coordinates.3)
     h = 1 - f = ((2 (m + 1) - o) - t)/2                                                     (coordinates.4)
+
+where g s - (2 m - o) is one fused multiply-add: t need not be rounded before its digits cancel.
 
 Kinks. Bilinear sampling has no derivative where x is an integer (the lattice). What is returned there is
 `right` (the derivative from the right, what floor gives), `left`, `central` (their mean) or `literal` (what
@@ -59,8 +61,9 @@ from autograd_core import Tensor
 from autograd_core.arrays import is_array
 from autograd_core.functions import astype
 from autograd_core.tensor import as_tensor
-from refwarp.arithmetic import two_product, two_sum
+from refwarp.arithmetic import two_sum
 from refwarp.compilation import scalar
+from refwarp.intrinsics import fused_multiply_add
 
 KINKS = ("right", "left", "central", "literal")
 RIGHT, LEFT, CENTRAL, LITERAL = range(4)
@@ -91,31 +94,36 @@ def coordinate_scale(size: int, align_corners: bool) -> float:
 
 
 @scalar
+def _half_difference(g: float, s: float, edge: float) -> float:
+    """Return (g s - edge)/2, rounded once."""
+    return 0.5 * fused_multiply_add(g, s, -edge)
+
+
+@scalar
 def cell(g: float, size: int, align_corners: bool) -> tuple[int, float, float]:
     """Return the cell of a coordinate with |g s| < 2^52: its left pixel n, and the weights h and f of n and n + 1.
 
     f = x - n and h = 1 - f are each correct to 2^-53 of themselves, and f = 0 if and only if x is an integer.
-    The differences are kept as a sum and its remainder, like t itself.
     Where |t| < 2^-900 the weight of the farther pixel is positive but may have lost digits; see `split_weight`.
     """
     s = coordinate_scale(size, align_corners)
     odd = (size - 1) % 2
-    t, remainder = two_product(g, s)  # (coordinates.1)
+    t = g * s  # (coordinates.1)
     centre = (size - 1 - odd) // 2
     if 0.0 < abs(t) < TINY and odd == 0:
         if t > 0.0:
             return centre, 1.0, max(0.5 * t, 5e-324)
         return centre - 1, max(-0.5 * t, 5e-324), 1.0
     m = math.floor(0.5 * (t + odd))  # (coordinates.2), up to a rounding that the next lines mend
-    f = half_difference(t, remainder, 2.0 * m - odd)  # (coordinates.3)
+    f = _half_difference(g, s, 2.0 * m - odd)  # (coordinates.3)
     if f < 0.0:
         m -= 1
-        f = half_difference(t, remainder, 2.0 * m - odd)
-    h = -half_difference(t, remainder, 2.0 * (m + 1) - odd)  # (coordinates.4)
+        f = _half_difference(g, s, 2.0 * m - odd)
+    h = -_half_difference(g, s, 2.0 * (m + 1) - odd)  # (coordinates.4)
     if h <= 0.0:
         m += 1
-        f = half_difference(t, remainder, 2.0 * m - odd)
-        h = -half_difference(t, remainder, 2.0 * (m + 1) - odd)
+        f = _half_difference(g, s, 2.0 * m - odd)
+        h = -_half_difference(g, s, 2.0 * (m + 1) - odd)
     return centre + int(m), h, f
 
 

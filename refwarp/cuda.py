@@ -11,6 +11,7 @@ The simulator (NUMBA_ENABLE_CUDASIM=1) runs the same kernels without a GPU, as t
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any
@@ -27,6 +28,8 @@ from refwarp import compilation  # noqa: E402
 SIMULATED = bool(numba.config.ENABLE_CUDASIM)
 # A few multiprocessors' fill; what the simulator can do in a moment.
 _THREADS, _BLOCKS = (4, 2) if SIMULATED else (128, 65536)
+if SIMULATED:
+    sys.setswitchinterval(1e-4)  # the simulator polls its threads, each time as long as Python lets it
 
 _kernels: dict[Any, Any] = {}
 _parts: dict[Any, Any] = {}

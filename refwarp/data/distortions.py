@@ -18,6 +18,8 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from autograd_core import to_device
+from autograd_core.arrays import device_of
 from refwarp.grids import affine_grid
 from refwarp.samplers import grid_sample
 
@@ -139,7 +141,7 @@ def distort(images: Array, distortion: Distortion, rng: np.random.Generator) -> 
     Parameters
     ----------
     images : ndarray, shape (N, C, h, w)
-        The pictures; float32.
+        The pictures; float32. CuPy's are distorted on their GPU.
     distortion : Distortion
         Which distortions, one of `DISTORTIONS` for instance.
     rng : numpy.random.Generator
@@ -159,6 +161,6 @@ def distort(images: Array, distortion: Distortion, rng: np.random.Generator) -> 
     """
     if not isinstance(distortion, Distortion):
         raise TypeError(f"distortion: given {distortion!r}, expected a Distortion, such as DISTORTIONS['R']")
-    parameters = distortion.draw(len(images), rng)
+    parameters = to_device(distortion.draw(len(images), rng), device_of(images))
     canvases: Array = grid_sample(images, distortion.grid(parameters))
     return canvases, parameters

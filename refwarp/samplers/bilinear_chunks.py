@@ -154,8 +154,10 @@ def backward_grid_chunks(
                     axes[SUM_X * SIZE + j] += x
                     axes[SUM_Y * SIZE + j] += y
         for j in range(count):
-            x = (axes[SUM_X * SIZE + j] + axes[LOST_X * SIZE + j]) * sx
-            y = (axes[SUM_Y * SIZE + j] + axes[LOST_Y * SIZE + j]) * sy
+            x, y = axes[SUM_X * SIZE + j], axes[SUM_Y * SIZE + j]
+            if wide:
+                x, y = x + axes[LOST_X * SIZE + j], y + axes[LOST_Y * SIZE + j]
+            x, y = x * sx, y * sy
             flat[point + TWO * j], flat[point + TWO * j + ONE] = x, y
             strange = not ((abs(x) < np.inf) & (abs(y) < np.inf))
             care[j] |= strange

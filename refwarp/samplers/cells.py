@@ -1,7 +1,7 @@
 """The cells of many samples at once, in loops that compile to vector instructions.
 
 `conventions.place` finds the cell of one sample and takes every care. Here a chunk of samples is placed without
-branches, in the dtype of the data: with s' = s/2 and o' = o/2 of (coordinates.1) to (coordinates.4),
+branches, in the dtype of the data: with s' = s/2 and o' = o/2 of the conventions,
 
     k = floor(g s' + o'), the cell is n = k + (W - 1)/2 - o'                                  (cells.1)
     f = g s' - e, h = e + 1 - g s', e = k - o', each by one fused multiply-add                (cells.2)

@@ -19,8 +19,9 @@ from rich.console import Console
 from rich.progress import Progress
 
 import refwarp
-from autograd_core import Tensor, no_grad
+from autograd_core import Tensor, no_grad, to_device
 from autograd_core.layers import Module
+from refwarp.compilation import use_backend
 from refwarp.conventions import check_option
 from refwarp.data import DISTORTIONS, Digits, Examples, distort, load_digits
 from refwarp.files import atomic_write, make_output_folder
@@ -38,13 +39,14 @@ from refwarp.tour.results import MODELS, ST_CNN, Array, Gallery, Poses, Results,
 from refwarp.tour.style import render
 from refwarp.training import (
     Budget,
+    check_device,
     digits_task,
     predict,
     train_on_distorted_digits,
     training_progress,
     untrained,
 )
-from refwarp.training.metrics import check_count
+from refwarp.training.metrics import check_count, model_device
 
 # What the pictures of the transformer show: the first test digit of each class, and these classes in many poses.
 POSED_CLASSES = (2, 4, 7)
@@ -107,7 +109,9 @@ class Stopwatch:
         self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
 
 
-def run_tour(out: str | Path, seed: int = 0, plan: Plan | None = None, console: Console | None = None) -> Results:
+def run_tour(
+    out: str | Path, seed: int = 0, plan: Plan | None = None, console: Console | None = None, device: str = "cpu"
+) -> Results:
     """Check the kernels, train CNN and ST-CNN on distorted digits, and write a report.
 
     Parameters
@@ -121,6 +125,8 @@ def run_tour(out: str | Path, seed: int = 0, plan: Plan | None = None, console: 
         What to train; `Plan()` by default.
     console : rich.console.Console, optional
         Where the progress is shown; standard error by default.
+    device : {"cpu", "cuda"}
+        Where the kernels are checked and the networks trained.
 
     Returns
     -------
@@ -129,11 +135,13 @@ def run_tour(out: str | Path, seed: int = 0, plan: Plan | None = None, console: 
     Raises
     ------
     ImportError
-        If scikit-learn is missing; before any work is done.
+        If scikit-learn is missing, or CuPy where it is needed; before any work is done.
     ValueError
-        If `out` is a file, no file can be written in it, or the seed is negative; before any work is done.
+        If `out` is a file, no file can be written in it, the seed is negative, or there is no GPU; before any work
+        is done.
     """
     check_count("seed", seed, least=0)
+    check_device(device)
     plan = plan or Plan()
     console = console or Console(stderr=True)
     load_digits()  # raises if scikit-learn is missing
@@ -142,7 +150,8 @@ def run_tour(out: str | Path, seed: int = 0, plan: Plan | None = None, console: 
     with training_progress(console) as progress:
         whole = progress.add_task("tour", total=plan.count + 2, status="checking the kernels")
         with watch.stage("checking the kernels"):
-            verification = _verify(folder / "golden.h5")
+            with use_backend(device):
+                verification = _verify(folder / "golden.h5")
             kink = study_kink()
         progress.advance(whole)
 
@@ -151,7 +160,7 @@ def run_tour(out: str | Path, seed: int = 0, plan: Plan | None = None, console: 
         for distortion, model, trial_seed in plan.order(seed):
             progress.update(whole, status=f"{len(trials)} of {plan.count} networks trained")
             with watch.stage(f"training {model}"):
-                trial, network = _train(distortion, model, trial_seed, plan.budget, progress)
+                trial, network = _train(distortion, model, trial_seed, plan.budget, progress, device)
             trials.append(trial)
             networks.setdefault(model, network)
             progress.advance(whole)
@@ -159,11 +168,12 @@ def run_tour(out: str | Path, seed: int = 0, plan: Plan | None = None, console: 
         progress.update(whole, status="drawing")
         with watch.stage("drawing"):
             distortion = trials[0].distortion
-            gallery = _gallery(untrained(ST_CNN, seed), networks[ST_CNN], digits_task(distortion))
+            before = untrained(ST_CNN, seed).to(device)
+            gallery = _gallery(before, networks[ST_CNN], digits_task(distortion))
             poses = _poses(networks[ST_CNN], distortion)
             results = Results(
                 versions=_versions(),
-                settings=_settings(plan, seed),
+                settings={**_settings(plan, seed), "device": device},
                 timings=watch.seconds,
                 verification=verification,
                 trials=tuple(trials),
@@ -185,11 +195,12 @@ def _verify(path: Path) -> Verification:
 
 
 def _train(
-    distortion: str, model: str, seed: int, budget: Budget, progress: Progress
+    distortion: str, model: str, seed: int, budget: Budget, progress: Progress, device: str
 ) -> tuple[Trial, Module]:
     """Train and test one network."""
     terminal = progress.console.is_terminal
-    outcome = train_on_distorted_digits(model, distortion, seed, budget=budget, progress=progress if terminal else None)
+    shown = progress if terminal else None
+    outcome = train_on_distorted_digits(model, distortion, seed, budget=budget, progress=shown, device=device)
     trial = Trial(
         distortion=distortion,
         model=model,
@@ -212,8 +223,8 @@ def _train(
 @no_grad()
 def _view(network: Module, images: Array) -> View:
     assert isinstance(network, STCNN)
-    output, _, grid = network.transformer.transform(Tensor(images))
-    return View(grid.data, output.data[:, 0], predict(network, images))
+    output, _, grid = network.transformer.transform(Tensor(to_device(images, model_device(network))))
+    return View(grid.numpy(), output.numpy()[:, 0], predict(network, images))
 
 
 def _gallery(before: Module, after: Module, digits: Digits) -> Gallery:

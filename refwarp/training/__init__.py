@@ -1,6 +1,7 @@
 """Training: the loop, its checkpoints and measures, and the runs on distorted digits."""
 
 from refwarp.training.checkpoints import load_state, save_state
+from refwarp.training.device import check_device
 from refwarp.training.distorted_digits import (
     MODELS,
     Budget,
@@ -19,6 +20,7 @@ __all__ = [
     "History",
     "Outcome",
     "Run",
+    "check_device",
     "digits_task",
     "error_rate",
     "load_state",

@@ -20,6 +20,7 @@ from autograd_core.optimizers import Adam, StepSchedule
 from refwarp.conventions import check_option
 from refwarp.data import DISTORTIONS, Digits, Examples, distort, load_digits
 from refwarp.networks import CNN, STCNN
+from refwarp.training.device import check_device
 from refwarp.training.loop import Run, train
 from refwarp.training.metrics import History, check_count, error_rate
 
@@ -147,6 +148,7 @@ def train_on_distorted_digits(
     checkpoint: str | Path | None = None,
     resume: bool = False,
     progress: Progress | None = None,
+    device: str = "cpu",
 ) -> Outcome:
     """Train a classifier on distorted digits, and test it, with one thread of the BLAS library.
 
@@ -170,6 +172,8 @@ def train_on_distorted_digits(
         Go on from the checkpoint, to the same bits as without interruption.
     progress : rich.progress.Progress, optional
         A started display for the run's progress.
+    device : {"cpu", "cuda"}
+        Where the network is trained. On CUDA it and its minibatches are CuPy's arrays; a step never leaves the GPU.
 
     Returns
     -------
@@ -179,15 +183,16 @@ def train_on_distorted_digits(
     Raises
     ------
     ImportError
-        If scikit-learn is missing.
+        If scikit-learn is missing, or CuPy where it is needed.
     ValueError
-        If an argument is none of the options, or the checkpoint cannot be resumed or written.
+        If an argument is none of the options, there is no GPU, or the checkpoint cannot be resumed or written.
     FileNotFoundError
         If there is no checkpoint to resume.
     """
+    check_device(device)
     budget = budget or Budget()
     digits = digits_task(distortion)
-    classifier = untrained(model, seed)
+    classifier = untrained(model, seed).to(device)
     _, draws = _generators(seed)
 
     localisation = classifier.transformer.localisation.parameters() if isinstance(classifier, STCNN) else []

@@ -19,13 +19,13 @@ from typing import Any
 import numpy as np
 from rich.progress import Progress
 
-from autograd_core import Tensor
+from autograd_core import Tensor, to_device
 from autograd_core.layers import Module, softmax_cross_entropy
 from autograd_core.optimizers import Optimizer, StepSchedule
 from refwarp.data import Distortion, Examples, distort
 from refwarp.files import check_output_file, make_output_folder
 from refwarp.training.checkpoints import load_state, save_state
-from refwarp.training.metrics import History, check_count, error_rate
+from refwarp.training.metrics import History, check_count, error_rate, model_device
 from refwarp.training.progress import EpochDisplay
 
 Settings = Mapping[str, str | int | float]
@@ -57,6 +57,11 @@ class Run:
     rng: np.random.Generator
     settings: Settings = field(default_factory=dict)
     history: History = field(default_factory=History)
+
+    @property
+    def device(self) -> str:
+        """Where the model lies: "cpu", or "cuda" for CuPy's arrays."""
+        return model_device(self.model)
 
     def _generators(self) -> dict[str, np.random.Generator]:
         """Return every Generator that the run draws from, those inside the model (dropout) included."""
@@ -156,7 +161,10 @@ def _check_alike(given: Any, expected: Any, place: str) -> None:
 
 
 def train_step(run: Run, images: np.ndarray[Any, Any], labels: np.ndarray[Any, Any]) -> float:
-    """Make one gradient step on a minibatch, and return the loss before it: the mean cross entropy in nats."""
+    """Make one gradient step on a minibatch, and return the loss before it: the mean cross entropy in nats.
+
+    The images lie where the model does.
+    """
     loss = softmax_cross_entropy(run.model(Tensor(images)), labels)
     for optimizer in run.optimizers:
         optimizer.zero_grad()
@@ -237,7 +245,7 @@ def train(
         order = run.rng.permutation(len(examples))
         for start in starts:
             batch = order[start : start + batch_size]
-            images = examples.images[batch]
+            images = to_device(examples.images[batch], run.device)
             if distortion is not None:
                 images, _ = distort(images, distortion, run.rng)
             total += len(batch) * train_step(run, images, examples.labels[batch])

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from autograd_core import Tensor, no_grad
+from autograd_core import Tensor, no_grad, to_device
+from autograd_core.arrays import device_of
 from autograd_core.layers import Module
 from refwarp.data import Examples
 
@@ -21,6 +22,11 @@ def check_count(name: str, given: Any, least: int = 1) -> None:
     if not isinstance(given, int | np.integer) or given < least:
         expected = "a positive integer" if least == 1 else f"an integer of at least {least}"
         raise ValueError(f"{name}: given {given!r}, expected {expected}")
+
+
+def model_device(model: Module) -> str:
+    """Return where a model's parameters lie: "cpu", or "cuda" for CuPy's arrays."""
+    return next((device_of(parameter.data) for parameter in model.parameters()), "cpu")
 
 
 @no_grad()
@@ -51,7 +57,8 @@ def predict(model: Module, images: Array, batch_size: int = 256) -> Array:
     model.eval()
     try:
         starts = range(0, len(images), batch_size)
-        batches = [model(Tensor(images[start : start + batch_size])).data.argmax(axis=1) for start in starts]
+        given = [Tensor(to_device(images[start : start + batch_size], model_device(model))) for start in starts]
+        batches = [model(tensor).numpy().argmax(axis=1) for tensor in given]
     finally:
         model.train(training)
     return np.concatenate([np.zeros(0, np.int64), *batches])

@@ -53,13 +53,20 @@ def test_homes_and_proofs_exist(line):
         assert name in functions, test
 
 
-@pytest.mark.parametrize("path", OPERATIONS, ids=lambda path: f"{path.parent.name}/{path.name}")
-def test_tags_of_equations_are_defined_and_used(path):
-    """A tag is defined in the text at the head of a file, and used below it; neither without the other."""
+def defined_and_used(path):
+    """Return the tags at the head of a file and those below it."""
     source = path.read_text(encoding="utf-8")
     head = ast.get_docstring(ast.parse(source), clean=False) or ""
-    body = source.replace(head, "", 1)
-    assert set(TAG.findall(head)) == set(TAG.findall(body))
+    return set(TAG.findall(head)), set(TAG.findall(source.replace(head, "", 1)))
+
+
+@pytest.mark.parametrize("path", OPERATIONS, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_tags_of_equations_are_defined_and_used(path):
+    """A tag is defined in the text at the head of a file and used below it, or in a file of the same room."""
+    defined, used = defined_and_used(path)
+    room = [defined_and_used(other) for other in OPERATIONS if other.parent == path.parent]
+    assert used <= set().union(*(heads for heads, _ in room))
+    assert defined <= set().union(*(bodies for _, bodies in room))
 
 
 @pytest.mark.parametrize("path", DOCUMENTED, ids=lambda path: f"{path.parent.name}/{path.name}")

@@ -172,7 +172,8 @@ def test_bad_input(capsys, tmp_path, small):
     for option, value in (("dtype", "float8"), ("operation", "warp"), ("flag", "kink"), ("case", "row_at_pixel")):
         message = refused(capsys, "verify", "--golden", small, f"--{option}", value)
         assert message.startswith(f"refwarp: {option}: given {value!r}, ")
-    assert "no CUDA kernels yet" in refused(capsys, "verify", "refwarp:cuda")
+    if os.environ.get("NUMBA_ENABLE_CUDASIM") == "1":  # there is no GPU
+        assert "give 'refwarp:simulator'" in refused(capsys, "verify", "refwarp:cuda")
     assert "expected torch" in refused(capsys, "verify", "tocrh")
     assert "no HDF5 file" in refused(capsys, "verify", tmp_path / "text.h5")
     (tmp_path / "broken.py").write_text("import no_such_module")

@@ -74,10 +74,9 @@ def test_own_kernels_have_two_names():
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("refwarp:cuda", "no CUDA kernels yet; give 'refwarp:cpu'"),
-        ("refwarp:simulator", "no CUDA kernels yet"),
+        ("refwarp:gpu", "expected refwarp:cp?u.*, the path of"),
         ("tocrh", "expected torch, the path of"),
-        ("", "expected refwarp, refwarp:cpu, torch, jax"),
+        ("", "expected refwarp, refwarp:cpu, refwarp:cuda, refwarp:simulator, torch"),
         ("missing.py", "there is no such file"),
         ("missing.h5", "there is no such file"),
         ("results.csv", "the path of an adapter .* or of results"),
@@ -86,6 +85,22 @@ def test_own_kernels_have_two_names():
 def test_names_that_are_no_target(name, message):
     with pytest.raises(ValueError, match=f"^target: given '{name}', .*{message}"):
         load(name)
+
+
+def test_the_simulator_runs_the_kernels_of_cuda_with_their_gradients(by_name):
+    """In its own process, whose backend holds for the whole reverse sweep; this one stays on the CPU."""
+    with load("refwarp:simulator") as target:
+        found = verify(
+            [by_name["affine_grid/identity_3x5"]], target, Selection(["float64"]), required=Grade.FAITHFUL
+        )
+    assert (found.target, found.passed) == ("refwarp:simulator", True)
+    assert {outcome.output for outcome in found.outcomes} == {"forward/grid", "vjp/gtheta"}
+
+
+@pytest.mark.skipif(os.environ.get("NUMBA_ENABLE_CUDASIM") != "1", reason="there is a GPU")
+def test_without_a_gpu_cuda_is_refused_even_where_the_simulator_is_asked_for():
+    with pytest.raises(ImportError, match=r"target: refwarp:cuda cannot .*no GPU; install .* give 'refwarp:simulator'"):
+        load("refwarp:cuda")
 
 
 def test_a_peer_that_is_not_installed_is_named_with_its_extra(monkeypatch):

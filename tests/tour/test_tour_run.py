@@ -67,6 +67,15 @@ def test_brackets_in_the_name_of_the_folder_are_printed_as_they_are() -> None:
     assert "written to /x[/b] [red]y:" in console.file.getvalue()  # type: ignore[attr-defined]  # a StringIO
 
 
+def test_cuda_without_cupy_is_refused_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    assert refwarp(["tour", "--out", str(tmp_path / "out"), "--device", "cuda"]) == 2
+    assert "device: given 'cuda', which needs CuPy" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("trials", "message"),
     [

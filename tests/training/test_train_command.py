@@ -56,6 +56,12 @@ def test_bad_input_is_one_sentence_and_exit_code_2(tmp_path, monkeypatch, capsys
     assert (tmp_path / "file").read_text() == "no checkpoint"
 
 
+def test_cuda_without_cupy_is_one_sentence_and_exit_code_2(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    assert run(["train", "--device", "cuda"]) == 2
+    assert capsys.readouterr().err == "refwarp: device: given 'cuda', which needs CuPy; install refwarp[cuda]\n"
+
+
 def test_without_scikit_learn():
     program = "import sys; sys.modules['sklearn'] = None; from refwarp.cli import run; sys.exit(run(['train']))"
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, closing, nullcontext
 from difflib import get_close_matches
 from pathlib import Path
@@ -14,7 +15,8 @@ TIMEOUT = 60.0
 # Other libraries that have some of the operations; a module here speaks for each.
 PEERS = ("torch", "jax", "onnxruntime", "opencv", "scipy", "kornia")
 _OWN = ("refwarp", "refwarp:cpu")
-_OWN_TO_COME = ("refwarp:cuda", "refwarp:simulator")
+# refwarp's kernels on a GPU, and on CUDA's simulator: Numba reads which when it is imported.
+_ON_CUDA = {"refwarp:cuda": {"NUMBA_ENABLE_CUDASIM": "0"}, "refwarp:simulator": {"NUMBA_ENABLE_CUDASIM": "1"}}
 _RESULTS = (".h5", ".hdf5")
 
 
@@ -24,26 +26,27 @@ def load(name: str = "refwarp", timeout: float = TIMEOUT) -> AbstractContextMana
     Parameters
     ----------
     name : str
-        "refwarp", one of `PEERS`, the path of an adapter (.py) or of a file of results (.h5).
+        "refwarp", "refwarp:cuda", "refwarp:simulator", one of `PEERS`, the path of an adapter (.py) or of a file of
+        results (.h5).
     timeout : float
-        How many seconds a call may take that runs in a process of its own: a peer's or an adapter's.
+        How many seconds a call may take that runs in a process of its own: any but "refwarp"'s.
 
     Raises
     ------
     ValueError
         If there is no such target, or a file cannot be used.
     ImportError
-        If a peer's library is not installed, or an adapter cannot be imported.
+        If a peer's library is not installed, there is no GPU for "refwarp:cuda", or an adapter cannot be imported.
     """
     if name in _OWN:
         return nullcontext(_own())
     if name in PEERS:
-        return _in_own_process(name, f"{__name__}.{name}", timeout)
-    if name in _OWN_TO_COME:
-        raise ValueError(f"target: given {name!r}, but there are no CUDA kernels yet; give 'refwarp:cpu'")
+        return _in_own_process(name, f"{__name__}.{name}", timeout, "peers")
+    if name in _ON_CUDA:
+        return _in_own_process(name, f"{__name__}.cuda", timeout, "cuda", _ON_CUDA[name])
     suffix = Path(name).suffix.lower()
     if suffix != ".py" and suffix not in _RESULTS:
-        known = (*_OWN, *PEERS)
+        known = (*_OWN, *_ON_CUDA, *PEERS)
         nearest = get_close_matches(name, known, cutoff=0.7) or known
         raise ValueError(
             f"target: given {name!r}, expected {', '.join(nearest)}, the path of an adapter (.py) or of results (.h5)"
@@ -64,13 +67,15 @@ def _own() -> Target:
     return ModuleTarget(refwarp, "refwarp")
 
 
-def _in_own_process(name: str, module: str, timeout: float) -> AbstractContextManager[Target]:
+def _in_own_process(
+    name: str, module: str, timeout: float, extra: str = "", environment: Mapping[str, str] | None = None
+) -> AbstractContextManager[Target]:
     from refwarp.golden.targets.process import ProcessTarget
 
     try:
-        return closing(ProcessTarget(name, module, timeout))
+        return closing(ProcessTarget(name, module, timeout, environment or {}))
     except ModuleNotFoundError as error:
-        extra = "; install it with `pip install 'refwarp[peers]'`" if name in PEERS else ""
-        raise ImportError(f"target: {name} needs something that is not installed ({error}){extra}") from error
+        way = f"; install it with `pip install 'refwarp[{extra}]'`" if extra else ""
+        raise ImportError(f"target: {name} needs something that is not installed ({error}){way}") from error
     except ImportError as error:
         raise ImportError(f"target: {name} cannot be imported ({error})") from error

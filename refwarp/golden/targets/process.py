@@ -36,12 +36,16 @@ class Lost(Exception):
 class Worker:
     """A process that runs `refwarp.golden.targets.worker`; a thread talks to it, so that we wait only so long."""
 
-    def __init__(self, module: str) -> None:
+    def __init__(self, module: str, environment: Mapping[str, str]) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-u", "-P", "-m", "refwarp.golden.targets.worker", module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)},
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path),
+                **environment,
+            },
             start_new_session=True,  # Ctrl-C is for us; and what it starts ends with it
         )
         self._requests: SimpleQueue[_Message | None] = SimpleQueue()
@@ -109,6 +113,8 @@ class ProcessTarget:
         The name of a module, or the path of a file that ends in .py.
     timeout : float
         How many seconds a call may take; the first one `FIRST_CALL_LIMITS` times as many.
+    environment : mapping of str to str
+        Variables of the process's environment, beside those of ours.
 
     Raises
     ------
@@ -116,9 +122,9 @@ class ProcessTarget:
         If the module cannot be imported; a ModuleNotFoundError if it needs one that is not there.
     """
 
-    def __init__(self, name: str, module: str, timeout: float) -> None:
+    def __init__(self, name: str, module: str, timeout: float, environment: Mapping[str, str]) -> None:
         self.name = one_line(name)
-        self._module, self._timeout = module, timeout
+        self._module, self._timeout, self._environment = module, timeout, environment
         self._worker: Worker | None = None
         self._called = False
         self._lost: dict[str, float] = {}
@@ -184,7 +190,7 @@ class ProcessTarget:
     def _start(self) -> dict[str, Any]:
         """Start the process, and return what it says of itself."""
         begun = time.monotonic()
-        self._worker = Worker(self._module)
+        self._worker = Worker(self._module, self._environment)
         try:
             said = self._worker.answer(IMPORT_SECONDS)[0]
             self._start_seconds = time.monotonic() - begun
