@@ -78,8 +78,10 @@ def scalar(function: F) -> F:
 
 
 def part(function: F) -> F:
-    """Compile a function that takes arrays into each kernel that calls it, on the CPU and on the GPU."""
-    compiled = numba.njit(**_OPTIONS)(function)
+    """Compile a function that takes arrays into each kernel that calls it, on the CPU and on the GPU: in its place there,
+    so that loops over it can become vector instructions.
+    """
+    compiled = numba.njit(forceinline=True, **_OPTIONS)(function)
     compiled.is_part = True  # the simulator of CUDA runs these as plain Python
     return cast(F, compiled)
 

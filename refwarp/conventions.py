@@ -61,7 +61,6 @@ from autograd_core import Tensor
 from autograd_core.arrays import is_array
 from autograd_core.functions import astype
 from autograd_core.tensor import as_tensor
-from refwarp.arithmetic import two_sum
 from refwarp.compilation import scalar
 from refwarp.intrinsics import fused_multiply_add
 
@@ -94,7 +93,7 @@ def coordinate_scale(size: int, align_corners: bool) -> float:
 
 
 @scalar
-def _half_difference(g: float, s: float, edge: float) -> float:
+def half_difference(g: float, s: float, edge: float) -> float:
     """Return (g s - edge)/2, rounded once."""
     return 0.5 * fused_multiply_add(g, s, -edge)
 
@@ -115,15 +114,15 @@ def cell(g: float, size: int, align_corners: bool) -> tuple[int, float, float]:
             return centre, 1.0, max(0.5 * t, 5e-324)
         return centre - 1, max(-0.5 * t, 5e-324), 1.0
     m = math.floor(0.5 * (t + odd))  # (coordinates.2), up to a rounding that the next lines mend
-    f = _half_difference(g, s, 2.0 * m - odd)  # (coordinates.3)
+    f = half_difference(g, s, 2.0 * m - odd)  # (coordinates.3)
     if f < 0.0:
         m -= 1
-        f = _half_difference(g, s, 2.0 * m - odd)
-    h = -_half_difference(g, s, 2.0 * (m + 1) - odd)  # (coordinates.4)
+        f = half_difference(g, s, 2.0 * m - odd)
+    h = -half_difference(g, s, 2.0 * (m + 1) - odd)  # (coordinates.4)
     if h <= 0.0:
         m += 1
-        f = _half_difference(g, s, 2.0 * m - odd)
-        h = -_half_difference(g, s, 2.0 * (m + 1) - odd)
+        f = half_difference(g, s, 2.0 * m - odd)
+        h = -half_difference(g, s, 2.0 * (m + 1) - odd)
     return centre + int(m), h, f
 
 
@@ -187,13 +186,6 @@ def place(g: float, size: int, align_corners: bool, padding: int) -> tuple[int, 
     if n > size - 1 or (n == size - 1 and f > 0.0):
         return size - 1, 1.0, 0.0, 0.0
     return n, h, f, sign
-
-
-@scalar
-def half_difference(t: float, remainder: float, edge: float) -> float:
-    """Return (t + remainder - edge)/2, correct to about 2^-53 of itself."""
-    difference, lost = two_sum(t, -edge)
-    return 0.5 * (difference + (lost + remainder))
 
 
 @scalar

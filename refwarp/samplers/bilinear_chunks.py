@@ -93,6 +93,29 @@ def forward_chunks(
                     sample(b, i // columns, i % columns, input, grid, align_corners, padding, out)
 
 
+@part
+def _slopes(g: float, j: int, corners: Any, axes: Any) -> tuple[float, float, bool]:
+    """Return a channel's term of (bilinear.6) in x and in y, without s/2, and whether no product underflowed."""
+    u00, u01 = np.float64(corners[j]), np.float64(corners[SIZE + j])
+    u10, u11 = np.float64(corners[TWO * SIZE + j]), np.float64(corners[THREE * SIZE + j])
+    c0, c1 = axes[LEFT_SLOPE * SIZE + j], axes[RIGHT_SLOPE * SIZE + j]
+    d0, d1 = axes[TOP_SLOPE * SIZE + j], axes[BOTTOM_SLOPE * SIZE + j]
+    left, right = axes[LEFT * SIZE + j], axes[RIGHT_COLUMN * SIZE + j]
+    top, bottom = axes[TOP * SIZE + j], axes[BOTTOM * SIZE + j]
+    row0, row1 = u00 * c0 + u01 * c1, u10 * c0 + u11 * c1
+    column0, column1 = u00 * d0 + u10 * d1, u01 * d0 + u11 * d1
+    slope_x, slope_y = row0 * top + row1 * bottom, column0 * left + column1 * right
+    x, y = g * slope_x, g * slope_y  # (bilinear.6)
+    plain = True
+    if corners.itemsize == 8:
+        plain_x = (TINY <= abs(slope_x)) & (TINY <= abs(x)) & (abs(x) <= HUGE)
+        plain_y = (TINY <= abs(slope_y)) & (TINY <= abs(y)) & (abs(y) <= HUGE)
+        plain_x |= ((row0 == 0.0) | (top == 0.0)) & ((row1 == 0.0) | (bottom == 0.0))
+        plain_y |= ((column0 == 0.0) | (left == 0.0)) & ((column1 == 0.0) | (right == 0.0))
+        plain = (plain_x & plain_y) | (g == 0.0)
+    return x, y, plain
+
+
 @kernel
 def backward_grid_chunks(
     start: int,
@@ -122,46 +145,40 @@ def backward_grid_chunks(
         count = np.uint64(min(CHUNK, samples - first))
         point = np.uint64(2 * (b * samples + first))
         careful = place_axes(coordinates, point, count, known, padding, kink == RIGHT, True, axes, SIZE, cells, care)
-        axes[SUM_X * SIZE :] = 0.0
-        for c in range(channels):
-            plane, at = np.uint64((b * channels + c) * pixels), np.uint64((b * channels + c) * samples + first)
-            _gather(u, plane, row, cells, count, corners)
+        if channels == 1:
+            at = np.uint64(b * samples + first)
+            _gather(u, np.uint64(b * pixels), row, cells, count, corners)
             for j in range(count):
-                g = np.float64(cotangents[at + j])
-                u00, u01 = np.float64(corners[j]), np.float64(corners[SIZE + j])
-                u10, u11 = np.float64(corners[TWO * SIZE + j]), np.float64(corners[THREE * SIZE + j])
-                c0, c1 = axes[LEFT_SLOPE * SIZE + j], axes[RIGHT_SLOPE * SIZE + j]
-                d0, d1 = axes[TOP_SLOPE * SIZE + j], axes[BOTTOM_SLOPE * SIZE + j]
-                row0, row1 = u00 * c0 + u01 * c1, u10 * c0 + u11 * c1
-                column0, column1 = u00 * d0 + u10 * d1, u01 * d0 + u11 * d1
-                left, right = axes[LEFT * SIZE + j], axes[RIGHT_COLUMN * SIZE + j]
-                top, bottom = axes[TOP * SIZE + j], axes[BOTTOM * SIZE + j]
-                slope_x, slope_y = row0 * top + row1 * bottom, column0 * left + column1 * right
-                x, y = g * slope_x, g * slope_y  # (bilinear.6), but for s/2
+                x, y, plain = _slopes(np.float64(cotangents[at + j]), j, corners, axes)
+                flat[point + TWO * j], flat[point + TWO * j + ONE] = x * sx, y * sy
+                strange = not (plain & (abs(x * sx) < np.inf) & (abs(y * sy) < np.inf))
+                care[j] |= strange
+                careful |= strange
+        else:
+            axes[SUM_X * SIZE :] = 0.0
+            for c in range(channels):
+                at = np.uint64((b * channels + c) * samples + first)
+                _gather(u, np.uint64((b * channels + c) * pixels), row, cells, count, corners)
+                for j in range(count):
+                    x, y, plain = _slopes(np.float64(cotangents[at + j]), j, corners, axes)
+                    if wide:
+                        axes[SUM_X * SIZE + j], lost_x = two_sum(axes[SUM_X * SIZE + j], x)
+                        axes[SUM_Y * SIZE + j], lost_y = two_sum(axes[SUM_Y * SIZE + j], y)
+                        axes[LOST_X * SIZE + j] += lost_x
+                        axes[LOST_Y * SIZE + j] += lost_y
+                        care[j] |= not plain
+                        careful |= not plain
+                    else:
+                        axes[SUM_X * SIZE + j] += x
+                        axes[SUM_Y * SIZE + j] += y
+            for j in range(count):
+                x, y = axes[SUM_X * SIZE + j], axes[SUM_Y * SIZE + j]
                 if wide:
-                    axes[SUM_X * SIZE + j], lost_x = two_sum(axes[SUM_X * SIZE + j], x)
-                    axes[SUM_Y * SIZE + j], lost_y = two_sum(axes[SUM_Y * SIZE + j], y)
-                    axes[LOST_X * SIZE + j] += lost_x
-                    axes[LOST_Y * SIZE + j] += lost_y
-                    plain_x = (TINY <= abs(slope_x)) & (TINY <= abs(x)) & (abs(x) <= HUGE)
-                    plain_y = (TINY <= abs(slope_y)) & (TINY <= abs(y)) & (abs(y) <= HUGE)
-                    plain_x |= ((row0 == 0.0) | (top == 0.0)) & ((row1 == 0.0) | (bottom == 0.0))
-                    plain_y |= ((column0 == 0.0) | (left == 0.0)) & ((column1 == 0.0) | (right == 0.0))
-                    strange = not ((plain_x & plain_y) | (g == 0.0))
-                    care[j] |= strange
-                    careful |= strange
-                else:
-                    axes[SUM_X * SIZE + j] += x
-                    axes[SUM_Y * SIZE + j] += y
-        for j in range(count):
-            x, y = axes[SUM_X * SIZE + j], axes[SUM_Y * SIZE + j]
-            if wide:
-                x, y = x + axes[LOST_X * SIZE + j], y + axes[LOST_Y * SIZE + j]
-            x, y = x * sx, y * sy
-            flat[point + TWO * j], flat[point + TWO * j + ONE] = x, y
-            strange = not ((abs(x) < np.inf) & (abs(y) < np.inf))
-            care[j] |= strange
-            careful |= strange
+                    x, y = x + axes[LOST_X * SIZE + j], y + axes[LOST_Y * SIZE + j]
+                flat[point + TWO * j], flat[point + TWO * j + ONE] = x * sx, y * sy
+                strange = not ((abs(x * sx) < np.inf) & (abs(y * sy) < np.inf))
+                care[j] |= strange
+                careful |= strange
         if careful:
             for j in range(count):
                 if care[j]:

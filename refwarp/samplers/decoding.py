@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from autograd_core import Function, Tensor
+from autograd_core.arrays import array_module
 from autograd_core.function import Context
 from autograd_core.functions import astype, clip, reshape, where
 from refwarp.conventions import KINKS, apply_as_given, check_array, check_option, check_same_dtype, check_size
@@ -38,7 +39,8 @@ class NeighbourMean(Function):
     @staticmethod
     def forward(ctx: Context, map: Any, *, transposed: bool) -> Any:
         """Compute (decoder.8)."""
-        counts = np.maximum(_balanced_sum(_neighbours(np.ones((1, 1, *map.shape[2:])))), 1.0)
+        xp = array_module(map)
+        counts = xp.maximum(_balanced_sum(_neighbours(xp.ones((1, 1, *map.shape[2:])))), 1.0)
         if transposed:
             return _balanced_sum(_neighbours(map / counts)).astype(map.dtype)
         return _balanced_sum([neighbour / counts for neighbour in _neighbours(map)]).astype(map.dtype)
@@ -52,7 +54,7 @@ class NeighbourMean(Function):
 def _neighbours(map: Any) -> list[Any]:
     """Return eight maps: of each pixel one neighbour, 0 where that would lie outside."""
     height, width = map.shape[2:]
-    padded = np.pad(map, ((0, 0), (0, 0), (1, 1), (1, 1)))
+    padded = array_module(map).pad(map, ((0, 0), (0, 0), (1, 1), (1, 1)))
     steps = [(i, j) for i in range(3) for j in range(3) if (i, j) != (1, 1)]
     return [padded[:, :, i : i + height, j : j + width] for i, j in steps]
 

@@ -157,3 +157,41 @@ def test_the_gradient_of_lone_sources_is_exactly_zero(dtype):
     case = Case(values, grid, (4, 10), rng, False).run(second=False)
     assert not case.first[1].data.any()
     assert set(case.out.data[0, 0].ravel()) == {0, *values[0, 0].ravel()}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_each_channel_is_what_it_is_alone(dtype):
+    """However many go side by side; and the gradient of the grid adds them up."""
+    rng = np.random.default_rng(10)
+    grid = points(rng, (4, 5), False, dtype, (6, 7))
+    grid = np.concatenate([grid, points(rng, (4, 5), True, dtype, (6, 7))])
+    values, gout = rng.standard_normal((2, 9, 6, 7)).astype(dtype), rng.standard_normal((2, 9, 4, 5)).astype(dtype)
+
+    def run(channels):
+        tensors = [Tensor(array, requires_grad=True) for array in (values[:, channels], grid)]
+        out = dense_decode(*tensors, (2, len(channels), 4, 5))
+        return out.data, *(g.data for g in grad(out, tensors, Tensor(gout[:, channels])))
+
+    alone = [run([c]) for c in range(9)]
+    for count in range(2, 10):
+        out, gvalues, ggrid = run(list(range(count)))
+        for c in range(count):
+            assert np.array_equal(out[:, c : c + 1], alone[c][0])
+            assert np.array_equal(gvalues[:, c : c + 1], alone[c][1])
+        terms = np.array([parts[2].astype(np.float64) for parts in alone[:count]])
+        # Each summand is rounded to the dtype once, and so is the sum.
+        tolerance = 4 * np.finfo(dtype).eps * np.abs(terms).sum(axis=0)
+        assert np.all(np.abs(ggrid - terms.sum(axis=0)) <= tolerance)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("strange", ["values", "cotangents", "coordinates"])
+def test_one_number_out_of_the_ordinary(dtype, strange):
+    """It is computed with as much care as others of its size: by other kernels, if need be."""
+    rng = np.random.default_rng(11)
+    size, tiny = (3, 3), 2.0 ** (-140 if dtype == "float32" else -1060)
+    grid = rng.uniform(-0.9, 0.9, (1, 3, 4, 2)).astype(dtype)
+    case = Case(rng.standard_normal((1, 2, 3, 4)).astype(dtype), grid, size, rng, False)
+    chosen = {"values": case.values, "cotangents": case.gout, "coordinates": case.grid}[strange]
+    chosen.flat[0] = tiny
+    assert max(case.run(second=False).shares()) <= 1
