@@ -78,8 +78,9 @@ def scalar(function: F) -> F:
 
 
 def part(function: F) -> F:
-    """Compile a function that takes arrays into each kernel that calls it, on the CPU and on the GPU: in its place there,
-    so that loops over it can become vector instructions.
+    """Compile a function that takes arrays into each kernel that calls it, on the CPU and on the GPU.
+
+    It takes the place of its call, so that loops around it can become vector instructions.
     """
     compiled = numba.njit(forceinline=True, **_OPTIONS)(function)
     compiled.is_part = True  # the simulator of CUDA runs these as plain Python

@@ -338,7 +338,7 @@ LEDGER = (
         "sampling with a kernel",
         "misprint",
         "the kernel must compare T of the output place with the pixels: as printed a shift returns the map unshifted",
-        (_EXACT + "literal_sample", _EXACT + "sample", "refwarp.samplers.bilinear.Bilinear"),
+        (_EXACT + "literal_sample", _EXACT + "sample", "refwarp.samplers.bilinear_function.Bilinear"),
         (_TESTS + "test_equation_1_as_printed_does_not_transform",),
     ),
     Equation(
@@ -389,7 +389,7 @@ LEDGER = (
         "misprint",
         "the second X lacks its transpose. The unit of eps is unsaid: pixels here, and three weights allow any other. "
         "Where eps = 0 leaves the plane undetermined, A = 0",
-        (_EXACT + "literal_least_squares", _EXACT + "least_squares", _EXACT + "fit_weights", _SAMPLER + "_fit"),
+        (_EXACT + "literal_least_squares", _EXACT + "least_squares", _EXACT + "fit_weights", "refwarp.samplers.plane_fit.fit"),
         (
             _TESTS + "test_equation_7_as_printed_has_shapes_that_do_not_fit",
             _TESTS + "test_equation_7_as_printed_is_no_least_squares_where_its_shapes_fit",
@@ -405,7 +405,7 @@ LEDGER = (
         "ambiguous",
         "what happens where the centre is out of bounds is unsaid: the plane is that of the samples inside. The "
         "released program masks by the offset instead of the position",
-        (_EXACT + "inside", _EXACT + "offset_inside", _SAMPLER + "_mask"),
+        (_EXACT + "inside", _EXACT + "offset_inside", "refwarp.samplers.plane_fit.is_kept"),
         (
             _TESTS + "test_masking_is_by_position_and_the_released_program_masks_by_offset",
             _TESTS + "test_a_centre_out_of_bounds_leaves_slope_and_value_to_the_samples",

@@ -18,10 +18,12 @@ in x and y, which an affine T fulfils exactly. Positions are constants: nothing 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 
+from autograd_core.arrays import array_module, is_array
 from autograd_core.tensor import Tensor, as_tensor
 from refwarp.conventions import check_array, check_option, check_same_dtype, coordinate_scale
 from refwarp.grids.affine import target_coordinate
@@ -36,29 +38,28 @@ def numbers(name: str, given: Any, count: int) -> tuple[float, ...]:
     return tuple(np.broadcast_to(values.astype(np.float64), (count,)).tolist())
 
 
-def _pitch(size: Sequence[int], align_corners: bool) -> Any:
+def _pitch(xp: ModuleType, size: Sequence[int], align_corners: bool) -> Any:
     """Return the distance of neighbouring pixels, x first, in normalised units; on an axis of one pixel its width."""
     height, width = size
-    return np.array([2.0 / (coordinate_scale(n, align_corners) or 1.0) for n in (width, height)])
+    return xp.array([2.0 / (coordinate_scale(n, align_corners) or 1.0) for n in (width, height)])
 
 
 def _displaced_affine(theta: Any, displacement: Any, align_corners: bool) -> Any:
     """Return T(x_i + displacement) for T = A_theta (LMS 3)."""
-    _, rows, columns, _, _ = displacement.shape
-    x, y = (np.array([target_coordinate(j, n, align_corners) for j in range(n)]) for n in (columns, rows))
-    points = displacement * _pitch((rows, columns), align_corners)
-    points += np.stack(np.meshgrid(x, y), axis=-1)[:, :, None]
+    xp, (_, rows, columns, _, _) = array_module(theta), displacement.shape
+    x, y = (xp.array([target_coordinate(j, n, align_corners) for j in range(n)]) for n in (columns, rows))
+    points = displacement * _pitch(xp, (rows, columns), align_corners)
+    points += xp.stack(xp.meshgrid(x, y), axis=-1)[:, :, None]
     theta = theta[:, None, None, None]  # (N, 1, 1, 1, 2, 3)
     return points[..., :1] * theta[..., 0] + points[..., 1:] * theta[..., 1] + theta[..., 2]
 
 
 def _displaced(grid: Any, displacement: Any) -> Any:
     """Return T(x_i + displacement) for T given at the points of a grid (auxiliary.1)."""
-    batch, rows, columns, _, _ = displacement.shape
-    image, i, j = np.ogrid[:batch, :rows, :columns]
-    y0, y1, fy = _cell(i[..., None], displacement[..., 1], rows)
-    x0, x1, fx = _cell(j[..., None], displacement[..., 0], columns)
-    image = image[..., None]
+    xp, (batch, rows, columns, _, _) = array_module(grid), displacement.shape
+    image, i, j = (xp.arange(n).reshape(-1, *[1] * after) for n, after in ((batch, 3), (rows, 2), (columns, 1)))
+    y0, y1, fy = _cell(i, displacement[..., 1], rows)
+    x0, x1, fx = _cell(j, displacement[..., 0], columns)
     with np.errstate(invalid="ignore"):  # a grid with infinite points
         upper = grid[image, y0, x0] * (1.0 - fx) + grid[image, y0, x1] * fx
         lower = grid[image, y1, x0] * (1.0 - fx) + grid[image, y1, x1] * fx
@@ -70,9 +71,10 @@ def _cell(index: Any, displacement: Any, size: int) -> tuple[Any, Any, Any]:
 
     f is made of the displacement and whole numbers: a place j + displacement would lose digits as j grows.
     """
-    whole = np.clip(np.floor(np.nan_to_num(displacement)), -size, size)
-    left = np.clip(index + whole, 0, max(size - 2, 0)).astype(np.intp)
-    right = np.minimum(left + 1, size - 1)
+    xp = array_module(displacement)
+    whole = xp.clip(xp.floor(xp.nan_to_num(displacement)), -size, size)
+    left = xp.clip(index + whole, 0, max(size - 2, 0)).astype(np.intp)
+    right = xp.minimum(left + 1, size - 1)
     return left, right, (displacement - (left - index))[..., None] * (right - left)[..., None]
 
 
@@ -149,25 +151,27 @@ def auxiliary_grid(
     check_option("displaced_in", displaced_in, ("target", "source"))
     check_option("align_corners", align_corners, (False, True))
     points = as_tensor(grid).data.astype(np.float64)
+    xp = array_module(points)
     height, width = _check_map_size(map_size)
     if count is not None and not (isinstance(count, int | np.integer) and not isinstance(count, bool) and count >= 0):
         raise ValueError(f"count: given {count!r}, expected a non-negative integer")
     if isinstance(noise, np.random.Generator):
         noise = noise.standard_normal((2, *points.shape[:3], 8 if count is None else count, 2))
-    if not isinstance(noise, np.ndarray | Tensor):
+        noise = xp.asarray(noise)
+    if not (is_array(noise) or isinstance(noise, Tensor)):
         raise TypeError(f"noise: given {type(noise).__name__}, expected a numpy.random.Generator or an array of noise")
     check_array("noise", noise, "(2, N, H_out, W_out, K, 2)", (2, *points.shape[:3], count, 2))
     displacement, scatter = as_tensor(noise).data.astype(np.float64)
-    displacement *= numbers("deviation", deviation, 2)
-    scatter *= numbers("collapse_deviation", collapse_deviation, 2)
+    displacement *= xp.asarray(numbers("deviation", deviation, 2))
+    scatter *= xp.asarray(numbers("collapse_deviation", collapse_deviation, 2))
     if displaced_in == "source":
         if theta is not None:
             raise ValueError("theta: given while displaced_in is 'source', where nothing is transformed; leave it out")
-        displaced = points[..., None, :] + displacement * _pitch(points.shape[1:3], False)
+        displaced = points[..., None, :] + displacement * _pitch(xp, points.shape[1:3], False)
     elif theta is None:
         displaced = _displaced(points, displacement)
     else:
         check_array("theta", theta, "(N, 2, 3)", (points.shape[0], 2, 3))
         check_same_dtype("theta", theta, "grid", grid)
         displaced = _displaced_affine(as_tensor(theta).data.astype(np.float64), displacement, align_corners)
-    return (displaced + scatter * _pitch((height, width), align_corners)).astype(grid.dtype)  # (LMS 8), (LMS 9)
+    return (displaced + scatter * _pitch(xp, (height, width), align_corners)).astype(grid.dtype)  # (LMS 8), (LMS 9)

@@ -30,25 +30,32 @@ A fit that is not determined (no sample, all on one line; only where e = 0) is n
     gI^k_c(i) = gV_c(i) w^b_k,   gI^0_c(i) = gV_c(i) (1 - sum of w^b_k)                      (linearized.8)
     gg_x(i) = s_x/2 sum over c of gV_c(i) a_x,c(i),   gg_y alike                             (linearized.9)
 
-the former scattered to the map as by bilinear sampling. docs/linearized.md derives each line and the error bound.
-All is computed in float64 and rounded once to the dtype of the data.
+the former scattered to the map as by bilinear sampling. Value and slopes are linear in the map: with V_i(U), a_x,i(U)
+those of a map U, and beta' = beta s/2, the second gradients for cotangents A of gU and beta of gg are
+
+    with respect to gV_c(i):   V_i(A_c) + beta'_x a_x,i(U_c) + beta'_y a_y,i(U_c)              (linearized.10)
+    with respect to U_c:       sum over i of gV_c(i) d(beta'_x a_x,i + beta'_y a_y,i)/dU_c      (linearized.11)
+    with respect to g_x(i):    s_x/2 sum over c of gV_c(i) a_x,i(A_c),   g_y alike              (linearized.12)
+
+docs/linearized.md derives each line and the error bound.
+All is computed in float64 and rounded once to the dtype of the data, in `plane_fit` and `plane_fit_chunks`.
 """
 
 from __future__ import annotations
 
-import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from autograd_core import Function, Tensor
+from autograd_core.arrays import array_module, is_array
 from autograd_core.function import Context
-from autograd_core.functions import astype, expand_dims, reshape, stack
+from autograd_core.functions import astype, expand_dims, reshape, transpose
 from autograd_core.tensor import as_tensor
-from refwarp.arithmetic import compensated, two_sum
-from refwarp.compilation import argument, kernel, run, scalar
+from refwarp.compilation import argument, run, runs_on_cuda
 from refwarp.conventions import (
-    TINY,
+    PADDINGS,
+    RIGHT,
     apply_as_given,
     check_array,
     check_maps_and_grid,
@@ -56,121 +63,107 @@ from refwarp.conventions import (
     check_same_dtype,
     coordinate_scale,
 )
+from refwarp.samplers import plane_fit, plane_fit_chunks
 from refwarp.samplers.auxiliary import auxiliary_grid, numbers
-from refwarp.samplers.modes import grid_sample
+from refwarp.samplers.bilinear_function import BilinearGradient
+from refwarp.samplers.plane_fit import GIVEN, MASKS
 
-# A sample farther away than this, in pixels, takes no part under any mask: its square would overflow.
-FAR = 2.0**500
+# So many neighbouring pixels does a thread of the CPU take together.
+BLOCK = 256
 
-# A column this close to the others (the square of a sine) is taken to be a combination of them.
-DEPENDENT = 2.0**-52
-
-MASKS = ("position", "offset", "none")
 INPUT_GRADIENTS = ("none", "center", "fit")
 
 
-# ---- the fit's weights ----
+class Samples(NamedTuple):
+    """What is constant in a call: the points, which of them take part, and how planes are fitted to them.
 
-
-@scalar
-def _total(a: Any, n: int) -> float:
-    """Return the sum of the first n elements, with the rounding errors carried along."""
-    total, lost = 0.0, 0.0
-    for k in range(n):
-        total, remainder = two_sum(total, a[k])
-        lost += remainder
-    return compensated(total, lost)
-
-
-@scalar
-def _dot(a: Any, b: Any, n: int) -> float:
-    """Return the sum of the first n products, with the rounding errors of the sum carried along."""
-    total, lost = 0.0, 0.0
-    for k in range(n):
-        total, remainder = two_sum(total, a[k] * b[k])
-        lost += remainder
-    return compensated(total, lost)
-
-
-@kernel
-def _fit(
-    start: int,
-    stop: int,
-    grid: Any,
-    auxiliary: Any,
-    kept: Any,
-    half_x: float,
-    half_y: float,
-    tikhonov: Any,
-    points: Any,
-    weights: Any,
-) -> None:
-    """Compute (linearized.1) to (linearized.6) for the rows start to stop of the outputs of all images.
-
-    `points` receives where to sample, centre first. A sample that takes no part is moved onto the centre, where its
-    y is 0; a NaN makes all points of its pixel NaN. `weights` are those of a_x s_x/2, a_y s_y/2 and b.
+    Attributes
+    ----------
+    grid, auxiliary, given : array, shape (N, pixels, 2), (N, pixels, K, 2), and (N, pixels, K) or empty
+        Points, and flags for the rule `GIVEN`.
+    rule : int
+        The mask.
+    tikhonov : (float, float, float)
+        e_x, e_y, e_1.
+    intercept, align_corners, padding : bool, bool, int
+        As for `linearized_sample`.
     """
-    _, rows, columns, count, _ = auxiliary.shape
-    ex, ey, e1 = tikhonov
-    dx, dy = np.empty(count), np.empty(count)
-    index = np.empty(count, np.int64)
-    for row in range(start, stop):
-        b, i = row // rows, row % rows
-        for j in range(columns):
-            gx, gy = grid[b, i, j, 0], grid[b, i, j, 1]
-            weights[b, i, j] = 0.0
-            points[b, i, j, :, 0], points[b, i, j, :, 1] = gx, gy
-            if math.isinf(gx) or math.isinf(gy):
-                continue
-            unknown = math.isnan(gx) or math.isnan(gy)
-            n = 0
-            for k in range(count):
-                ax, ay = auxiliary[b, i, j, k, 0], auxiliary[b, i, j, k, 1]
-                dx[n], dy[n] = (ax - gx) * half_x, (ay - gy) * half_y  # (LMS 6)
-                if kept[b, i, j, k]:
-                    unknown |= math.isnan(ax) or math.isnan(ay)
-                    if abs(dx[n]) <= FAR and abs(dy[n]) <= FAR:
-                        points[b, i, j, 1 + k, 0], points[b, i, j, 1 + k, 1] = ax, ay
-                        index[n] = k
-                        n += 1
-            if unknown:
-                points[b, i, j] = np.nan
-                continue
-            m = n + e1
-            if m == 0.0:
-                continue
-            cx, cy = _total(dx, n) / m, _total(dy, n) / m  # (linearized.1)
-            for k in range(n):
-                dx[k] -= cx
-                dy[k] -= cy
-            cxx = _dot(dx, dx, n) + (e1 * cx * cx + ex)  # (linearized.2)
-            cyy = _dot(dy, dy, n) + (e1 * cy * cy + ey)
-            cxy = _dot(dx, dy, n) + e1 * cx * cy
-            if not cxx > TINY:
-                continue
-            r = cxy / cxx  # (linearized.3)
-            z = cy - r * cx
-            for k in range(n):
-                dy[k] -= r * dx[k]
-            d = _dot(dy, dy, n) + (e1 * z * z + r * r * ex + ey)  # (linearized.4)
-            if not d > max(TINY, DEPENDENT * cyy):
-                continue
-            for k in range(n):
-                wx, wy = dx[k] / cxx, dy[k] / d
-                weights[b, i, j, 0, index[k]] = (wx - r * wy) * half_x  # (linearized.5)
-                weights[b, i, j, 1, index[k]] = wy * half_y
-                weights[b, i, j, 2, index[k]] = 1.0 / m - cx * wx - z * wy  # (linearized.6)
+
+    grid: Any
+    auxiliary: Any
+    given: Any
+    rule: int
+    tikhonov: tuple[float, ...]
+    intercept: bool
+    align_corners: bool
+    padding: int
+
+    @property
+    def centres(self) -> Samples:
+        """The same without auxiliary samples: there every plane is I^0."""
+        return self._replace(auxiliary=self.auxiliary[:, :, :0], given=self.given[:, :, :0])
+
+    def fit_arguments(self, size: tuple[int, int]) -> tuple[Any, ...]:
+        """Return what kernels need for the fit, for a map of (H, W)."""
+        halves = (0.5 * coordinate_scale(length, self.align_corners) for length in size[::-1])
+        arrays = (argument(array) for array in (self.grid, self.auxiliary, self.given))
+        return (*arrays, self.rule, *halves, *self.tikhonov, self.intercept)
 
 
-def _mask(rule: Any, grid: Any, auxiliary: Any) -> Any:
-    """Return which samples are kept, (N, H_out, W_out, K). A NaN is neither in nor out: it is kept, and shows."""
-    if not isinstance(rule, str):
-        return rule
-    if rule == "none":
-        return np.ones(auxiliary.shape[:-1], bool)
-    with np.errstate(invalid="ignore"):  # inf - inf
-        measured = auxiliary - grid[..., None, :] if rule == "offset" else auxiliary
-    return ~(abs(measured) > 1.0).any(axis=-1)
+class Planes(Function):
+    """input (N, C, H, W) -> value (N, C, pixels) and slopes (N, 2 or 0, C, pixels), of the planes at their centres.
+
+    Linear in the input. `gradient` are the samples that its gradient goes through.
+    """
+
+    @staticmethod
+    def forward(ctx: Context, input: Any, *, samples: Samples, gradient: Samples, slopes: bool, dtype: Any) -> Any:
+        """Compute (LMS 5) to (LMS 7); slopes in float64."""
+        xp, (batch, channels, height, width) = array_module(input), input.shape
+        pixels, count = samples.auxiliary.shape[1:3]
+        value = xp.empty((batch, channels, pixels), dtype)
+        slope = xp.empty((batch, 2 if slopes else 0, channels, pixels))
+        fit = samples.fit_arguments((height, width))
+        options = samples.align_corners, samples.padding
+        work, source = value.size * (1 + count), argument(input)
+        if runs_on_cuda(input) or not plane_fit_chunks.takes_chunks((height, width), count, *options):
+            run(plane_fit.planes, batch * pixels, work, source, *fit, *options, value, slope)
+            return value, slope
+        surrounded = xp.empty(plane_fit_chunks.surrounded_shape(input.shape))
+        run(plane_fit_chunks.surround, batch * surrounded.shape[1], surrounded.size, source, surrounded)
+        known = plane_fit_chunks.constants((height, width), *options)
+        chunks, near = batch * -(-pixels // plane_fit_chunks.CHUNK), (argument(surrounded), argument(known))
+        run(plane_fit_chunks.planes_of_chunks, chunks, work, source, *near, *fit, *options, value, slope)
+        return value, slope
+
+    @staticmethod
+    def backward(ctx: Context, gvalue: Tensor, gslopes: Tensor) -> Tensor:
+        """Compute (linearized.8) and (linearized.11)."""
+        (input,) = ctx.inputs
+        size, samples = input.shape, ctx.parameters["gradient"]
+        return PlanesTransposed.apply(gvalue, gslopes, samples=samples, size=size, dtype=input.dtype)
+
+
+class PlanesTransposed(Function):
+    """gvalue (N, C, pixels), gslopes (N, 2 or 0, C, pixels) -> ginput (N, C, H, W)."""
+
+    @staticmethod
+    def forward(ctx: Context, gvalue: Any, gslopes: Any, *, samples: Samples, size: Any, dtype: Any) -> Any:
+        """Compute the gradients of the samples, and scatter them as bilinear sampling does."""
+        xp, (batch, channels, pixels), count = array_module(gvalue), gvalue.shape, samples.auxiliary.shape[2]
+        points = xp.empty((batch, pixels, 1 + count, 2))
+        gsamples = xp.empty((batch, channels, pixels, 1 + count))
+        given = argument(gvalue), argument(gslopes), *samples.fit_arguments(size[2:])
+        run(plane_fit.spread, batch * pixels, gsamples.size, *given, samples.padding, points, gsamples)
+        options = {"align_corners": samples.align_corners, "padding": samples.padding, "kink": RIGHT}
+        arrays = gsamples, xp.zeros(size), points
+        return BilinearGradient.call(*arrays, needs=(True, False), **options)[0].data.astype(dtype)
+
+    @staticmethod
+    def backward(ctx: Context, ginput: Tensor) -> tuple[Tensor, ...]:
+        """Compute (linearized.10) and (linearized.12): the transpose of the transpose."""
+        samples, slopes = ctx.parameters["samples"], bool(ctx.inputs[1].shape[1])
+        return Planes.call(ginput, samples=samples, gradient=samples, slopes=slopes, dtype=np.float64)
 
 
 # ---- the linearised value as a function of the grid ----
@@ -182,7 +175,7 @@ class Displacement(Function):
     @staticmethod
     def forward(ctx: Context, grid: Any) -> Any:
         """Return zeros."""
-        return np.zeros_like(grid)
+        return array_module(grid).zeros_like(grid)
 
     @staticmethod
     def backward(ctx: Context, gout: Tensor) -> Tensor:
@@ -190,59 +183,59 @@ class Displacement(Function):
         return gout
 
 
-class Linearization(Function):
-    """(value, slope_x, slope_y, each (N, C, H_out, W_out); grid) -> value + slope . displacement, which is value."""
+class Contraction(Function):
+    """gout (N, C, pixels), slopes (N, 2, C, pixels) -> ggrid (N, pixels, 2)."""
 
     @staticmethod
-    def forward(ctx: Context, value: Any, slope_x: Any, slope_y: Any, grid: Any) -> Any:
+    def forward(ctx: Context, gout: Any, slopes: Any) -> Any:
+        """Compute (linearized.9)."""
+        xp, (batch, _, pixels) = array_module(gout), gout.shape
+        ggrid, lost = xp.empty((batch, 2, pixels)), xp.empty((batch, 2, pixels))
+        block = 1 if runs_on_cuda(gout) else BLOCK
+        blocks = batch * -(-pixels // block)
+        run(plane_fit.contract, blocks, gout.size, argument(gout), argument(slopes), block, lost, ggrid)
+        return xp.ascontiguousarray(ggrid.transpose(0, 2, 1))
+
+    @staticmethod
+    def backward(ctx: Context, cotangent: Tensor) -> tuple[Tensor | None, ...]:
+        """Compute the slopes' part of (linearized.10), and gout times the cotangent."""
+        gout, slopes = ctx.inputs
+        along = expand_dims(transpose(cotangent, (0, 2, 1)), 2)  # (N, 2, 1, pixels)
+        return (along * slopes).sum(1), along * expand_dims(gout, 1) if ctx.needs[1] else None
+
+
+class Linearization(Function):
+    """value (N, C, pixels), slopes (N, 2, C, pixels), grid (N, pixels, 2) -> value + slopes . displacement: value."""
+
+    @staticmethod
+    def forward(ctx: Context, value: Any, slopes: Any, grid: Any) -> Any:
         """Return the value (LMS 2)."""
         return value
 
     @staticmethod
     def backward(ctx: Context, gout: Tensor) -> tuple[Tensor | None, ...]:
         """Compute (linearized.9), and the slopes' gradients: zero, but with a derivative with respect to the grid."""
-        slopes, grid = ctx.inputs[1:3], ctx.inputs[3]
-        ggrid = stack([(gout * slope).sum(1) for slope in slopes], -1) if ctx.needs[3] else None
-        gslopes: list[Tensor | None] = [None, None]
-        if ctx.needs[1]:
-            displacement = Displacement.apply(grid)
-            gslopes = [gout * expand_dims(displacement[..., axis], 1) for axis in range(2)]
-        return gout, *gslopes, ggrid
+        _, slopes, grid = ctx.inputs
+        wide = astype(gout, np.float64)
+        ggrid = astype(Contraction.apply(wide, slopes), grid.dtype) if ctx.needs[2] else None
+        if not ctx.needs[1]:
+            return gout, None, ggrid
+        displacement = Displacement.apply(astype(grid, np.float64))
+        return gout, expand_dims(transpose(displacement, (0, 2, 1)), 2) * expand_dims(wide, 1), ggrid
 
 
-def _linearized(
-    input: Tensor,
-    grid: Tensor,
-    auxiliary: Any,
-    *,
-    mask: Any,
-    tikhonov: tuple[float, ...],
-    intercept: bool,
-    input_gradient: str,
-    padding_mode: str,
-    align_corners: bool,
-) -> Tensor:
-    """Return (LMS 2), all in float64."""
-    batch, channels, height, width = input.shape
-    _, rows, columns, count, _ = auxiliary.shape
-    points = np.empty((batch, rows, columns, 1 + count, 2))
-    weights = np.empty((batch, rows, columns, 3, count))
-    kept = _mask(mask, grid.data, auxiliary)
-    half_x, half_y = (0.5 * coordinate_scale(size, align_corners) for size in (width, height))
-    arrays = argument(grid.data), argument(auxiliary), argument(kept)
-    run(_fit, batch * rows, kept.size, *arrays, half_x, half_y, tikhonov, points, weights)
-
+def _linearized(input: Tensor, grid: Tensor, samples: Samples, input_gradient: str) -> Tensor:
+    """Return (LMS 2)."""
+    batch, rows, columns, _ = grid.shape
     source = input.detach() if input_gradient == "none" else input
-    places = Tensor(points.reshape(batch, rows, columns * (1 + count), 2))
-    samples = grid_sample(source, places, padding_mode=padding_mode, align_corners=align_corners)
-    samples = reshape(samples, (batch, channels, rows, columns, 1 + count))
-    value = samples[..., 0]
-    y = samples[..., 1:] - samples[..., :1]  # (LMS 5)
-    if input_gradient == "center":
-        y = y.detach()
-    # The backward of these sums is (linearized.8).
-    slope_x, slope_y, b = ((y * Tensor(weights[:, None, :, :, part])).sum(-1) for part in range(3))  # (LMS 7)
-    return Linearization.apply(value + b if intercept else value, slope_x, slope_y, grid)
+    gradient = samples if input_gradient == "fit" else samples.centres
+    # What is differentiated is rounded in the end, after all that is added to it.
+    options = {"slopes": grid.requires_grad, "dtype": np.float64 if source.requires_grad else input.dtype}
+    value, slopes = Planes.call(source, samples=samples, gradient=gradient, **options)
+    if grid.requires_grad:
+        slopes = slopes if input_gradient == "fit" else slopes.detach()
+        value = Linearization.apply(value, slopes, reshape(grid, (batch, rows * columns, 2)))
+    return reshape(value, (*input.shape[:2], rows, columns))
 
 
 def linearized_sample(
@@ -318,32 +311,30 @@ def linearized_sample(
     check_option("align_corners", align_corners, (False, True))
     if isinstance(auxiliary, np.random.Generator):
         auxiliary = auxiliary_grid(grid, input.shape[2:], auxiliary, align_corners=align_corners)
-    if not isinstance(auxiliary, np.ndarray | Tensor):
+    if not (is_array(auxiliary) or isinstance(auxiliary, Tensor)):
         given = type(auxiliary).__name__
         raise TypeError(f"auxiliary: given {given}, expected an array, as auxiliary_grid makes it, or a Generator")
     check_array("auxiliary", auxiliary, "(N, H_out, W_out, K, 2)", (*grid.shape[:3], None, 2))
     check_same_dtype("auxiliary", auxiliary, "grid", grid)
-    if isinstance(mask, np.ndarray):
+    if is_array(mask):
         if mask.dtype != bool or mask.shape != auxiliary.shape[:4]:
             raise ValueError(f"mask: given {mask.dtype}{mask.shape}, expected bool{auxiliary.shape[:4]}")
-    else:
-        if not isinstance(mask, str) or mask not in MASKS:
-            expected = ", ".join(repr(option) for option in MASKS)
-            raise ValueError(f"mask: given {mask!r}, expected one of {expected}, or a NumPy array of bool")
+    elif not isinstance(mask, str) or mask not in MASKS:
+        expected = ", ".join(repr(option) for option in MASKS)
+        raise ValueError(f"mask: given {mask!r}, expected one of {expected}, or an array of bool")
     check_option("intercept", intercept, (False, True))
     check_option("input_gradient", input_gradient, INPUT_GRADIENTS)
-    options = {
-        "mask": mask,
-        "tikhonov": numbers("tikhonov", tikhonov, 3),
-        "intercept": intercept,
-        "input_gradient": input_gradient,
-        "padding_mode": padding_mode,
-        "align_corners": align_corners,
-    }
-    constants = as_tensor(auxiliary).data.astype(np.float64)
+    check_option("padding_mode", padding_mode, PADDINGS)
+    weights = numbers("tikhonov", tikhonov, 3)
 
     def operation(input: Tensor, grid: Tensor) -> Tensor:
-        result = _linearized(astype(input, np.float64), astype(grid, np.float64), constants, **options)
-        return astype(result, input.dtype)
+        xp, (batch, rows, columns, count, _) = array_module(grid.data), auxiliary.shape
+        size = batch, rows * columns, count
+        given = mask.reshape(size) if is_array(mask) else xp.empty((0, 0, 0), bool)
+        rule = GIVEN if is_array(mask) else MASKS.index(mask)
+        points = as_tensor(auxiliary).data.astype(grid.dtype, copy=False).reshape(*size, 2)
+        options = rule, weights, intercept, align_corners, PADDINGS.index(padding_mode)
+        samples = Samples(grid.data.reshape(*size[:2], 2), points, given, *options)
+        return _linearized(input, grid, samples, input_gradient)
 
     return apply_as_given(operation, input, grid)

@@ -7,6 +7,7 @@ import refwarp
 from autograd_core import Tensor, grad
 from autograd_core.gradcheck import gradcheck
 
+EPS = np.finfo(float).eps
 FLOATS = [np.float16, np.float32, np.float64]
 
 
@@ -17,6 +18,11 @@ def setting(seed, dtype=np.float64, channels=2, size=(5, 6), count=6, spread=0.3
     grid = rng.uniform(-reach, reach, (1, 2, 3, 2))
     auxiliary = grid[..., None, :] + spread * rng.standard_normal((1, 2, 3, count, 2))
     return tuple(array.astype(dtype) for array in (input, grid, auxiliary))
+
+
+def same_samples(one, other):
+    """Tell whether two bilinear samples of numbers below 4 agree within both budgets, (4 + log2 4) u M each."""
+    return np.allclose(one, other, rtol=0, atol=6 * EPS * 4)
 
 
 def gradients(input, grid, auxiliary, gout, **options):
@@ -116,7 +122,7 @@ def test_without_the_intercept_the_value_is_the_bilinear_sample():
     """Equation (2) as printed; with the intercept the value sees the neighbourhood."""
     input, grid, auxiliary = setting(5)
     bilinear = refwarp.grid_sample(input, grid)
-    assert np.array_equal(refwarp.linearized_sample(input, grid, auxiliary, intercept=False), bilinear)
+    assert same_samples(refwarp.linearized_sample(input, grid, auxiliary, intercept=False), bilinear)
     assert abs(refwarp.linearized_sample(input, grid, auxiliary) - bilinear).min() > 1e-3
 
 
@@ -212,7 +218,7 @@ def test_without_samples_in_the_map_there_is_no_slope(tikhonov):
     gout = np.random.default_rng(10).standard_normal((1, 2, 2, 3))
     for samples in (auxiliary, auxiliary[..., :0, :]):
         out, ginput, ggrid = gradients(input, grid, samples, gout, tikhonov=tikhonov, input_gradient="fit")
-        assert np.array_equal(out, refwarp.grid_sample(input, grid)) and not ggrid.any() and ginput.any()
+        assert same_samples(out, refwarp.grid_sample(input, grid)) and not ggrid.any() and ginput.any()
 
 
 @pytest.mark.parametrize("shape", ["point", "line", "slanted", "third"])
@@ -224,7 +230,7 @@ def test_samples_that_determine_no_plane_give_no_slope(shape):
     auxiliary = grid[..., None, :] + steps * direction + [0.125, 0.0625]
     gout = np.random.default_rng(11).standard_normal((1, 2, 2, 3))
     out, _, ggrid = gradients(input, grid, auxiliary, gout, tikhonov=0.0, mask="none")
-    assert np.array_equal(out, refwarp.grid_sample(input, grid)) and not ggrid.any()
+    assert same_samples(out, refwarp.grid_sample(input, grid)) and not ggrid.any()
     _, _, ggrid = gradients(input, grid, auxiliary, gout, mask="none")
     assert np.isfinite(ggrid).all() and ggrid.any()
 
@@ -380,7 +386,7 @@ def test_padding_is_that_of_grid_sample():
     input, grid, auxiliary = setting(20, reach=1.5)
     for padding in ("border", "reflection"):
         out = refwarp.linearized_sample(input, grid, auxiliary, intercept=False, padding_mode=padding)
-        assert np.array_equal(out, refwarp.grid_sample(input, grid, padding_mode=padding))
+        assert same_samples(out, refwarp.grid_sample(input, grid, padding_mode=padding))
 
 
 @pytest.mark.parametrize(
