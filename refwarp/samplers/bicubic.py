@@ -21,182 +21,98 @@ and for cotangents A of gU and b of gg, with b'_x = b_x s_x/2,
     with respect to g_x(i):    s_x/2 sum of gV_c(i) (A wy w'x + b'_x U wy w''x + b'_y U w'y w'x)   (bicubic.9)
 
 Padding acts on each pixel of the 4 x 4 window: "border" and "reflection" clamp or mirror its index. docs/bicubic.md.
+
+Weights and windows of one sample are in `cubic.py`. The CPU reads and writes the windows of many samples at once
+(`windows.py`); the kernels here serve CUDA, maps smaller than a window, second derivatives, and samples that ask for
+more care.
 """
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
 from autograd_core import Function, Tensor
+from autograd_core.arrays import array_module
 from autograd_core.function import Context
 from refwarp.arithmetic import compensated, two_sum
-from refwarp.compilation import argument, kernel, run, scalar
-from refwarp.conventions import (
-    BORDER,
-    OUTSIDE,
-    REFLECTION,
-    ZEROS,
-    cell,
-    coordinate_scale,
-    is_undefined,
-    remainder_of_four,
+from refwarp.compilation import argument, items, kernel, run, runs_on_cuda
+from refwarp.conventions import coordinate_scale, is_undefined, pixel_of
+from refwarp.samplers.cubic import (
+    A,
+    along_rows,
+    dot,
+    keys_curvatures,
+    keys_slopes,
+    keys_weights,
+    locate_window,
+    sample_gradient,
+    sample_values,
+    scatter_sample,
+    tap,
+    window,
 )
+from refwarp.samplers.taps import gather_taps, total
+from refwarp.samplers.windows import CHUNK, backward_grid, backward_input, constants, forward, takes_windows
 
-A = -0.75  # PyTorch's choice of Keys' parameter
-
-Four = tuple[float, float, float, float]
-
-
-# ---- scalars ----
-
-
-@scalar
-def keys_weights(a: float, f: float, h: float) -> Four:
-    """Return the weights of the pixels n - 1 to n + 2 (bicubic.2)."""
-    return a * f * h * h, h * (1 + f - (a + 2) * f * f), f * (1 + h - (a + 2) * h * h), a * h * f * f
-
-
-@scalar
-def keys_slopes(a: float, f: float, h: float) -> Four:
-    """Return the derivatives of the weights with respect to x (bicubic.3)."""
-    inner, outer = 3 * (a + 2), 2 * (a + 3)
-    return a * h * (h - 2 * f), f * (inner * f - outer), -h * (inner * h - outer), -a * f * (f - 2 * h)
-
-
-@scalar
-def keys_curvatures(a: float, f: float, h: float) -> Four:
-    """Return the second derivatives of the weights with respect to x (bicubic.4)."""
-    inner, outer = 6 * (a + 2), 2 * (a + 3)
-    return a * (2 * f - 4 * h), inner * f - outer, inner * h - outer, a * (2 * h - 4 * f)
-
-
-@scalar
-def locate_window(g: float, size: int, align_corners: bool, padding: int) -> tuple[int, float, float]:
-    """Return the cell n, h, f of a defined coordinate; OUTSIDE if no pixel of its window is in reach."""
-    if padding == REFLECTION:
-        return cell(remainder_of_four(g), size, align_corners)  # the mirrored map has the period 4
-    if math.isinf(g) or abs(g * coordinate_scale(size, align_corners)) > size + 3:
-        if padding == ZEROS:
-            return OUTSIDE, 1.0, 0.0
-        return (size + 1 if g > 0.0 else OUTSIDE), 1.0, 0.0
-    return cell(g, size, align_corners)
-
-
-@scalar
-def padded_index(n: int, size: int, align_corners: bool, padding: int) -> int:
-    """Return the pixel that stands at index n of the padded map, -1 where there is none."""
-    if padding == BORDER:
-        return min(max(n, 0), size - 1)
-    if padding == REFLECTION:
-        if align_corners:
-            if size == 1:
-                return 0
-            n = n % (2 * size - 2)
-            return n if n < size else 2 * size - 2 - n
-        n = n % (2 * size)
-        return n if n < size else 2 * size - 1 - n
-    return n if 0 <= n < size else -1
-
-
-@scalar
-def window(n: int, size: int, align_corners: bool, padding: int) -> tuple[int, int, int, int]:
-    """Return the pixels that stand at n - 1 to n + 2."""
-    return (
-        padded_index(n - 1, size, align_corners, padding),
-        padded_index(n, size, align_corners, padding),
-        padded_index(n + 1, size, align_corners, padding),
-        padded_index(n + 2, size, align_corners, padding),
-    )
-
-
-@scalar
-def dot(w: Four, u: Four) -> float:
-    """Return the sum of the four products, in pairs."""
-    return (w[0] * u[0] + w[1] * u[1]) + (w[2] * u[2] + w[3] * u[3])
-
-
-# ---- CPU kernels ----
-
-
-@scalar
-def _row(map: Any, b: int, c: int, n: int, columns: tuple[int, int, int, int]) -> Four:
-    """Return four pixels of a row as doubles, 0 where there is none."""
-    if n < 0:
-        return 0.0, 0.0, 0.0, 0.0
-    m0, m1, m2, m3 = columns
-    return (
-        np.float64(map[b, c, n, m0]) if m0 >= 0 else 0.0,
-        np.float64(map[b, c, n, m1]) if m1 >= 0 else 0.0,
-        np.float64(map[b, c, n, m2]) if m2 >= 0 else 0.0,
-        np.float64(map[b, c, n, m3]) if m3 >= 0 else 0.0,
-    )
-
-
-@scalar
-def _along_rows(
-    map: Any, b: int, c: int, ys: tuple[int, int, int, int], xs: tuple[int, int, int, int], w: Four
-) -> Four:
-    """Return for each row of the window its sum weighted along x."""
-    return (
-        dot(w, _row(map, b, c, ys[0], xs)),
-        dot(w, _row(map, b, c, ys[1], xs)),
-        dot(w, _row(map, b, c, ys[2], xs)),
-        dot(w, _row(map, b, c, ys[3], xs)),
-    )
+# ---- kernels: an item is a sample ----
 
 
 @kernel
 def _forward(start: int, stop: int, input: Any, grid: Any, align_corners: bool, padding: int, out: Any) -> None:
-    """Compute (bicubic.1) for the rows start to stop of the outputs of all images."""
-    _, channels, height, width = input.shape
-    _, rows, columns, _ = grid.shape
-    for row in range(start, stop):
-        b, i = row // rows, row % rows
-        for j in range(columns):
-            gx, gy = np.float64(grid[b, i, j, 0]), np.float64(grid[b, i, j, 1])
-            if is_undefined(gx, gy, padding):
-                out[b, :, i, j] = np.nan
-                continue
-            m, hx, fx = locate_window(gx, width, align_corners, padding)
-            n, hy, fy = locate_window(gy, height, align_corners, padding)
-            xs, ys = window(m, width, align_corners, padding), window(n, height, align_corners, padding)
-            wx, wy = keys_weights(A, fx, hx), keys_weights(A, fy, hy)
-            for c in range(channels):
-                out[b, c, i, j] = dot(wy, _along_rows(input, b, c, ys, xs, wx))
+    """Compute (bicubic.1) for the samples start to stop of all images."""
+    for p in items(start, stop):
+        b, i, j = pixel_of(p, grid.shape[1], grid.shape[2])
+        sample_values(input, grid, b, i, j, align_corners, padding, out)
 
 
 @kernel
 def _backward_grid(
     start: int, stop: int, gout: Any, input: Any, grid: Any, align_corners: bool, padding: int, ggrid: Any
 ) -> None:
-    """Compute (bicubic.6) for the rows start to stop of the grids of all images."""
-    _, channels, height, width = input.shape
+    """Compute (bicubic.6) for the samples start to stop of all images."""
+    for p in items(start, stop):
+        b, i, j = pixel_of(p, grid.shape[1], grid.shape[2])
+        sample_gradient(gout, input, grid, b, i, j, align_corners, padding, ggrid)
+
+
+@kernel
+def _tabulate(
+    start: int,
+    stop: int,
+    grid: Any,
+    cotangent_grid: Any,
+    second: bool,
+    height: int,
+    width: int,
+    align_corners: bool,
+    padding: int,
+    pixels: Any,
+    weights: Any,
+) -> None:
+    """Write for the samples start to stop of all images the pixels that they read and their weights, as `taps.py`."""
     _, rows, columns, _ = grid.shape
     sx, sy = coordinate_scale(width, align_corners), coordinate_scale(height, align_corners)
-    for row in range(start, stop):
-        b, i = row // rows, row % rows
-        for j in range(columns):
-            gx, gy = np.float64(grid[b, i, j, 0]), np.float64(grid[b, i, j, 1])
-            if is_undefined(gx, gy, padding):
-                ggrid[b, i, j, :] = np.nan
-                continue
-            m, hx, fx = locate_window(gx, width, align_corners, padding)
-            n, hy, fy = locate_window(gy, height, align_corners, padding)
-            xs, ys = window(m, width, align_corners, padding), window(n, height, align_corners, padding)
-            wx, wy = keys_weights(A, fx, hx), keys_weights(A, fy, hy)
-            dx, dy = keys_slopes(A, fx, hx), keys_slopes(A, fy, hy)
-            total_x, lost_x, total_y, lost_y = 0.0, 0.0, 0.0, 0.0
-            for c in range(channels):
-                g = np.float64(gout[b, c, i, j])
-                total_x, lost = two_sum(total_x, g * dot(wy, _along_rows(input, b, c, ys, xs, dx)))  # (bicubic.6)
-                lost_x += lost
-                total_y, lost = two_sum(total_y, g * dot(dy, _along_rows(input, b, c, ys, xs, wx)))
-                lost_y += lost
-            ggrid[b, i, j, 0] = compensated(total_x, lost_x) * (0.5 * sx)
-            ggrid[b, i, j, 1] = compensated(total_y, lost_y) * (0.5 * sy)
+    for p in items(start, stop):
+        b, i, j = pixel_of(p, rows, columns)
+        gx, gy = np.float64(grid[b, i, j, 0]), np.float64(grid[b, i, j, 1])
+        undefined = is_undefined(gx, gy, padding)
+        if undefined:  # its entries are of no pixel; any will do
+            gx, gy = np.float64(0.0), np.float64(0.0)
+        m, hx, fx = locate_window(gx, width, align_corners, padding)
+        n, hy, fy = locate_window(gy, height, align_corners, padding)
+        xs, ys = window(m, width, align_corners, padding), window(n, height, align_corners, padding)
+        wx, wy = keys_weights(A, fx, hx), keys_weights(A, fy, hy)
+        dx, dy = keys_slopes(A, fx, hx), keys_slopes(A, fy, hy)
+        bx = np.float64(cotangent_grid[b, i, j, 0]) * (0.5 * sx)
+        by = np.float64(cotangent_grid[b, i, j, 1]) * (0.5 * sy)
+        sample = i * columns + j
+        for q in range(4):
+            for r in range(4):
+                reads = not undefined and ys[q] >= 0 and xs[r] >= 0
+                pixels[b, sample, 4 * q + r] = ys[q] * width + xs[r] if reads else height * width
+                weights[b, sample, 4 * q + r] = tap(wx[r], wy[q], dx[r], dy[q], bx, by, second)
 
 
 @kernel
@@ -211,43 +127,24 @@ def _scatter(
     padding: int,
     ginput: Any,
 ) -> None:
-    """Compute (bicubic.5), or with `second` (bicubic.8), for the planes start to stop."""
+    """Compute (bicubic.5), or with `second` (bicubic.8), for the planes start to stop. For the CPU."""
     _, channels, height, width = ginput.shape
     _, rows, columns, _ = grid.shape
     sx, sy = coordinate_scale(width, align_corners), coordinate_scale(height, align_corners)
-    plane, lost = np.empty((height, width)), np.empty((height, width))
+    sums, lost = np.empty(height * width), np.empty(height * width)
     for k in range(start, stop):
         b, c = k // channels, k % channels
-        plane[:], lost[:] = 0.0, 0.0
+        sums[:], lost[:] = 0.0, 0.0
         for i in range(rows):
             for j in range(columns):
                 gx, gy = np.float64(grid[b, i, j, 0]), np.float64(grid[b, i, j, 1])
-                if is_undefined(gx, gy, padding):
-                    continue
-                m, hx, fx = locate_window(gx, width, align_corners, padding)
-                n, hy, fy = locate_window(gy, height, align_corners, padding)
-                xs, ys = window(m, width, align_corners, padding), window(n, height, align_corners, padding)
-                wx, wy = keys_weights(A, fx, hx), keys_weights(A, fy, hy)
-                dx, dy = keys_slopes(A, fx, hx), keys_slopes(A, fy, hy)
+                bx = np.float64(cotangent_grid[b, i, j, 0]) * (0.5 * sx)
+                by = np.float64(cotangent_grid[b, i, j, 1]) * (0.5 * sy)
                 g = np.float64(gout[b, c, i, j])
-                bx, by = 0.0, 0.0
-                if second:
-                    bx = np.float64(cotangent_grid[b, i, j, 0]) * (0.5 * sx)
-                    by = np.float64(cotangent_grid[b, i, j, 1]) * (0.5 * sy)
-                for q in range(4):
-                    for p in range(4):
-                        y, x = ys[q], xs[p]
-                        if y < 0 or x < 0:
-                            continue
-                        if second:
-                            weight = bx * (wy[q] * dx[p]) + by * (dy[q] * wx[p])  # (bicubic.8)
-                        else:
-                            weight = wy[q] * wx[p]  # (bicubic.5)
-                        plane[y, x], remainder = two_sum(plane[y, x], g * weight)
-                        lost[y, x] += remainder
+                scatter_sample(g, gx, gy, bx, by, second, height, width, align_corners, padding, sums, 0, lost, 0)
         for n in range(height):
             for m in range(width):
-                ginput[b, c, n, m] = compensated(plane[n, m], lost[n, m])
+                ginput[b, c, n, m] = compensated(sums[n * width + m], lost[n * width + m])
 
 
 @kernel
@@ -264,47 +161,71 @@ def _second_gather(
     ggout: Any,
     ggrid: Any,
 ) -> None:
-    """Compute (bicubic.7) and (bicubic.9) for the rows start to stop of the outputs of all images."""
+    """Compute (bicubic.7) and (bicubic.9) for the samples start to stop of all images."""
     _, channels, height, width = input.shape
     _, rows, columns, _ = grid.shape
     sx, sy = coordinate_scale(width, align_corners), coordinate_scale(height, align_corners)
-    for row in range(start, stop):
-        b, i = row // rows, row % rows
-        for j in range(columns):
-            gx, gy = np.float64(grid[b, i, j, 0]), np.float64(grid[b, i, j, 1])
-            if is_undefined(gx, gy, padding):
-                ggout[b, :, i, j] = np.nan
-                ggrid[b, i, j, :] = np.nan
-                continue
-            m, hx, fx = locate_window(gx, width, align_corners, padding)
-            n, hy, fy = locate_window(gy, height, align_corners, padding)
-            xs, ys = window(m, width, align_corners, padding), window(n, height, align_corners, padding)
-            wx, wy = keys_weights(A, fx, hx), keys_weights(A, fy, hy)
-            dx, dy = keys_slopes(A, fx, hx), keys_slopes(A, fy, hy)
-            ex, ey = keys_curvatures(A, fx, hx), keys_curvatures(A, fy, hy)
-            bx = np.float64(cotangent_grid[b, i, j, 0]) * (0.5 * sx)
-            by = np.float64(cotangent_grid[b, i, j, 1]) * (0.5 * sy)
-            total_x, lost_x, total_y, lost_y = 0.0, 0.0, 0.0, 0.0
+    for p in items(start, stop):
+        b, i, j = pixel_of(p, rows, columns)
+        gx, gy = np.float64(grid[b, i, j, 0]), np.float64(grid[b, i, j, 1])
+        if is_undefined(gx, gy, padding):
             for c in range(channels):
-                a_w = _along_rows(cotangent_input, b, c, ys, xs, wx)
-                a_d = _along_rows(cotangent_input, b, c, ys, xs, dx)
-                u_w = _along_rows(input, b, c, ys, xs, wx)
-                u_d = _along_rows(input, b, c, ys, xs, dx)
-                u_e = _along_rows(input, b, c, ys, xs, ex)
-                ggout[b, c, i, j] = dot(wy, a_w) + (bx * dot(wy, u_d) + by * dot(dy, u_w))  # (bicubic.7)
-                g = np.float64(gout[b, c, i, j])
-                mixed = dot(dy, u_d)
-                along_x = dot(wy, a_d) + (bx * dot(wy, u_e) + by * mixed)  # (bicubic.9)
-                along_y = dot(dy, a_w) + (by * dot(ey, u_w) + bx * mixed)
-                total_x, lost = two_sum(total_x, g * along_x)
-                lost_x += lost
-                total_y, lost = two_sum(total_y, g * along_y)
-                lost_y += lost
-            ggrid[b, i, j, 0] = compensated(total_x, lost_x) * (0.5 * sx)
-            ggrid[b, i, j, 1] = compensated(total_y, lost_y) * (0.5 * sy)
+                ggout[b, c, i, j] = np.nan
+            ggrid[b, i, j, 0], ggrid[b, i, j, 1] = np.nan, np.nan
+            continue
+        m, hx, fx = locate_window(gx, width, align_corners, padding)
+        n, hy, fy = locate_window(gy, height, align_corners, padding)
+        xs, ys = window(m, width, align_corners, padding), window(n, height, align_corners, padding)
+        wx, wy = keys_weights(A, fx, hx), keys_weights(A, fy, hy)
+        dx, dy = keys_slopes(A, fx, hx), keys_slopes(A, fy, hy)
+        ex, ey = keys_curvatures(A, fx, hx), keys_curvatures(A, fy, hy)
+        bx = np.float64(cotangent_grid[b, i, j, 0]) * (0.5 * sx)
+        by = np.float64(cotangent_grid[b, i, j, 1]) * (0.5 * sy)
+        total_x, lost_x, total_y, lost_y = 0.0, 0.0, 0.0, 0.0
+        for c in range(channels):
+            a_w = along_rows(cotangent_input, b, c, ys, xs, wx)
+            a_d = along_rows(cotangent_input, b, c, ys, xs, dx)
+            u_w = along_rows(input, b, c, ys, xs, wx)
+            u_d = along_rows(input, b, c, ys, xs, dx)
+            u_e = along_rows(input, b, c, ys, xs, ex)
+            ggout[b, c, i, j] = dot(wy, a_w) + (bx * dot(wy, u_d) + by * dot(dy, u_w))  # (bicubic.7)
+            g = np.float64(gout[b, c, i, j])
+            mixed = dot(dy, u_d)
+            along_x = dot(wy, a_d) + (bx * dot(wy, u_e) + by * mixed)  # (bicubic.9)
+            along_y = dot(dy, a_w) + (by * dot(ey, u_w) + bx * mixed)
+            total_x, lost = two_sum(total_x, g * along_x)
+            lost_x += lost
+            total_y, lost = two_sum(total_y, g * along_y)
+            lost_y += lost
+        ggrid[b, i, j, 0] = compensated(total_x, lost_x) * (0.5 * sx)
+        ggrid[b, i, j, 1] = compensated(total_y, lost_y) * (0.5 * sy)
 
 
 # ---- the Functions: each one's backward is the next ----
+
+
+def _input_gradient(
+    gout: Any,
+    grid: Any,
+    cotangent_grid: Any,
+    second: bool,
+    align_corners: bool,
+    padding: int,
+    shape: tuple[int, int, int, int],
+) -> Any:
+    """Return (bicubic.5), or with `second` (bicubic.8), with every care: gathered on CUDA, scattered on the CPU."""
+    xp, (batch, channels, height, width) = array_module(gout), shape
+    options = cotangent_grid, second
+    if not runs_on_cuda(gout):
+        ginput = np.empty(shape, gout.dtype)
+        run(_scatter, batch * channels, gout.size, gout, grid, *options, align_corners, padding, ginput)
+        return ginput
+    samples = grid.shape[1] * grid.shape[2]
+    pixels, weights = xp.empty((batch, samples, 16), np.int64), xp.empty((batch, samples, 16))
+    run(_tabulate, batch * samples, gout.size, grid, *options, height, width, align_corners, padding, pixels, weights)
+    sums, lost = xp.zeros((batch, channels, height * width)), xp.zeros((batch, channels, height * width))
+    gather_taps(gout.reshape(batch, channels, samples), pixels, weights, sums, lost)
+    return total(sums, lost).astype(gout.dtype).reshape(shape)
 
 
 class Bicubic(Function):
@@ -313,10 +234,14 @@ class Bicubic(Function):
     @staticmethod
     def forward(ctx: Context, input: Any, grid: Any, *, align_corners: bool, padding: int) -> Any:
         """Compute (bicubic.1)."""
-        batch, channels = input.shape[:2]
-        _, rows, columns, _ = grid.shape
-        out = np.empty((batch, channels, rows, columns), input.dtype)
-        run(_forward, batch * rows, out.size, argument(input), argument(grid), align_corners, padding, out)
+        (batch, channels, height, width), (_, rows, columns, _) = input.shape, grid.shape
+        input, grid = argument(input), argument(grid)
+        out = array_module(input).empty((batch, channels, rows, columns), input.dtype)
+        if runs_on_cuda(input) or not takes_windows(height, width):
+            run(_forward, batch * rows * columns, out.size, input, grid, align_corners, padding, out)
+        else:
+            known, chunks = constants(height, width, align_corners, input.dtype), batch * -(-rows * columns // CHUNK)
+            run(forward, chunks, out.size, input, grid, known, align_corners, padding, out)
         return out
 
     @staticmethod
@@ -335,14 +260,22 @@ class BicubicGradient(Function):
         ctx: Context, gout: Any, input: Any, grid: Any, *, needs: tuple[bool, bool], align_corners: bool, padding: int
     ) -> Any:
         """Compute (bicubic.5) and (bicubic.6)."""
+        xp, (batch, channels, height, width) = array_module(input), input.shape
         gout, input, grid = argument(gout), argument(input), argument(grid)
-        ginput, ggrid = np.zeros_like(input), np.zeros_like(grid)
+        ginput, ggrid = xp.zeros_like(input), xp.zeros_like(grid)
+        samples = grid.shape[1] * grid.shape[2]
+        if runs_on_cuda(input) or not takes_windows(height, width):
+            if needs[0]:
+                ginput = _input_gradient(gout, grid, grid, False, align_corners, padding, input.shape)
+            if needs[1]:
+                run(_backward_grid, batch * samples, gout.size, gout, input, grid, align_corners, padding, ggrid)
+            return ginput, ggrid
+        known = constants(height, width, align_corners, input.dtype)
         if needs[0]:
-            planes = input.shape[0] * input.shape[1]
-            run(_scatter, planes, gout.size, gout, grid, grid, False, align_corners, padding, ginput)
+            run(backward_input, batch * channels, gout.size, gout, grid, known, align_corners, padding, ginput)
         if needs[1]:
-            rows = input.shape[0] * grid.shape[1]
-            run(_backward_grid, rows, gout.size, gout, input, grid, align_corners, padding, ggrid)
+            chunks = batch * -(-samples // CHUNK)
+            run(backward_grid, chunks, gout.size, gout, input, grid, known, align_corners, padding, ggrid)
         return ginput, ggrid
 
     @staticmethod
@@ -369,8 +302,7 @@ class BicubicSecondGradient(Function):
     ) -> Any:
         """Compute (bicubic.7), (bicubic.8), (bicubic.9)."""
         a, b, g, u, grid = (argument(array) for array in (cotangent_input, cotangent_grid, gout, input, grid))
-        ggout, ginput, ggrid = np.empty_like(g), np.empty_like(u), np.empty_like(grid)
-        rows, planes = u.shape[0] * grid.shape[1], u.shape[0] * u.shape[1]
-        run(_second_gather, rows, g.size, a, b, g, u, grid, align_corners, padding, ggout, ggrid)
-        run(_scatter, planes, g.size, g, grid, b, True, align_corners, padding, ginput)
-        return ggout, ginput, ggrid
+        xp = array_module(u)
+        ggout, ggrid = xp.empty_like(g), xp.empty_like(grid)
+        run(_second_gather, grid.size // 2, g.size, a, b, g, u, grid, align_corners, padding, ggout, ggrid)
+        return ggout, _input_gradient(g, grid, b, True, align_corners, padding, u.shape), ggrid

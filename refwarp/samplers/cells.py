@@ -3,14 +3,16 @@
 `conventions.place` finds the cell of one sample and takes every care. Here a chunk of samples is placed without
 branches, in the dtype of the data: with s' = s/2 and o' = o/2 of the conventions,
 
-    k = floor(g s' + o'), the cell is n = k + (W - 1)/2 - o'                                  (cells.1)
+    k = floor(g s' + o'), one less if a rounding carried it across the lattice: n = k + (W - 1)/2 - o'   (cells.1)
     f = g s' - e, h = e + 1 - g s', e = k - o', each by one fused multiply-add                (cells.2)
 
 so f and h are correct to one rounding. Every sample reads two neighbouring pixels of each axis: where its cell is not
 wholly inside, those are the nearest two, with the weights and slopes that the padding gives them (0, mostly).
 
-What asks for more is marked for the careful way: coordinates that are not finite, a floor that a rounding carried
-across the lattice (f < 0 or h <= 0), and weights so small that a product of two would underflow.
+What asks for more is marked for the careful way: coordinates that are not finite, and weights so small that a product
+of two would underflow.
+
+Scalars here are computed in the dtype of their arguments, of which `one` is 1.
 """
 
 from __future__ import annotations
@@ -32,8 +34,8 @@ LEFT, RIGHT, TOP, BOTTOM, LEFT_SLOPE, RIGHT_SLOPE, TOP_SLOPE, BOTTOM_SLOPE = (np
 
 
 def takes_chunks(height: int, width: int) -> bool:
-    """Tell whether a map has two pixels along each axis, and no index that needs more than 31 bits."""
-    return min(height, width) >= 2 and height * width < 2**31
+    """Tell whether a map has two pixels along each axis, coordinates exact in float32, and indices of up to 31 bits."""
+    return min(height, width) >= 2 and max(height, width) < 2**22 and height * width < 2**31
 
 
 def constants(height: int, width: int, align_corners: bool, dtype: Any) -> Any:
@@ -48,25 +50,26 @@ def constants(height: int, width: int, align_corners: bool, dtype: Any) -> Any:
 
 
 @scalar
-def _cell(g: float, s: float, odd: float, centre: float, one: float, limit: float) -> tuple[float, float, float]:
+def place_axis(g: float, s: float, odd: float, centre: float, limit: float, one: float) -> tuple[float, float, float]:
     """Return n, h and f by (cells.1) and (cells.2); beyond the limit, where no pixel is near, those of the limit."""
     g = limit if g > limit else g  # NaN stays NaN
     g = -limit if g < -limit else g
     k = np.floor(g * s + odd)
+    k = k - one if fused_multiply_add(g, s, odd - k) < one - one else k
     e = k - odd
     return k + centre, fused_multiply_add(-g, s, e + one), fused_multiply_add(g, s, -e)
 
 
 @scalar
-def _fold(g: float, one: float) -> tuple[float, float]:
-    """Return the mirror image of g in [-1, 1] and the mirror's sign, as `conventions.fold` does."""
+def mirrored(g: float, one: float) -> tuple[float, float]:
+    """Return what `conventions.fold` does, without branches; NaN for infinities."""
     two = one + one
-    quarter = one / (two * two)
-    r = g - two * two * np.floor(g * quarter + one / two)
-    up, down = two - r, -two - r
-    folded = up if r > one else r
-    folded = down if r < -one else folded
-    return folded, one if folded == r else -one
+    four = two + two
+    r = abs(g)
+    r = r - four * np.floor(r / four)
+    sign = -one if (r > one) & (r <= two + one) else one
+    r = r - four if r > two + one else two - r if r > one else r
+    return (-r if g < one - one else r), sign
 
 
 @scalar
@@ -114,10 +117,10 @@ def place_chunk(
     for j in range(count):
         gx, gy = coordinates[at + TWO * j], coordinates[at + TWO * j + ONE]
         if padding == REFLECTION:
-            gx, _ = _fold(gx, one)
-            gy, _ = _fold(gy, one)
-        m, hx, fx = _cell(gx, sx, odd_x, centre_x, one, limit_x)
-        n, hy, fy = _cell(gy, sy, odd_y, centre_y, one, limit_y)
+            gx, _ = mirrored(gx, one)
+            gy, _ = mirrored(gy, one)
+        m, hx, fx = place_axis(gx, sx, odd_x, centre_x, limit_x, one)
+        n, hy, fy = place_axis(gy, sy, odd_y, centre_y, limit_y, one)
         strange = (not hx >= smallest) | ((not fx >= smallest) & (fx != zero))
         strange |= (not hy >= smallest) | ((not fy >= smallest) & (fy != zero))
         m, hx, fx = _pad(m, hx, fx, last_x, one, edge)
@@ -159,10 +162,10 @@ def place_axes(
     for j in range(count):
         gx, gy, sign_x, sign_y = coordinates[at + TWO * j], coordinates[at + TWO * j + ONE], one, one
         if padding == REFLECTION:
-            gx, sign_x = _fold(gx, one)
-            gy, sign_y = _fold(gy, one)
-        m, hx, fx = _cell(gx, sx, odd_x, centre_x, one, limit_x)
-        n, hy, fy = _cell(gy, sy, odd_y, centre_y, one, limit_y)
+            gx, sign_x = mirrored(gx, one)
+            gy, sign_y = mirrored(gy, one)
+        m, hx, fx = place_axis(gx, sx, odd_x, centre_x, limit_x, one)
+        n, hy, fy = place_axis(gy, sy, odd_y, centre_y, limit_y, one)
         strange = (not hx >= smallest) | ((not fx >= smallest) & ((fx != zero) | (not smooth)))
         strange |= (not hy >= smallest) | ((not fy >= smallest) & ((fy != zero) | (not smooth)))
         if slopes:

@@ -4,29 +4,34 @@
     gU_c(n, m) = sum over the samples i with (round y_i, round x_i) = (n, m) of gV_c(i)       (nearest.2)
 
 Ties go to the even pixel (PyTorch: `grid_sample`) or up (STN's integer kernel: `separable_sample`). The
-coordinate is padded first, then rounded. Whether x_i is a tie is decided exactly, from the given floats. The
-gradient with respect to the grid is 0 (NaN where a coordinate is): between its jumps the value is constant. Each of
-the two is the transpose of the other, so second derivatives need nothing more than zeros with a history.
+coordinate is padded first, then rounded. Whether x_i is a tie is decided exactly, from the given floats:
+
+    k = floor((g s + o + 1)/2), the lower end of the pixel is l = 2 k - 1 - o                 (nearest.3)
+    g s - l < 0: one pixel less; = 0: a tie                                                  (nearest.4)
+
+with s and o of `conventions.py`, where g s - l is one fused multiply-add, and so has the exact sign. The gradient with
+respect to the grid is 0 (NaN where a coordinate is): between its jumps the value is constant. Each of the two is the
+transpose of the other, so second derivatives need nothing more than zeros with a history. docs/nearest.md.
+
+The CPU places many samples at once (`nearest_chunks.py`); the kernels here serve CUDA, and enormous maps.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from autograd_core import Function, Tensor
+from autograd_core.arrays import array_module
 from autograd_core.function import Context
-from refwarp.arithmetic import compensated, two_product, two_sum
-from refwarp.compilation import argument, kernel, run, scalar
-from refwarp.conventions import (
-    OUTSIDE,
-    REFLECTION,
-    coordinate_scale,
-    fold,
-    is_undefined,
-    place,
-)
+from refwarp.arithmetic import compensated, two_sum
+from refwarp.compilation import argument, items, kernel, run, runs_on_cuda, scalar
+from refwarp.conventions import OUTSIDE, REFLECTION, ZEROS, coordinate_scale, fold, is_undefined, pixel_of
+from refwarp.intrinsics import fused_multiply_add
+from refwarp.samplers.gathering import sort_samples
+from refwarp.samplers.nearest_chunks import CHUNK, backward, constants, forward, takes_chunks
 
 TIES = ("even", "up")
 EVEN, UP = range(2)
@@ -35,68 +40,89 @@ EVEN, UP = range(2)
 @scalar
 def nearest_pixel(g: float, size: int, align_corners: bool, padding: int, ties: int) -> int:
     """Return the pixel nearest to a defined coordinate; OUTSIDE if it is not in the map."""
-    n, h, f, sign = place(g, size, align_corners, padding)
-    if n == OUTSIDE:
+    s, odd = coordinate_scale(size, align_corners), (size - 1) % 2
+    sign = 1.0
+    if padding == REFLECTION:
+        g, sign = fold(g)
+    elif math.isinf(g) or abs(g * s) > size + 3:
+        if padding == ZEROS:
+            return OUTSIDE
+        return size - 1 if g > 0.0 else 0
+    k = int(math.floor(0.5 * (g * s + odd + 1)))  # (nearest.3), or one more, where a rounding reached it
+    above = fused_multiply_add(g, s, odd + 1 - 2.0 * k)  # (nearest.4)
+    n = (size - 1 - odd) // 2 + (k - 1 if above < 0.0 else k)
+    # Up is meant in the given coordinate: in the mirror it is down.
+    if above == 0.0 and (sign < 0.0 if ties == UP else n % 2 != 0):
+        n -= 1
+    if padding == ZEROS and not 0 <= n < size:
         return OUTSIDE
-    if f > h:
-        n += 1
-    elif f == h:  # within a rounding of a tie
-        if padding == REFLECTION:
-            g, _ = fold(g)
-        t, remainder = two_product(g, coordinate_scale(size, align_corners))
-        excess, lost = two_sum(t, -(2.0 * n - (size - 1) + 1.0))
-        excess += lost + remainder
-        # Up is meant in the given coordinate: in the mirror it is down.
-        tie_goes_up = sign > 0.0 if ties == UP else n % 2 != 0
-        if excess > 0.0 or (excess == 0.0 and tie_goes_up):
-            n += 1
-    return n if 0 <= n < size else OUTSIDE
+    return min(max(n, 0), size - 1)
 
 
 @kernel
 def _forward(
     start: int, stop: int, input: Any, grid: Any, align_corners: bool, padding: int, ties: int, out: Any
 ) -> None:
-    """Compute (nearest.1) for the rows start to stop of the outputs of all images."""
+    """Compute (nearest.1) for the samples start to stop of all images."""
     _, channels, height, width = input.shape
     _, rows, columns, _ = grid.shape
-    for row in range(start, stop):
-        b, i = row // rows, row % rows
-        for j in range(columns):
-            gx, gy = np.float64(grid[b, i, j, 0]), np.float64(grid[b, i, j, 1])
-            if is_undefined(gx, gy, padding):
-                out[b, :, i, j] = np.nan
-                continue
+    for p in items(start, stop):
+        b, i, j = pixel_of(p, rows, columns)
+        gx, gy = np.float64(grid[b, i, j, 0]), np.float64(grid[b, i, j, 1])
+        m, n = OUTSIDE, OUTSIDE
+        undefined = is_undefined(gx, gy, padding)
+        if not undefined:
             m = nearest_pixel(gx, width, align_corners, padding, ties)
             n = nearest_pixel(gy, height, align_corners, padding, ties)
-            for c in range(channels):
+        for c in range(channels):
+            if undefined:
+                out[b, c, i, j] = np.nan
+            else:
                 out[b, c, i, j] = 0.0 if m == OUTSIDE or n == OUTSIDE else input[b, c, n, m]
 
 
 @kernel
-def _backward(
-    start: int, stop: int, gout: Any, grid: Any, align_corners: bool, padding: int, ties: int, ginput: Any
+def _locate(
+    start: int, stop: int, grid: Any, height: int, width: int, align_corners: bool, padding: int, ties: int, cells: Any
 ) -> None:
-    """Compute (nearest.2) for the planes start to stop."""
-    _, channels, height, width = ginput.shape
+    """Find for the samples start to stop of all images the number of the pixel that they read, or H W for none."""
     _, rows, columns, _ = grid.shape
-    plane, lost = np.empty((height, width)), np.empty((height, width))
-    for p in range(start, stop):
-        b, c = p // channels, p % channels
-        plane[:], lost[:] = 0.0, 0.0
-        for i in range(rows):
-            for j in range(columns):
-                gx, gy = np.float64(grid[b, i, j, 0]), np.float64(grid[b, i, j, 1])
-                if is_undefined(gx, gy, padding):
-                    continue
-                m = nearest_pixel(gx, width, align_corners, padding, ties)
-                n = nearest_pixel(gy, height, align_corners, padding, ties)
-                if m != OUTSIDE and n != OUTSIDE:
-                    plane[n, m], remainder = two_sum(plane[n, m], np.float64(gout[b, c, i, j]))
-                    lost[n, m] += remainder
-        for n in range(height):
-            for m in range(width):
-                ginput[b, c, n, m] = compensated(plane[n, m], lost[n, m])
+    for p in items(start, stop):
+        b, i, j = pixel_of(p, rows, columns)
+        gx, gy = np.float64(grid[b, i, j, 0]), np.float64(grid[b, i, j, 1])
+        cell = height * width
+        if not is_undefined(gx, gy, padding):
+            m = nearest_pixel(gx, width, align_corners, padding, ties)
+            n = nearest_pixel(gy, height, align_corners, padding, ties)
+            if m != OUTSIDE and n != OUTSIDE:
+                cell = n * width + m
+        cells[b, i * columns + j] = cell
+
+
+@kernel
+def _gather(start: int, stop: int, gout: Any, order: Any, starts: Any, ginput: Any) -> None:
+    """Compute (nearest.2) for the pixels start to stop of all planes, from samples sorted by pixel."""
+    _, channels, height, width = ginput.shape
+    _, _, rows, columns = gout.shape
+    for p in items(start, stop):
+        plane, n, m = pixel_of(p, height, width)
+        b, c = plane // channels, plane % channels
+        cell = b * (height * width + 1) + n * width + m
+        total, lost = 0.0, 0.0
+        for k in range(starts[cell], starts[cell + 1]):
+            _, i, j = pixel_of(order[k], rows, columns)
+            total, remainder = two_sum(total, np.float64(gout[b, c, i, j]))
+            lost += remainder
+        ginput[b, c, n, m] = compensated(total, lost)
+
+
+@kernel
+def _grid_gradient(start: int, stop: int, points: Any, padding: int, gradients: Any) -> None:
+    """Write 0, or NaN for undefined samples, for the points start to stop."""
+    for p in items(start, stop):
+        x, y = points[p, 0], points[p, 1]
+        undefined = (x != x) | (y != y) | ((padding == REFLECTION) & ((x - x != 0.0) | (y - y != 0.0)))
+        gradients[p, 0] = gradients[p, 1] = np.nan if undefined else 0.0
 
 
 class Nearest(Function):
@@ -105,18 +131,27 @@ class Nearest(Function):
     @staticmethod
     def forward(ctx: Context, input: Any, grid: Any, *, align_corners: bool, padding: int, ties: int) -> Any:
         """Compute (nearest.1)."""
-        batch, channels = input.shape[:2]
-        _, rows, columns, _ = grid.shape
-        out = np.empty((batch, channels, rows, columns), input.dtype)
-        run(_forward, batch * rows, out.size, argument(input), argument(grid), align_corners, padding, ties, out)
+        (batch, channels, height, width), (_, rows, columns, _) = input.shape, grid.shape
+        out = array_module(input).empty((batch, channels, rows, columns), input.dtype)
+        if runs_on_cuda(input) or not takes_chunks(height, width):
+            options = align_corners, padding, ties
+            run(_forward, batch * rows * columns, out.size, argument(input), argument(grid), *options, out)
+        else:
+            known = constants(height, width, align_corners, input.dtype)
+            chunks = batch * -(-rows * columns // CHUNK)
+            run(forward, chunks, out.size, argument(input), argument(grid), known, padding, ties == UP, out)
         return out
 
     @staticmethod
     def backward(ctx: Context, gout: Tensor) -> tuple[Tensor | None, ...]:
         """Compute (nearest.2), and zeros."""
         input, grid = ctx.inputs
-        ginput = NearestGradient.apply(gout, grid.detach(), size=input.shape[2:], **ctx.parameters)
-        return ginput, NearestGridGradient.apply(gout, grid, padding=ctx.parameters["padding"])
+        ginput = ggrid = None
+        if ctx.needs[0]:
+            ginput = NearestGradient.apply(gout, grid.detach(), size=input.shape[2:], **ctx.parameters)
+        if ctx.needs[1]:
+            ggrid = NearestGridGradient.apply(gout, grid, padding=ctx.parameters["padding"])
+        return ginput, ggrid
 
 
 class NearestGradient(Function):
@@ -127,10 +162,17 @@ class NearestGradient(Function):
         ctx: Context, gout: Any, grid: Any, *, size: tuple[int, int], align_corners: bool, padding: int, ties: int
     ) -> Any:
         """Compute (nearest.2)."""
-        batch, channels = gout.shape[:2]
-        ginput = np.empty((batch, channels, *size), gout.dtype)
-        options = align_corners, padding, ties
-        run(_backward, batch * channels, gout.size, argument(gout), argument(grid), *options, ginput)
+        xp, (batch, channels, rows, columns) = array_module(gout), gout.shape
+        gout, grid = argument(gout), argument(grid)
+        ginput = xp.empty((batch, channels, *size), gout.dtype)
+        if runs_on_cuda(gout) or not takes_chunks(*size):
+            cells = xp.empty((batch, rows * columns), np.int64)
+            run(_locate, cells.size, cells.size, grid, *size, align_corners, padding, ties, cells)
+            order, starts = sort_samples(cells, size[0] * size[1])
+            run(_gather, ginput.size, gout.size, gout, order, starts, ginput)
+        else:
+            known = constants(*size, align_corners, gout.dtype)
+            run(backward, batch * channels, gout.size, gout, grid, known, padding, ties == UP, ginput)
         return ginput
 
     @staticmethod
@@ -146,13 +188,13 @@ class NearestGridGradient(Function):
     @staticmethod
     def forward(ctx: Context, gout: Any, grid: Any, *, padding: int) -> Any:
         """Return zeros of the grid's shape."""
-        undefined = np.isnan(grid) | (np.isinf(grid) if padding == REFLECTION else False)
-        anywhere = np.broadcast_to(undefined.any(axis=-1, keepdims=True), grid.shape)
-        return np.where(anywhere, grid.dtype.type(np.nan), grid.dtype.type(0))
+        ggrid = array_module(grid).empty_like(grid)
+        run(_grid_gradient, grid.size // 2, grid.size, argument(grid).reshape(-1, 2), padding, ggrid.reshape(-1, 2))
+        return ggrid
 
     @staticmethod
     def backward(ctx: Context, cotangent_grid: Tensor) -> tuple[Tensor | None, ...]:
         """Return zeros once more."""
         gout, grid = ctx.inputs
         ggrid = NearestGridGradient.apply(gout, grid, padding=ctx.parameters["padding"])
-        return Tensor(np.zeros_like(gout.data)), ggrid
+        return Tensor(array_module(gout.data).zeros_like(gout.data)), ggrid

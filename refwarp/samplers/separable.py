@@ -29,10 +29,11 @@ from typing import Any
 import numpy as np
 
 from autograd_core import Function, Tensor
+from autograd_core.arrays import array_module
 from autograd_core.function import Context
 from autograd_core.functions import astype, multiply, stack, sum
 from refwarp.arithmetic import compensated, two_sum
-from refwarp.compilation import argument, kernel, run
+from refwarp.compilation import argument, items, kernel, run, runs_on_cuda
 from refwarp.conventions import (
     PADDINGS,
     REFLECTION,
@@ -44,24 +45,38 @@ from refwarp.conventions import (
     coordinate_scale,
     remainder_of_four,
 )
-from refwarp.samplers.bicubic import padded_index
+from refwarp.samplers.cubic import padded_index
 from refwarp.samplers.nearest import TIES, Nearest
 from refwarp.samplers.sampling_kernels import INTEGER, Kernel
+from refwarp.samplers.taps import gather_taps, total
 
-# Samples are worked on in blocks of at most so many, so that their tables stay small.
-_BLOCK = 1 << 15
+# Samples are worked on in blocks of at most so many, so that their tables stay small; on CUDA also of so many pixels
+# that samples read, of each of which `taps.py` keeps some 24 bytes.
+_BLOCK, _TAPS = 1 << 15, 1 << 22
 
 
 @kernel
 def _tabulate(
-    start: int, stop: int, points: Any, size: int, align_corners: bool, padding: int, index: Any, distance: Any
+    start: int,
+    stop: int,
+    points: Any,
+    below: Any,
+    size: int,
+    align_corners: bool,
+    padding: int,
+    index: Any,
+    distance: Any,
 ) -> None:
-    """Fill for the coordinates start to stop the padded pixels of their windows (-1: none), and the distances x - m."""
+    """Fill for the coordinates start to stop the padded pixels of their windows (-1: none), and the distances x - m.
+
+    `below` has for each pixel of a window the largest number that its distance can be.
+    """
     taps = index.shape[1]
     scale = coordinate_scale(size, align_corners)
-    for p in range(start, stop):
-        g = points[p]
-        index[p, :], distance[p, :] = -1, 0.0
+    for p in items(start, stop):
+        g = float(points[p])
+        for k in range(taps):
+            index[p, k], distance[p, k] = -1, 0.0
         if math.isnan(g) or (padding == REFLECTION and math.isinf(g)):
             continue
         if padding == REFLECTION:
@@ -77,13 +92,13 @@ def _tabulate(
             else:
                 index[p, k] = padded_index(n + offset, size, align_corners, padding)
             d = f - offset if offset <= 0 else -(h + (offset - 1))
-            distance[p, k] = min(d, np.nextafter(1.0 - offset, -np.inf))
+            distance[p, k] = min(d, below[k])
 
 
 @kernel
 def _gather(start: int, stop: int, planes: Any, xs: Any, wx: Any, ys: Any, wy: Any, out: Any) -> None:
     """Compute (separable.1) for the samples start to stop of all planes."""
-    for p in range(start, stop):
+    for p in items(start, stop):
         for c in range(planes.shape[0]):
             total, lost = 0.0, 0.0
             for q in range(ys.shape[1]):
@@ -99,7 +114,10 @@ def _gather(start: int, stop: int, planes: Any, xs: Any, wx: Any, ys: Any, wy: A
 def _scatter(
     start: int, stop: int, gout: Any, xs: Any, wx: Any, ys: Any, wy: Any, defined: Any, planes: Any, lost: Any
 ) -> None:
-    """Add (separable.2) of a block of samples to the planes start to stop, and to `lost` what roundings left out."""
+    """Add (separable.2) of a block of samples to the planes start to stop, and to `lost` what roundings left out.
+
+    For the CPU; on CUDA pixels gather what samples would scatter.
+    """
     for c in range(start, stop):
         for p in range(gout.shape[1]):
             if not defined[p]:
@@ -114,35 +132,76 @@ def _scatter(
                             lost[c, y, x] += remainder
 
 
+@kernel
+def _join(
+    start: int,
+    stop: int,
+    xs: Any,
+    wx: Any,
+    ys: Any,
+    wy: Any,
+    defined: Any,
+    height: int,
+    width: int,
+    pixels: Any,
+    weights: Any,
+) -> None:
+    """Write for the samples start to stop of a block what they read and with what weights, as `taps.py` has it."""
+    columns = xs.shape[1]
+    for p in items(start, stop):
+        for q in range(ys.shape[1]):
+            for r in range(columns):
+                reads = defined[p] and ys[p, q] >= 0 and xs[p, r] >= 0
+                pixels[0, p, q * columns + r] = ys[p, q] * width + xs[p, r] if reads else height * width
+                weights[0, p, q * columns + r] = wx[p, r] * wy[p, q]
+
+
 class _Block:
     """A block of the samples of one image: which pixels each reads in x and in y, and with what weights."""
 
     def __init__(
         self, points: Any, size: tuple[int, int], k: Kernel, orders: tuple[int, int], align_corners: bool, padding: int
     ) -> None:
-        height, width = size
-        infinite = np.isinf(points) if padding == REFLECTION else False
-        self.defined = ~(np.isnan(points) | infinite).any(axis=1)
+        xp, (height, width) = array_module(points), size
+        undefined = ~xp.isfinite(points) if padding == REFLECTION else xp.isnan(points)
+        self.defined = ~undefined.any(axis=1)
         self.xs, self.wx = self._axis(points[:, 0], width, k, orders[0], align_corners, padding)
         self.ys, self.wy = self._axis(points[:, 1], height, k, orders[1], align_corners, padding)
 
     @staticmethod
     def _axis(points: Any, size: int, k: Kernel, order: int, align_corners: bool, padding: int) -> tuple[Any, Any]:
-        taps = 2 * math.ceil(k.support)
-        index, distance = np.empty((len(points), taps), np.int64), np.empty((len(points), taps))
-        run(_tabulate, len(points), index.size, argument(points), size, align_corners, padding, index, distance)
-        weights = np.asarray(k.derivative(order)(distance), float)
+        xp, taps = array_module(points), 2 * math.ceil(k.support)
+        index, distance = xp.empty((len(points), taps), np.int64), xp.empty((len(points), taps))
+        below = xp.asarray(np.nextafter(taps // 2 - np.arange(float(taps)), -np.inf))
+        options = argument(below), size, align_corners, padding
+        run(_tabulate, len(points), index.size, argument(points), *options, index, distance)
+        weights = xp.asarray(k.derivative(order)(distance), float)
         if weights.shape != distance.shape:
             raise ValueError(f"kernel: {k.name} returned shape {weights.shape} for {distance.shape}, expected the same")
         return argument(index), argument(weights)
 
 
-def _blocks(grid: Any, image: int, *options: Any) -> Any:
+def _blocks(grid: Any, image: int, size: tuple[int, int], k: Kernel, *options: Any) -> Any:
     """Yield slices of the samples of one image, and their blocks."""
     points = grid[image].reshape(-1, 2)
-    for start in range(0, len(points), _BLOCK):
-        part = slice(start, start + _BLOCK)
-        yield part, _Block(points[part], *options)
+    length = min(_BLOCK, max(1, _TAPS // (2 * math.ceil(k.support)) ** 2)) if runs_on_cuda(grid) else _BLOCK
+    for start in range(0, len(points), length):
+        part = slice(start, start + length)
+        yield part, _Block(points[part], size, k, *options)
+
+
+def _transpose(gout: Any, block: _Block, gmap: Any, lost: Any) -> None:
+    """Add (separable.2) of a block of samples to the planes of an image."""
+    tables = block.xs, block.wx, block.ys, block.wy, argument(block.defined)
+    if not runs_on_cuda(gout):
+        run(_scatter, len(gout), gout.size, gout, *tables, gmap, lost)
+        return
+    xp, (channels, height, width) = array_module(gout), gmap.shape
+    shape = 1, gout.shape[1], block.xs.shape[1] * block.ys.shape[1]
+    pixels, weights = xp.empty(shape, np.int64), xp.empty(shape)
+    run(_join, shape[1], pixels.size, *tables, height, width, pixels, weights)
+    sums, rest = (array.reshape(1, channels, height * width) for array in (gmap, lost))
+    gather_taps(gout[None], pixels, weights, sums, rest)
 
 
 class Separable(Function):
@@ -154,11 +213,12 @@ class Separable(Function):
     ) -> Any:
         """Compute (separable.1)."""
         batch, channels, height, width = map.shape
-        out = np.empty((batch, channels, grid.shape[1] * grid.shape[2]))
+        xp = array_module(map)
+        out = xp.empty((batch, channels, grid.shape[1] * grid.shape[2]))
         for image in range(batch):
             planes = argument(map[image])
             for part, block in _blocks(grid, image, (height, width), k, orders, align_corners, padding):
-                result = np.empty((channels, len(block.defined)))
+                result = xp.empty((channels, len(block.defined)))
                 run(_gather, result.shape[1], result.size, planes, block.xs, block.wx, block.ys, block.wy, result)
                 result[:, ~block.defined] = np.nan
                 out[image, :, part] = result
@@ -189,16 +249,14 @@ class SeparableTransposed(Function):
         padding: int,
     ) -> Any:
         """Compute (separable.2)."""
-        batch, channels = gout.shape[:2]
-        gmap = np.zeros((batch, channels, *size))
+        xp, (batch, channels) = array_module(gout), gout.shape[:2]
+        gmap = xp.zeros((batch, channels, *size))
         for image in range(batch):
-            lost = np.zeros((channels, *size))
+            lost = xp.zeros((channels, *size))
             samples = gout[image].reshape(channels, grid.shape[1] * grid.shape[2])
             for part, block in _blocks(grid, image, size, k, orders, align_corners, padding):
-                g = argument(samples[:, part])
-                tables = block.xs, block.wx, block.ys, block.wy, argument(block.defined)
-                run(_scatter, channels, g.size, g, *tables, gmap[image], lost)
-            np.add(gmap[image], lost, out=gmap[image], where=np.isfinite(gmap[image]))
+                _transpose(argument(samples[:, part]), block, gmap[image], lost)
+            gmap[image] = total(gmap[image], lost)
         return gmap
 
     @staticmethod

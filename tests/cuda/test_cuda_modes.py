@@ -80,7 +80,9 @@ def test_separable(kernel, monkeypatch):
 
 
 @pytest.mark.parametrize("mode", ["nearest", "bicubic"])
-@pytest.mark.parametrize("shapes", [((0, 2, 4, 4), (0, 2, 2, 2)), ((1, 0, 4, 4), (1, 2, 2, 2)), ((1, 2, 4, 4), (1, 0, 5, 2))])
+@pytest.mark.parametrize(
+    "shapes", [((0, 2, 4, 4), (0, 2, 2, 2)), ((1, 0, 4, 4), (1, 2, 2, 2)), ((1, 2, 4, 4), (1, 0, 5, 2))]
+)
 def test_empty_arrays(mode, shapes):
     input, grid = (Tensor(np.zeros(shape), requires_grad=True) for shape in shapes)
     with use_backend("cuda"):
