@@ -43,7 +43,8 @@ from refwarp.samplers.cells import RIGHT as RIGHT_COLUMN
 CHUNK = 512
 # So far apart lie the fields of a chunk: not at equal places of two pages, which stores and loads would mix up.
 SIZE = np.uint64(CHUNK + 24)
-SUM_X, SUM_Y, LOST_X, LOST_Y = (np.uint64(k) for k in range(8, 12))
+# Where in a chunk's array its pixels lie, after weights and slopes.
+CORNERS = np.uint64(8) * SIZE
 # Samples that are placed once for all planes of an image.
 BLOCK = 4096
 BLOCK_SIZE = np.uint64(BLOCK + 24)
@@ -65,39 +66,39 @@ def forward_chunks(
     _, rows, columns, _ = grid.shape
     samples, pixels, row = rows * columns, height * width, np.uint64(width)
     u, coordinates, flat = input.reshape(input.size), grid.reshape(grid.size), out.reshape(out.size)
-    cells, care = np.zeros(CHUNK, np.uint32), np.empty(CHUNK, np.bool_)
+    cells = np.zeros(CHUNK, np.uint32)
     weights, corners = np.empty(4 * SIZE, input.dtype), np.empty(4 * SIZE, input.dtype)
     chunks = -(-samples // CHUNK)
     for chunk in range(start, stop):
         b, first = chunk // chunks, chunk % chunks * CHUNK
         count = np.uint64(min(CHUNK, samples - first))
         point = np.uint64(2 * (b * samples + first))
-        careful = place_chunk(coordinates, point, count, known, padding, weights, SIZE, cells, care)
+        place_chunk(coordinates, point, count, known, padding, weights, SIZE, cells)
+        careful = False
         for c in range(channels):
             plane, at = np.uint64((b * channels + c) * pixels), np.uint64((b * channels + c) * samples + first)
             _gather(u, plane, row, cells, count, corners)
-            strange = False
             for j in range(count):
                 top = corners[j] * weights[j] + corners[SIZE + j] * weights[SIZE + j]
                 bottom = corners[TWO * SIZE + j] * weights[TWO * SIZE + j]
                 bottom += corners[THREE * SIZE + j] * weights[THREE * SIZE + j]
                 flat[at + j] = top + bottom  # (bilinear.2)
-                finite = abs(top + bottom) < np.inf
-                care[j] |= not finite
-                strange |= not finite
-            careful |= strange
+                careful |= not abs(top + bottom) < np.inf
         if careful:
-            for j in range(count):
-                if care[j]:
-                    i = first + int(j)
+            for i in range(first, first + int(count)):
+                strange = False
+                for c in range(channels):
+                    strange |= not abs(flat[(b * channels + c) * samples + i]) < np.inf
+                if strange:
                     sample(b, i // columns, i % columns, input, grid, align_corners, padding, out)
 
 
 @part
-def _slopes(g: float, j: int, corners: Any, axes: Any) -> tuple[float, float, bool]:
-    """Return a channel's term of (bilinear.6) in x and in y, without s/2, and whether no product underflowed."""
-    u00, u01 = np.float64(corners[j]), np.float64(corners[SIZE + j])
-    u10, u11 = np.float64(corners[TWO * SIZE + j]), np.float64(corners[THREE * SIZE + j])
+def _terms(g: float, j: int, axes: Any) -> tuple[float, float]:
+    """Return a channel's term of (bilinear.6) in x and in y, without s/2; NaN where a product may have underflowed."""
+    k = CORNERS + j
+    u00, u01 = np.float64(axes[k]), np.float64(axes[k + SIZE])
+    u10, u11 = np.float64(axes[k + TWO * SIZE]), np.float64(axes[k + THREE * SIZE])
     c0, c1 = axes[LEFT_SLOPE * SIZE + j], axes[RIGHT_SLOPE * SIZE + j]
     d0, d1 = axes[TOP_SLOPE * SIZE + j], axes[BOTTOM_SLOPE * SIZE + j]
     left, right = axes[LEFT * SIZE + j], axes[RIGHT_COLUMN * SIZE + j]
@@ -106,14 +107,13 @@ def _slopes(g: float, j: int, corners: Any, axes: Any) -> tuple[float, float, bo
     column0, column1 = u00 * d0 + u10 * d1, u01 * d0 + u11 * d1
     slope_x, slope_y = row0 * top + row1 * bottom, column0 * left + column1 * right
     x, y = g * slope_x, g * slope_y  # (bilinear.6)
-    plain = True
-    if corners.itemsize == 8:
+    if axes.itemsize == 8:
         plain_x = (TINY <= abs(slope_x)) & (TINY <= abs(x)) & (abs(x) <= HUGE)
         plain_y = (TINY <= abs(slope_y)) & (TINY <= abs(y)) & (abs(y) <= HUGE)
-        plain_x |= ((row0 == 0.0) | (top == 0.0)) & ((row1 == 0.0) | (bottom == 0.0))
-        plain_y |= ((column0 == 0.0) | (left == 0.0)) & ((column1 == 0.0) | (right == 0.0))
-        plain = (plain_x & plain_y) | (g == 0.0)
-    return x, y, plain
+        plain_x |= (((row0 == 0.0) | (top == 0.0)) & ((row1 == 0.0) | (bottom == 0.0))) | (g == 0.0)
+        plain_y |= (((column0 == 0.0) | (left == 0.0)) & ((column1 == 0.0) | (right == 0.0))) | (g == 0.0)
+        x, y = x if plain_x else np.nan, y if plain_y else np.nan
+    return x, y
 
 
 @kernel
@@ -134,9 +134,8 @@ def backward_grid_chunks(
     _, rows, columns, _ = grid.shape
     samples, pixels, row = rows * columns, height * width, np.uint64(width)
     u, cotangents, coordinates = input.reshape(input.size), gout.reshape(gout.size), grid.reshape(grid.size)
-    cells, care = np.zeros(CHUNK, np.uint32), np.empty(CHUNK, np.bool_)
-    # Weights and slopes; and the sums in x, in y, and what their roundings left out.
-    axes, corners = np.empty(12 * SIZE), np.empty(4 * SIZE, input.dtype)
+    cells, axes = np.zeros(CHUNK, np.uint32), np.empty(12 * SIZE, input.dtype)
+    corners, sums = axes[CORNERS:], np.empty(4 * SIZE)  # sums in x, in y, and what their roundings left out
     flat = ggrid.reshape(ggrid.size)
     sx, sy = 0.5 * coordinate_scale(width, align_corners), 0.5 * coordinate_scale(height, align_corners)
     chunks, wide = -(-samples // CHUNK), input.itemsize == 8
@@ -144,62 +143,47 @@ def backward_grid_chunks(
         b, first = chunk // chunks, chunk % chunks * CHUNK
         count = np.uint64(min(CHUNK, samples - first))
         point = np.uint64(2 * (b * samples + first))
-        careful = place_axes(coordinates, point, count, known, padding, kink == RIGHT, True, axes, SIZE, cells, care)
-        if channels == 1:
-            at = np.uint64(b * samples + first)
-            _gather(u, np.uint64(b * pixels), row, cells, count, corners)
+        place_axes(coordinates, point, count, known, padding, kink == RIGHT, axes, SIZE, cells)
+        sums[:] = 0.0
+        for c in range(channels):
+            at = np.uint64((b * channels + c) * samples + first)
+            _gather(u, np.uint64((b * channels + c) * pixels), row, cells, count, corners)
             for j in range(count):
-                x, y, plain = _slopes(np.float64(cotangents[at + j]), j, corners, axes)
-                flat[point + TWO * j], flat[point + TWO * j + ONE] = x * sx, y * sy
-                strange = not (plain & (abs(x * sx) < np.inf) & (abs(y * sy) < np.inf))
-                care[j] |= strange
-                careful |= strange
-        else:
-            axes[SUM_X * SIZE :] = 0.0
-            for c in range(channels):
-                at = np.uint64((b * channels + c) * samples + first)
-                _gather(u, np.uint64((b * channels + c) * pixels), row, cells, count, corners)
-                for j in range(count):
-                    x, y, plain = _slopes(np.float64(cotangents[at + j]), j, corners, axes)
-                    if wide:
-                        axes[SUM_X * SIZE + j], lost_x = two_sum(axes[SUM_X * SIZE + j], x)
-                        axes[SUM_Y * SIZE + j], lost_y = two_sum(axes[SUM_Y * SIZE + j], y)
-                        axes[LOST_X * SIZE + j] += lost_x
-                        axes[LOST_Y * SIZE + j] += lost_y
-                        care[j] |= not plain
-                        careful |= not plain
-                    else:
-                        axes[SUM_X * SIZE + j] += x
-                        axes[SUM_Y * SIZE + j] += y
-            for j in range(count):
-                x, y = axes[SUM_X * SIZE + j], axes[SUM_Y * SIZE + j]
+                x, y = _terms(np.float64(cotangents[at + j]), j, axes)
                 if wide:
-                    x, y = x + axes[LOST_X * SIZE + j], y + axes[LOST_Y * SIZE + j]
-                flat[point + TWO * j], flat[point + TWO * j + ONE] = x * sx, y * sy
-                strange = not ((abs(x * sx) < np.inf) & (abs(y * sy) < np.inf))
-                care[j] |= strange
-                careful |= strange
+                    sums[j], lost_x = two_sum(sums[j], x)
+                    sums[SIZE + j], lost_y = two_sum(sums[SIZE + j], y)
+                    sums[TWO * SIZE + j] += lost_x
+                    sums[THREE * SIZE + j] += lost_y
+                else:
+                    sums[j] += x
+                    sums[SIZE + j] += y
+        careful = False
+        for j in range(count):
+            x, y = sums[j], sums[SIZE + j]
+            if wide:
+                x, y = x + sums[TWO * SIZE + j], y + sums[THREE * SIZE + j]
+            flat[point + TWO * j], flat[point + TWO * j + ONE] = x * sx, y * sy
+            careful |= not ((abs(x * sx) < np.inf) & (abs(y * sy) < np.inf))
         if careful:
-            for j in range(count):
-                if care[j]:
-                    i = first + int(j)
+            for i in range(first, first + int(count)):
+                k = 2 * (b * samples + i)
+                if not (abs(flat[k]) < np.inf and abs(flat[k + 1]) < np.inf):
                     grid_gradient(b, i // columns, i % columns, gout, input, grid, align_corners, padding, kink, ggrid)
 
 
 @part
-def _scatter(cotangents: Any, at: int, count: int, row: int, cells: Any, axes: Any, plane: Any, lost: Any) -> None:
+def _scatter(cotangents: Any, at: int, count: int, row: int, cells: Any, weights: Any, plane: Any, lost: Any) -> None:
     """Add a block's terms of (bilinear.5) to a plane, in the order of the samples."""
     for j in range(count):
         g, cell = np.float64(cotangents[at + j]), np.uint64(cells[j])
-        left, right = np.float64(axes[LEFT * BLOCK_SIZE + j]), np.float64(axes[RIGHT_COLUMN * BLOCK_SIZE + j])
-        top, bottom = np.float64(axes[TOP * BLOCK_SIZE + j]), np.float64(axes[BOTTOM * BLOCK_SIZE + j])
-        terms = g * (left * top), g * (right * top), g * (left * bottom), g * (right * bottom)
         for k in range(4):
+            term = g * np.float64(weights[np.uint64(k) * BLOCK_SIZE + j])
             p = cell + (ZERO, ONE, row, row + ONE)[k]
             if lost.size == 0:
-                plane[p] += terms[k]
+                plane[p] += term
             else:
-                plane[p], remainder = two_sum(plane[p], terms[k])
+                plane[p], remainder = two_sum(plane[p], term)
                 lost[p] += remainder
 
 
@@ -225,7 +209,7 @@ def backward_input_blocks(
     cotangents, coordinates = gout.reshape(gout.size), grid.reshape(grid.size)
     flat = ginput.reshape(ginput.size)
     cells, care = np.empty(BLOCK, np.uint32), np.empty(BLOCK, np.bool_)
-    axes = np.empty(4 * BLOCK_SIZE, grid.dtype)
+    weights = np.empty(4 * BLOCK_SIZE, grid.dtype)
     wide = ginput.itemsize == 8
     scratch, lost = np.empty(0 if wide else pixels), np.empty(pixels if wide else 0)
     placed, careful = -1, False
@@ -238,29 +222,19 @@ def backward_input_blocks(
             at = np.uint64(p * samples + first)
             if placed != b * samples + first:
                 placed = b * samples + first
-                careful = place_axes(
-                    coordinates,
-                    np.uint64(2 * placed),
-                    count,
-                    known,
-                    padding,
-                    True,
-                    False,
-                    axes,
-                    BLOCK_SIZE,
-                    cells,
-                    care,
-                )
+                point = np.uint64(2 * placed)
+                careful = place_chunk(coordinates, point, count, known, padding, weights, BLOCK_SIZE, cells)
                 if careful:
                     for j in range(count):
+                        care[j] = weights[j] != weights[j]
                         if care[j]:
                             for k in range(4):
-                                axes[np.uint64(k) * BLOCK_SIZE + j] = 0.0
+                                weights[np.uint64(k) * BLOCK_SIZE + j] = 0.0
             finite = True
             for j in range(count):
                 finite &= abs(cotangents[at + j]) < np.inf
             if finite:
-                _scatter(cotangents, at, count, row, cells, axes, plane, lost)
+                _scatter(cotangents, at, count, row, cells, weights, plane, lost)
             if careful or not finite:
                 for j in range(count):
                     if care[j] or not finite:

@@ -9,8 +9,8 @@ branches, in the dtype of the data: with s' = s/2 and o' = o/2 of the convention
 so f and h are correct to one rounding. Every sample reads two neighbouring pixels of each axis: where its cell is not
 wholly inside, those are the nearest two, with the weights and slopes that the padding gives them (0, mostly).
 
-What asks for more is marked for the careful way: coordinates that are not finite, and weights so small that a product
-of two would underflow.
+What asks for more is marked by NaN for the careful way: coordinates that are not finite, and weights so small that a
+product of two would underflow.
 
 Scalars here are computed in the dtype of their arguments, of which `one` is 1.
 """
@@ -22,15 +22,16 @@ from typing import Any
 import numpy as np
 
 from refwarp.compilation import part, scalar
-from refwarp.conventions import REFLECTION, ZEROS, coordinate_scale
+from refwarp.conventions import BORDER, REFLECTION, ZEROS, coordinate_scale
 from refwarp.intrinsics import fused_multiply_add
 
 # Indices are unsigned, for signed ones are tested for counting from the end, and loops with tests stay scalar.
 ZERO, ONE, TWO, THREE, FOUR = (np.uint64(k) for k in range(5))
 # What is known of a chunk's samples lies in one array, for a loop over many arrays might write where it reads.
 # With `place_chunk` that is the weights of the four pixels; with `place_axes` the weights of the two columns and of the
-# two rows, and their slopes.
+# two rows, and their slopes. NaN is the weight of a sample that asks for care.
 LEFT, RIGHT, TOP, BOTTOM, LEFT_SLOPE, RIGHT_SLOPE, TOP_SLOPE, BOTTOM_SLOPE = (np.uint64(k) for k in range(8))
+
 
 
 def takes_chunks(height: int, width: int) -> bool:
@@ -46,7 +47,7 @@ def constants(height: int, width: int, align_corners: bool, dtype: Any) -> Any:
         scale = coordinate_scale(size, align_corners)
         found += [0.5 * scale, 0.5 * odd, (size - 1 - odd) // 2, size - 1, 1.0 + 4.0 / scale]
     smallest = {np.dtype(np.float32): 2.0**-60, np.dtype(np.float64): 2.0**-450}[np.dtype(dtype)]
-    return np.array([*found, 1.0, smallest], dtype)
+    return np.array([*found, 1.0, smallest, np.nan], dtype)
 
 
 @scalar
@@ -73,45 +74,55 @@ def mirrored(g: float, one: float) -> tuple[float, float]:
 
 
 @scalar
-def _pad(n: float, h: float, f: float, last: float, one: float, edge: float) -> tuple[float, float, float]:
-    """Return the first of the two pixels that a sample reads along an axis, and their weights.
+def _pad(n: float, h: float, f: float, last: float, one: float, padding: int) -> tuple[float, float, float, float]:
+    """Return the first of the two pixels that a sample reads along an axis, how far its cell is off, and their weights.
 
-    Before the first pixel and after the last, the nearest has the weight `edge` (0 with zeros padding, else 1); but
-    with zeros, a pixel that is part of the sample's cell has its weight there.
+    With zeros padding a pixel has its weight if it is part of the sample's cell; else the nearest pixel has all of it.
     """
     zero = one - one
-    before, after = n < zero, n >= last
-    near = f if n == -one else zero
-    far = h if n == last else zero
-    w0 = (near if near > edge else edge) if before else zero if after else h
-    w1 = zero if before else (far if far > edge else edge) if after else f
-    return zero if before else last - one if after else n, w0, w1
+    first = n if n > zero else zero  # NaN becomes 0
+    first = first if first < last - one else last - one
+    off = n - first
+    if padding == ZEROS:
+        w0 = h if off == zero else f if off == -one else zero
+        w1 = f if off == zero else h if off == one else zero
+    else:
+        w0 = h if off == zero else one if off < zero else zero
+        w1 = f if off == zero else one if off > zero else zero
+    return first, off, w0, w1
 
 
 @scalar
-def _slopes(n: float, f: float, sign: float, last: float, one: float, edge: float) -> tuple[float, float]:
+def _slopes(n: float, f: float, off: float, sign: float, one: float, padding: int) -> tuple[float, float]:
     """Return the slopes of the two pixels that a sample reads along an axis, by the rule "right" on the lattice."""
     zero = one - one
-    before, after = n < zero, n >= last
-    inside = zero if (n == zero) & (f == zero) & (edge == one) else sign
-    d0 = (one - edge if n == -one else zero) if before else zero if after else -inside
-    d1 = zero if before else (edge - one if n == last else zero) if after else inside
-    return d0, d1
+    if padding == ZEROS:
+        d0 = -one if off == zero else one if off == -one else zero
+        d1 = one if off == zero else -one if off == one else zero
+        return d0, d1
+    inside = sign if off == zero else zero
+    inside = zero if (n == zero) & (f == zero) else inside
+    return -inside, inside
+
+
+@scalar
+def _asks_for_care(hx: float, fx: float, hy: float, fy: float, smallest: float, one: float, smooth: bool) -> bool:
+    """Tell whether a weight is no number, or so small that products may underflow; unless smooth, also the weight 0."""
+    zero = one - one
+    if smooth:
+        fx, fy = fx if fx != zero else one, fy if fy != zero else one
+    least_x, least_y = hx if hx < fx else fx, hy if hy < fy else fy
+    least = least_x if least_x < least_y else least_y
+    return (not least >= smallest) | (fx != fx) | (fy != fy)
 
 
 @part
-def place_chunk(
-    coordinates: Any, at: int, count: int, known: Any, padding: int, weights: Any, size: int, cells: Any, care: Any
+def _place_chunk(
+    coordinates: Any, at: int, count: int, known: Any, padding: int, weights: Any, size: int, cells: Any
 ) -> bool:
-    """Place the samples at..at + count, and tell whether some ask for care.
-
-    Each has its first pixel in `cells`, and in `weights` those of its four pixels, `size` elements apart.
-    """
     sx, odd_x, centre_x, last_x, limit_x = known[0], known[1], known[2], known[3], known[4]
     sy, odd_y, centre_y, last_y, limit_y = known[5], known[6], known[7], known[8], known[9]
-    one, smallest = known[10], known[11]
-    zero = one - one
-    edge = zero if padding == ZEROS else one
+    one, smallest, undefined = known[10], known[11], known[12]
     width = np.int32(last_x) + np.int32(1)
     careful = False
     for j in range(count):
@@ -121,17 +132,66 @@ def place_chunk(
             gy, _ = mirrored(gy, one)
         m, hx, fx = place_axis(gx, sx, odd_x, centre_x, limit_x, one)
         n, hy, fy = place_axis(gy, sy, odd_y, centre_y, limit_y, one)
-        strange = (not hx >= smallest) | ((not fx >= smallest) & (fx != zero))
-        strange |= (not hy >= smallest) | ((not fy >= smallest) & (fy != zero))
-        m, hx, fx = _pad(m, hx, fx, last_x, one, edge)
-        n, hy, fy = _pad(n, hy, fy, last_y, one, edge)
-        column, row = zero if strange else m, zero if strange else n
+        strange = _asks_for_care(hx, fx, hy, fy, smallest, one, True)
+        column, _, hx, fx = _pad(m, hx, fx, last_x, one, padding)
+        row, _, hy, fy = _pad(n, hy, fy, last_y, one, padding)
+        hx, fx = undefined if strange else hx, undefined if strange else fx
         cells[j] = np.int32(row) * width + np.int32(column)
         weights[j], weights[size + j] = hx * hy, fx * hy
         weights[TWO * size + j], weights[THREE * size + j] = hx * fy, fx * fy
-        care[j] = strange
         careful |= strange
     return careful
+
+
+@part
+def place_chunk(
+    coordinates: Any, at: int, count: int, known: Any, padding: int, weights: Any, size: int, cells: Any
+) -> bool:
+    """Place the samples at..at + count, and tell whether some ask for care.
+
+    Each has its first pixel in `cells`, and in `weights` those of its four pixels, `size` elements apart.
+    """
+    # A loop for each padding: with a constant, it has no branch.
+    if padding == ZEROS:
+        return _place_chunk(coordinates, at, count, known, ZEROS, weights, size, cells)
+    if padding == BORDER:
+        return _place_chunk(coordinates, at, count, known, BORDER, weights, size, cells)
+    return _place_chunk(coordinates, at, count, known, REFLECTION, weights, size, cells)
+
+
+@part
+def _place_axes(
+    coordinates: Any,
+    at: int,
+    count: int,
+    known: Any,
+    padding: int,
+    smooth: bool,
+    axes: Any,
+    size: int,
+    cells: Any,
+) -> None:
+    sx, odd_x, centre_x, last_x, limit_x = known[0], known[1], known[2], known[3], known[4]
+    sy, odd_y, centre_y, last_y, limit_y = known[5], known[6], known[7], known[8], known[9]
+    one, smallest, undefined = known[10], known[11], known[12]
+    width = np.int32(last_x) + np.int32(1)
+    for j in range(count):
+        gx, gy, sign_x, sign_y = coordinates[at + TWO * j], coordinates[at + TWO * j + ONE], one, one
+        if padding == REFLECTION:
+            gx, sign_x = mirrored(gx, one)
+            gy, sign_y = mirrored(gy, one)
+        m, hx, fx = place_axis(gx, sx, odd_x, centre_x, limit_x, one)
+        n, hy, fy = place_axis(gy, sy, odd_y, centre_y, limit_y, one)
+        strange = _asks_for_care(hx, fx, hy, fy, smallest, one, smooth)
+        column, off_x, left, right = _pad(m, hx, fx, last_x, one, padding)
+        row, off_y, top, bottom = _pad(n, hy, fy, last_y, one, padding)
+        cells[j] = np.int32(row) * width + np.int32(column)
+        axes[LEFT * size + j], axes[RIGHT * size + j] = undefined if strange else left, right
+        axes[TOP * size + j], axes[BOTTOM * size + j] = undefined if strange else top, bottom
+        c0, c1 = _slopes(m, fx, off_x, sign_x, one, padding)
+        d0, d1 = _slopes(n, fy, off_y, sign_y, one, padding)
+        axes[LEFT_SLOPE * size + j], axes[RIGHT_SLOPE * size + j] = c0, c1
+        axes[TOP_SLOPE * size + j], axes[BOTTOM_SLOPE * size + j] = d0, d1
 
 
 @part
@@ -142,43 +202,17 @@ def place_axes(
     known: Any,
     padding: int,
     smooth: bool,
-    slopes: bool,
     axes: Any,
     size: int,
     cells: Any,
-    care: Any,
-) -> bool:
-    """Do the same, with weights, and if wanted slopes, along each axis in `axes`.
+) -> None:
+    """Place the samples at..at + count, with weights and slopes along each axis in `axes`.
 
     Unless `smooth`, samples on the lattice ask for care, too: there another rule at kinks than "right" decides.
     """
-    sx, odd_x, centre_x, last_x, limit_x = known[0], known[1], known[2], known[3], known[4]
-    sy, odd_y, centre_y, last_y, limit_y = known[5], known[6], known[7], known[8], known[9]
-    one, smallest = known[10], known[11]
-    zero = one - one
-    edge = zero if padding == ZEROS else one
-    width = np.int32(last_x) + np.int32(1)
-    careful = False
-    for j in range(count):
-        gx, gy, sign_x, sign_y = coordinates[at + TWO * j], coordinates[at + TWO * j + ONE], one, one
-        if padding == REFLECTION:
-            gx, sign_x = mirrored(gx, one)
-            gy, sign_y = mirrored(gy, one)
-        m, hx, fx = place_axis(gx, sx, odd_x, centre_x, limit_x, one)
-        n, hy, fy = place_axis(gy, sy, odd_y, centre_y, limit_y, one)
-        strange = (not hx >= smallest) | ((not fx >= smallest) & ((fx != zero) | (not smooth)))
-        strange |= (not hy >= smallest) | ((not fy >= smallest) & ((fy != zero) | (not smooth)))
-        if slopes:
-            c0, c1 = _slopes(m, fx, sign_x, last_x, one, edge)
-            d0, d1 = _slopes(n, fy, sign_y, last_y, one, edge)
-            axes[LEFT_SLOPE * size + j], axes[RIGHT_SLOPE * size + j] = c0, c1
-            axes[TOP_SLOPE * size + j], axes[BOTTOM_SLOPE * size + j] = d0, d1
-        m, hx, fx = _pad(m, hx, fx, last_x, one, edge)
-        n, hy, fy = _pad(n, hy, fy, last_y, one, edge)
-        column, row = zero if strange else m, zero if strange else n
-        cells[j] = np.int32(row) * width + np.int32(column)
-        axes[LEFT * size + j], axes[RIGHT * size + j] = hx, fx
-        axes[TOP * size + j], axes[BOTTOM * size + j] = hy, fy
-        care[j] = strange
-        careful |= strange
-    return careful
+    if padding == ZEROS:
+        _place_axes(coordinates, at, count, known, ZEROS, smooth, axes, size, cells)
+    elif padding == BORDER:
+        _place_axes(coordinates, at, count, known, BORDER, smooth, axes, size, cells)
+    else:
+        _place_axes(coordinates, at, count, known, REFLECTION, smooth, axes, size, cells)
