@@ -95,7 +95,8 @@ def coordinate_scale(size: int, align_corners: bool) -> float:
 @scalar
 def half_difference(g: float, s: float, edge: float) -> float:
     """Return (g s - edge)/2, rounded once."""
-    return 0.5 * fused_multiply_add(g, s, -edge)
+    difference: float = fused_multiply_add(g, s, -edge)
+    return 0.5 * difference
 
 
 @scalar

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from autograd_core.threads import get_num_threads, set_num_threads
 from refwarp.benchmarking.entries import Call, Entry, Pair, check_agreement
-from refwarp.compilation import get_num_threads, set_num_threads
 
 # The shortest time of a sample, in seconds; shorter programs are called several times.
 SHORTEST = 5e-3

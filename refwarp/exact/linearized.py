@@ -389,7 +389,10 @@ LEDGER = (
         "misprint",
         "the second X lacks its transpose. The unit of eps is unsaid: pixels here, and three weights allow any other. "
         "Where eps = 0 leaves the plane undetermined, A = 0",
-        (_EXACT + "literal_least_squares", _EXACT + "least_squares", _EXACT + "fit_weights", "refwarp.samplers.plane_fit.fit"),
+        (
+            *(_EXACT + name for name in ("literal_least_squares", "least_squares", "fit_weights")),
+            "refwarp.samplers.plane_fit.fit",
+        ),
         (
             _TESTS + "test_equation_7_as_printed_has_shapes_that_do_not_fit",
             _TESTS + "test_equation_7_as_printed_is_no_least_squares_where_its_shapes_fit",

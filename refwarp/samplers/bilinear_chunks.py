@@ -51,7 +51,7 @@ BLOCK_SIZE = np.uint64(BLOCK + 24)
 
 
 @part
-def _gather(map: Any, plane: int, row: int, cells: Any, count: int, pixels: Any) -> None:
+def _gather(map: Any, plane: Any, row: Any, cells: Any, count: Any, pixels: Any) -> None:
     """Copy the four pixels of each cell. Beyond the last cell, up to three more are read: `cells` holds old ones."""
     for j in range(ZERO, count, FOUR):
         gather_four(map, plane, row, cells, j, pixels, SIZE)
@@ -94,7 +94,7 @@ def forward_chunks(
 
 
 @part
-def _terms(g: float, j: int, axes: Any) -> tuple[float, float]:
+def _terms(g: float, j: Any, axes: Any) -> tuple[float, float]:
     """Return a channel's term of (bilinear.6) in x and in y, without s/2; NaN where a product may have underflowed."""
     k = CORNERS + j
     u00, u01 = np.float64(axes[k]), np.float64(axes[k + SIZE])
@@ -173,7 +173,7 @@ def backward_grid_chunks(
 
 
 @part
-def _scatter(cotangents: Any, at: int, count: int, row: int, cells: Any, weights: Any, plane: Any, lost: Any) -> None:
+def _scatter(cotangents: Any, at: Any, count: Any, row: Any, cells: Any, weights: Any, plane: Any, lost: Any) -> None:
     """Add a block's terms of (bilinear.5) to a plane, in the order of the samples."""
     for j in range(count):
         g, cell = np.float64(cotangents[at + j]), np.uint64(cells[j])

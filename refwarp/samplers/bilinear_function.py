@@ -46,7 +46,7 @@ class Bilinear(Function):
         arguments = argument(input), argument(grid), align_corners, padding
         if _in_chunks(input):
             chunks = batch * -(-rows * columns // bilinear_chunks.CHUNK)
-            known = constants(*input.shape[2:], align_corners, input.dtype)
+            known = constants(input.shape[2], input.shape[3], align_corners, input.dtype)
             run(bilinear_chunks.forward_chunks, chunks, out.size, *arguments, known, out)
         else:
             run(bilinear.forward, batch * rows * columns, out.size, *arguments, out)
@@ -86,12 +86,12 @@ class BilinearGradient(Function):
             if needs[0]:
                 wide = input.dtype == xp.float64
                 planes = ginput.reshape(-1, height * width) if wide else xp.empty((0, 0))
-                arguments = gout, grid, *where, known, planes, ginput
-                run(bilinear_chunks.backward_input_blocks, batch * channels, gout.size, *arguments)
+                scatter = bilinear_chunks.backward_input_blocks
+                run(scatter, batch * channels, gout.size, gout, grid, *where, known, planes, ginput)
             if needs[1]:
                 chunks = batch * -(-grid.shape[1] * grid.shape[2] // bilinear_chunks.CHUNK)
-                arguments = gout, input, grid, *where, kink, known, ggrid
-                run(bilinear_chunks.backward_grid_chunks, chunks, gout.size, *arguments)
+                slopes = bilinear_chunks.backward_grid_chunks
+                run(slopes, chunks, gout.size, gout, input, grid, *where, kink, known, ggrid)
             return ginput, ggrid
         if needs[0]:
             run(bilinear.gather, ginput.size, gout.size, gout, *_sorted(grid, height, width, *where, RIGHT), ginput)
@@ -127,6 +127,6 @@ class BilinearSecondGradient(Function):
         xp, where = array_module(u), (align_corners, padding, kink)
         ggout, ginput, ggrid = xp.empty_like(g), xp.empty_like(u), xp.empty_like(grid)
         run(bilinear.second_gather, ggrid.size // 2, g.size, a, b, g, u, grid, *where, ggout, ggrid)
-        found = _sorted(grid, *u.shape[2:], *where)
+        found = _sorted(grid, u.shape[2], u.shape[3], *where)
         run(bilinear.second_gather_input, ginput.size, g.size, b, g, align_corners, *found, ginput)
         return ggout, ginput, ggrid

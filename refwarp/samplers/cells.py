@@ -118,7 +118,7 @@ def _asks_for_care(hx: float, fx: float, hy: float, fy: float, smallest: float, 
 
 @part
 def _place_chunk(
-    coordinates: Any, at: int, count: int, known: Any, padding: int, weights: Any, size: int, cells: Any
+    coordinates: Any, at: Any, count: Any, known: Any, padding: int, weights: Any, size: Any, cells: Any
 ) -> bool:
     sx, odd_x, centre_x, last_x, limit_x = known[0], known[1], known[2], known[3], known[4]
     sy, odd_y, centre_y, last_y, limit_y = known[5], known[6], known[7], known[8], known[9]
@@ -145,7 +145,7 @@ def _place_chunk(
 
 @part
 def place_chunk(
-    coordinates: Any, at: int, count: int, known: Any, padding: int, weights: Any, size: int, cells: Any
+    coordinates: Any, at: Any, count: Any, known: Any, padding: int, weights: Any, size: Any, cells: Any
 ) -> bool:
     """Place the samples at..at + count, and tell whether some ask for care.
 
@@ -162,13 +162,13 @@ def place_chunk(
 @part
 def _place_axes(
     coordinates: Any,
-    at: int,
-    count: int,
+    at: Any,
+    count: Any,
     known: Any,
     padding: int,
     smooth: bool,
     axes: Any,
-    size: int,
+    size: Any,
     cells: Any,
 ) -> None:
     sx, odd_x, centre_x, last_x, limit_x = known[0], known[1], known[2], known[3], known[4]
@@ -197,13 +197,13 @@ def _place_axes(
 @part
 def place_axes(
     coordinates: Any,
-    at: int,
-    count: int,
+    at: Any,
+    count: Any,
     known: Any,
     padding: int,
     smooth: bool,
     axes: Any,
-    size: int,
+    size: Any,
     cells: Any,
 ) -> None:
     """Place the samples at..at + count, with weights and slopes along each axis in `axes`.

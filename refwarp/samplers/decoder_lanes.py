@@ -31,7 +31,7 @@ def _find_strange(start: int, stop: int, numbers: Any, bounded: bool, strange: A
     """Tell of the rows start to stop whether a number is too small and not 0, or, if bounded, too large or NaN."""
     smallest, largest = numbers.dtype.type(SMALLEST), numbers.dtype.type(LARGEST)
     for row in range(start, stop):
-        small, large = 0, 0  # integers, for these LLVM sums up in vectors
+        small, large = np.int64(0), np.int64(0)  # integers, for these LLVM sums up in vectors
         for i in range(numbers.shape[1]):
             size = abs(numbers[row, i])
             small |= np.int64((size < smallest) & (size != 0))

@@ -14,8 +14,8 @@ import pytest
 
 HERE = Path(__file__).parent
 WITHOUT_SIMULATOR = {**os.environ, "NUMBA_ENABLE_CUDASIM": "0"}
-# What only the CPU runs: chunks in vector instructions, of which CUDA has no need; scatters, where on CUDA pixels gather;
-# and the system of a spline, which is solved on the host.
+# What only the CPU runs: chunks in vector instructions, of which CUDA has no need; scatters, where on CUDA pixels
+# gather; and the system of a spline, which is solved on the host.
 OF_THE_CPU = {
     "grids.matrix_product._pieces",
     "grids.matrix_product._tiles",
