@@ -19,8 +19,9 @@ app = typer.Typer(
     help="Differentiable image warps with hand-derived gradients, proven in exact arithmetic.",
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # "[default: ...]" and "refwarp[cuda]" are no markup
 )
-golden_app = typer.Typer(help="Build, check, export and look into golden files.")
+golden_app = typer.Typer(help="Build, check, export and look into golden files.", rich_markup_mode=None)
 app.add_typer(golden_app, name="golden")
 
 # What typer raises for a wrong command line: click's UsageError, of the package or, in newer versions, of a copy

@@ -158,7 +158,7 @@ def use_backend(name: str) -> _Backend:
     if name == "cuda":
         from refwarp.cuda import check_cuda
 
-        check_cuda()
+        check_cuda("backend")
     chosen = _Backend(_backend)
     _backend = name
     return chosen

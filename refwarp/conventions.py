@@ -58,7 +58,7 @@ from typing import Any
 import numpy as np
 
 from autograd_core import Tensor
-from autograd_core.arrays import is_array
+from autograd_core.arrays import is_array, is_on_device
 from autograd_core.functions import astype
 from autograd_core.tensor import as_tensor
 from refwarp.compilation import scalar
@@ -290,11 +290,22 @@ def check_same_dtype(name: str, array: Any, other_name: str, other: Any) -> None
         )
 
 
+def check_same_library(name: str, array: Any, other_name: str, other: Any) -> None:
+    """Raise TypeError if of two arguments one is NumPy's and one CuPy's: nothing is moved silently."""
+    given, expected = ("CuPy" if is_on_device(as_tensor(each).data) else "NumPy" for each in (array, other))
+    if given != expected:
+        raise TypeError(
+            f"{name}: given an array of {given} while {other_name} is of {expected}, expected one library; "
+            "move one of them with autograd_core.to_device"
+        )
+
+
 def check_maps_and_grid(input: Any, grid: Any) -> None:
     """Raise TypeError or ValueError unless a sampler can take a map (N, C, H, W) and a grid (N, H_out, W_out, 2)."""
     check_array("input", input, "(N, C, H, W)", (None, None, None, None))
     check_array("grid", grid, "(N, H_out, W_out, 2)", (None, None, None, 2))
     check_same_dtype("grid", grid, "input", input)
+    check_same_library("grid", grid, "input", input)
     if grid.shape[0] != input.shape[0]:
         raise ValueError(f"grid: given N = {grid.shape[0]} while input has N = {input.shape[0]}, expected the same")
     if 0 in input.shape[2:]:

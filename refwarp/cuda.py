@@ -10,20 +10,18 @@ The simulator (NUMBA_ENABLE_CUDASIM=1) runs the same kernels without a GPU, as t
 
 from __future__ import annotations
 
-import os
 import sys
+import warnings
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
-# A small map fills no GPU; Numba would warn of each. Read when numba.cuda is imported.
-os.environ.setdefault("NUMBA_CUDA_LOW_OCCUPANCY_WARNINGS", "0")
+import numba
+import numpy as np
+from numba import cuda
 
-import numba  # noqa: E402
-import numpy as np  # noqa: E402
-from numba import cuda  # noqa: E402
-
-from refwarp import compilation  # noqa: E402
+from autograd_core.arrays import is_on_device
+from refwarp import compilation
 
 SIMULATED = bool(numba.config.ENABLE_CUDASIM)
 # A few multiprocessors' fill; what the simulator can do in a moment.
@@ -35,11 +33,11 @@ _kernels: dict[Any, Any] = {}
 _parts: dict[Any, Any] = {}
 
 
-def check_cuda() -> None:
-    """Raise RuntimeError unless there is a GPU, or its simulator."""
+def check_cuda(argument: str) -> None:
+    """Raise RuntimeError, naming the argument that asked for it, unless there is a GPU, or its simulator."""
     if not SIMULATED and not cuda.is_available():
         raise RuntimeError(
-            "backend: given 'cuda', but Numba finds no CUDA device; install a driver and the extra refwarp[cuda], "
+            f"{argument}: given 'cuda', but Numba finds no CUDA device; install a driver and the extra refwarp[cuda], "
             "or set NUMBA_ENABLE_CUDASIM=1 to run the kernels in CUDA's simulator"
         )
 
@@ -77,6 +75,14 @@ def cuda_kernel(compiled: Any) -> Any:
     return _kernels[compiled]
 
 
+def _stream(arguments: tuple[Any, ...]) -> Any:
+    """Return the stream to launch on: CuPy's current one, if arrays are CuPy's, else the default."""
+    if not any(is_on_device(value) for value in arguments):
+        return 0
+    current = sys.modules["cupy"].cuda.get_current_stream().ptr
+    return cuda.external_stream(current) if current else 0
+
+
 def launch(kernel: Callable[..., None], count: int, *arguments: Any) -> None:
     """Run `kernel(0, count, *arguments)` on CUDA.
 
@@ -87,7 +93,9 @@ def launch(kernel: Callable[..., None], count: int, *arguments: Any) -> None:
         return
     there = [cuda.to_device(value) if isinstance(value, np.ndarray) else value for value in arguments]
     blocks = min(-(-count // _THREADS), _BLOCKS)
-    cuda_kernel(kernel)[blocks, _THREADS](0, count, *there)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Grid size")  # of a map too small to fill the GPU
+        cuda_kernel(kernel)[blocks, _THREADS, _stream(arguments)](0, count, *there)
     for value, copied in zip(arguments, there, strict=True):
         if isinstance(value, np.ndarray) and value.flags.writeable:
             copied.copy_to_host(value)

@@ -25,7 +25,7 @@ import numpy as np
 
 from autograd_core.arrays import array_module, is_array
 from autograd_core.tensor import Tensor, as_tensor
-from refwarp.conventions import check_array, check_option, check_same_dtype, coordinate_scale
+from refwarp.conventions import check_array, check_option, check_same_dtype, check_same_library, coordinate_scale
 from refwarp.grids.affine import target_coordinate
 
 
@@ -161,6 +161,7 @@ def auxiliary_grid(
     if not (is_array(noise) or isinstance(noise, Tensor)):
         raise TypeError(f"noise: given {type(noise).__name__}, expected a numpy.random.Generator or an array of noise")
     check_array("noise", noise, "(2, N, H_out, W_out, K, 2)", (2, *points.shape[:3], count, 2))
+    check_same_library("noise", noise, "grid", grid)
     displacement, scatter = as_tensor(noise).data.astype(np.float64)
     displacement *= xp.asarray(numbers("deviation", deviation, 2))
     scatter *= xp.asarray(numbers("collapse_deviation", collapse_deviation, 2))
@@ -173,5 +174,6 @@ def auxiliary_grid(
     else:
         check_array("theta", theta, "(N, 2, 3)", (points.shape[0], 2, 3))
         check_same_dtype("theta", theta, "grid", grid)
+        check_same_library("theta", theta, "grid", grid)
         displaced = _displaced_affine(as_tensor(theta).data.astype(np.float64), displacement, align_corners)
     return (displaced + scatter * _pitch(xp, (height, width), align_corners)).astype(grid.dtype)  # (LMS 8), (LMS 9)

@@ -25,8 +25,10 @@ from autograd_core import Function, Tensor
 from autograd_core.arrays import array_module
 from autograd_core.function import Context
 from autograd_core.functions import astype, clip, reshape, where
+from refwarp.compilation import runs_on_cuda
 from refwarp.conventions import KINKS, apply_as_given, check_array, check_option, check_same_dtype, check_size
 from refwarp.samplers.decoder import Decode
+from refwarp.samplers.taps import gather_taps
 
 FILLS = ("zeros", "previous", "neighbours")
 
@@ -82,7 +84,11 @@ class Scatter(Function):
     @staticmethod
     def forward(ctx: Context, x: Any, *, places: Any, size: int) -> Any:
         """Add."""
-        out = np.zeros((*x.shape[:2], size))
+        xp = array_module(x)
+        out = xp.zeros((*x.shape[:2], size))
+        if runs_on_cuda(x):
+            gather_taps(x, places[..., None], xp.ones((*places.shape, 1)), out, xp.empty_like(out))
+            return out
         images, channels = np.ogrid[: x.shape[0], : x.shape[1]]
         np.add.at(out, (images[..., None], channels[..., None], places[:, None]), x)
         return out
@@ -99,7 +105,7 @@ class Gather(Function):
     @staticmethod
     def forward(ctx: Context, x: Any, *, places: Any, size: int) -> Any:
         """Take."""
-        return np.take_along_axis(x, places[:, None], axis=2)
+        return array_module(x).take_along_axis(x, places[:, None], axis=2)
 
     @staticmethod
     def backward(ctx: Context, gout: Tensor) -> Tensor:
@@ -109,7 +115,8 @@ class Gather(Function):
 
 def _corners(x: Tensor, size: int) -> list[tuple[Any, Tensor]]:
     """Return the two pixels around each coordinate, and their weights (released.1), (released.2)."""
-    low, high = (np.clip(np.floor(x.data) + a, 0, size - 1) for a in (0, 1))
+    xp = array_module(x.data)
+    low, high = (xp.clip(xp.floor(x.data) + a, 0, size - 1) for a in (0, 1))
     return [(low.astype(np.int64), Tensor(high) - x), (high.astype(np.int64), x - Tensor(low))]
 
 
@@ -119,15 +126,15 @@ def released_decode(values: Tensor, grid: Tensor, previous: Tensor | None, heigh
     The gradients are those of the program as a composition of its steps: floor and the comparison with 1e-5 are
     constants. A source at a coordinate that is not finite, where the program's integers are undefined, is left out.
     """
-    batch, channels = values.shape[:2]
+    xp, (batch, channels) = array_module(grid.data), values.shape[:2]
     count = values.shape[2] * values.shape[3]
-    finite = np.isfinite(grid.data).all(axis=3)
+    finite = xp.isfinite(grid.data).all(axis=3)
     points = where(Tensor(finite[..., None]), grid, 0.0)
     columns = _corners(reshape((points[..., 0] + 1.0) * (0.5 * width), (batch, 1, count)), width)
     rows = _corners(reshape((points[..., 1] + 1.0) * (0.5 * height), (batch, 1, count)), height)
     there = Tensor(finite.reshape(batch, 1, count))
     v = where(there, reshape(values, (batch, channels, count)), 0.0)
-    total, weight = Tensor(np.zeros((1, 1, 1))), Tensor(np.zeros((1, 1, 1)))
+    total, weight = Tensor(xp.zeros((1, 1, 1))), Tensor(xp.zeros((1, 1, 1)))
     for m, wx in columns:
         for n, wy in rows:
             options = {"places": (n * width + m)[:, 0], "size": height * width}

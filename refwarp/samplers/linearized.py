@@ -61,6 +61,7 @@ from refwarp.conventions import (
     check_maps_and_grid,
     check_option,
     check_same_dtype,
+    check_same_library,
     coordinate_scale,
 )
 from refwarp.samplers import plane_fit, plane_fit_chunks
@@ -126,7 +127,7 @@ class Planes(Function):
         fit = samples.fit_arguments((height, width))
         options = samples.align_corners, samples.padding
         work, source = value.size * (1 + count), argument(input)
-        if runs_on_cuda(input) or not plane_fit_chunks.takes_chunks((height, width), count, *options):
+        if runs_on_cuda(source, *fit) or not plane_fit_chunks.takes_chunks((height, width), count, *options):
             run(plane_fit.planes, batch * pixels, work, source, *fit, *options, value, slope)
             return value, slope
         surrounded = xp.empty(plane_fit_chunks.surrounded_shape(input.shape))
@@ -316,7 +317,9 @@ def linearized_sample(
         raise TypeError(f"auxiliary: given {given}, expected an array, as auxiliary_grid makes it, or a Generator")
     check_array("auxiliary", auxiliary, "(N, H_out, W_out, K, 2)", (*grid.shape[:3], None, 2))
     check_same_dtype("auxiliary", auxiliary, "grid", grid)
+    check_same_library("auxiliary", auxiliary, "grid", grid)
     if is_array(mask):
+        check_same_library("mask", mask, "grid", grid)
         if mask.dtype != bool or mask.shape != auxiliary.shape[:4]:
             raise ValueError(f"mask: given {mask.dtype}{mask.shape}, expected bool{auxiliary.shape[:4]}")
     elif not isinstance(mask, str) or mask not in MASKS:

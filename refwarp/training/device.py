@@ -24,8 +24,12 @@ def check_device(device: str) -> None:
             f"device: given {device!r}, but CuPy finds no GPU ({error}); install a driver, or give 'cpu'"
         ) from error
     if device == "cuda":
-        from refwarp.cuda import SIMULATED
+        from refwarp.cuda import SIMULATED, check_cuda
 
+        try:
+            check_cuda("device")
+        except RuntimeError as error:
+            raise ValueError(str(error)) from error
         if SIMULATED:
             raise ValueError(
                 "device: given 'cuda', but CUDA's simulator cannot take CuPy's arrays; unset NUMBA_ENABLE_CUDASIM"

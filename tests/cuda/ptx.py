@@ -79,7 +79,7 @@ def all_kernels():
 def main(dtype):
     """Run cases, compile what they launched, and print it."""
     dispatcher.get_current_device = lambda: type("Device", (), {"compute_capability": CAPABILITY})
-    refwarp.cuda.check_cuda, refwarp.cuda.launch = lambda: None, launch
+    refwarp.cuda.check_cuda, refwarp.cuda.launch = lambda argument: None, launch
     cases = read(SUITE).cases
     with load("refwarp") as target, refwarp.use_backend("cuda"):
         found = verify(cases, target, Selection([dtype], cases=few_of_each_kind(cases)))

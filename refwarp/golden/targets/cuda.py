@@ -5,15 +5,30 @@ Whoever starts the process says, by NUMBA_ENABLE_CUDASIM, whether that is a GPU 
 
 from __future__ import annotations
 
-from numba import cuda
+from collections.abc import Callable
+from typing import Any
 
 from refwarp.compilation import use_backend
-from refwarp.cuda import SIMULATED
+from refwarp.cuda import SIMULATED, cuda
+from refwarp.golden.operations import OPERATIONS
 from refwarp.golden.targets import refwarp as own
-from refwarp.golden.targets.refwarp import *  # noqa: F403  # the functions, whatever they are
+from refwarp.golden.targets.refwarp import CHOICES, DTYPES
+
+__all__ = ["CHOICES", "DTYPES", "VERSION"]
 
 if not cuda.is_available():
     raise ImportError("Numba finds no GPU; install a driver and `refwarp[cuda]`, or give 'refwarp:simulator'")
-use_backend("cuda")  # for the whole process: the reverse sweep runs there too
 
 VERSION = own.VERSION if SIMULATED else f"{own.VERSION} on {cuda.get_current_device().name}"
+
+
+def _on_cuda(function: Callable[..., Any]) -> Callable[..., Any]:
+    def on_cuda(*arrays: Any, **options: Any) -> Any:
+        with use_backend("cuda"):  # for the reverse sweep, too
+            return function(*arrays, **options)
+
+    return on_cuda
+
+
+_NAMES = [call.function(operation) for operation, calls in OPERATIONS.items() for call in calls]
+globals().update({name: _on_cuda(getattr(own, name)) for name in _NAMES})
