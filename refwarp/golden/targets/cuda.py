@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from numba import cuda
+
 from refwarp.compilation import use_backend
-from refwarp.cuda import SIMULATED, cuda
+from refwarp.cuda import SIMULATED
 from refwarp.golden.operations import OPERATIONS
 from refwarp.golden.targets import refwarp as own
 from refwarp.golden.targets.refwarp import CHOICES, DTYPES
