@@ -88,7 +88,7 @@ def weighted(gout: float, scale: float, slope0: float, w0: float, slope1: float,
     product = gout * inner
     if TINY <= abs(inner) and TINY <= abs(product) <= HUGE:
         return product
-    if gout == 0.0 or (slope0 == 0.0 and slope1 == 0.0):
+    if (gout == 0.0 and abs(inner) <= HUGE) or (slope0 == 0.0 and slope1 == 0.0):
         return product
     return scaled_dot(gout, scale, slope0, w0, slope1, w1)
 

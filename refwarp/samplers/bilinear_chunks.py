@@ -5,9 +5,9 @@ pixels are gathered, and weighted:
 
     V_c(i) = (U(n, m) w00 + U(n, m+1) w01) + (U(n+1, m) w10 + U(n+1, m+1) w11)                (bilinear.2)
 
-Gradients are computed in float64: for float32 data that leaves nothing to compensate; sums of float64 data carry their
-rounding errors along. Map gradients are summed plane by plane, by one thread each. What is marked for care, and what
-came out not finite, is computed once more as `bilinear` does it.
+Weights apart, all is computed in float64: for float32 data that leaves nothing to compensate; sums of float64 data
+carry their rounding errors along. Map gradients are summed plane by plane, by one thread each. What is marked for care,
+and what came out not finite, is computed once more as `bilinear` does it.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import numpy as np
 from refwarp.arithmetic import compensated, two_sum
 from refwarp.compilation import kernel, part
 from refwarp.conventions import HUGE, RIGHT, TINY, coordinate_scale
+from refwarp.intrinsics import fused_multiply_add as fma
 from refwarp.intrinsics import gather_four
 from refwarp.samplers.bilinear import grid_gradient, sample, scatter
 from refwarp.samplers.cells import (
@@ -79,11 +80,12 @@ def forward_chunks(
             plane, at = np.uint64((b * channels + c) * pixels), np.uint64((b * channels + c) * samples + first)
             _gather(u, plane, row, cells, count, corners)
             for j in range(count):
-                top = corners[j] * weights[j] + corners[SIZE + j] * weights[SIZE + j]
-                bottom = corners[TWO * SIZE + j] * weights[TWO * SIZE + j]
-                bottom += corners[THREE * SIZE + j] * weights[THREE * SIZE + j]
-                flat[at + j] = top + bottom  # (bilinear.2)
-                careful |= not abs(top + bottom) < np.inf
+                value = np.float64(corners[j]) * np.float64(weights[j])
+                value = fma(np.float64(corners[SIZE + j]), np.float64(weights[SIZE + j]), value)
+                last = np.float64(corners[TWO * SIZE + j]) * np.float64(weights[TWO * SIZE + j])
+                last = fma(np.float64(corners[THREE * SIZE + j]), np.float64(weights[THREE * SIZE + j]), last)
+                flat[at + j] = value + last  # (bilinear.2)
+                careful |= not abs(value + last) < np.inf
         if careful:
             for i in range(first, first + int(count)):
                 strange = False
@@ -160,11 +162,11 @@ def backward_grid_chunks(
                     sums[SIZE + j] += y
         careful = False
         for j in range(count):
-            x, y = sums[j], sums[SIZE + j]
-            if wide:
-                x, y = x + sums[TWO * SIZE + j], y + sums[THREE * SIZE + j]
-            flat[point + TWO * j], flat[point + TWO * j + ONE] = x * sx, y * sy
-            careful |= not ((abs(x * sx) < np.inf) & (abs(y * sy) < np.inf))
+            x, y = sums[j] * sx, sums[SIZE + j] * sy
+            if wide:  # the sum and its product with s/2 are one rounding
+                x, y = fma(sums[j], sx, sums[TWO * SIZE + j] * sx), fma(sums[SIZE + j], sy, sums[THREE * SIZE + j] * sy)
+            flat[point + TWO * j], flat[point + TWO * j + ONE] = x, y
+            careful |= not ((abs(x) < np.inf) & (abs(y) < np.inf))
         if careful:
             for i in range(first, first + int(count)):
                 k = 2 * (b * samples + i)

@@ -19,7 +19,8 @@ from refwarp.samplers.gathering import sort_samples
 
 
 def _in_chunks(input: Any) -> bool:
-    return takes_chunks(*input.shape[2:]) and not runs_on_cuda(input)
+    _, channels, height, width = input.shape
+    return channels > 0 and takes_chunks(height, width) and not runs_on_cuda(input)
 
 
 def _sorted(

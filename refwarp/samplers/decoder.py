@@ -63,7 +63,7 @@ class Decode(Function):
         ctx: Context, values: Any, grid: Any, *, height: int, width: int, align_corners: bool, kink: int
     ) -> Any:
         """Compute (DTN 6), (DTN 7)."""
-        if are_ordinary(values) and are_ordinary(grid, bounded=False):
+        if values.size and are_ordinary(values) and are_ordinary(grid, bounded=False):
             out, sums = decoder_lanes.decode(values, grid, height, width, align_corners)
             ctx.save(out, sums)
             return out, (sums != 0.0)[:, None]

@@ -87,7 +87,7 @@ class Scatter(Function):
         xp = array_module(x)
         out = xp.zeros((*x.shape[:2], size))
         if runs_on_cuda(x):
-            gather_taps(x, places[..., None], xp.ones((*places.shape, 1)), out, xp.empty_like(out))
+            gather_taps(x, places[..., None], xp.ones((*places.shape, 1)), out, xp.zeros_like(out))
             return out
         images, channels = np.ogrid[: x.shape[0], : x.shape[1]]
         np.add.at(out, (images[..., None], channels[..., None], places[:, None]), x)

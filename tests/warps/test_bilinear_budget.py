@@ -199,6 +199,23 @@ def test_many_samples_of_one_pixel_and_many_channels():
     assert worst_share(ggrid.data[0], truth, VALUE, "float64") <= 1
 
 
+def test_roundings_that_all_go_one_way():
+    """Found by search: pixels and cotangents on which six roundings in a row would go the same way, and nearly did."""
+    number = float.fromhex
+    rng = np.random.default_rng(0)
+    narrow = np.zeros((1, 1, 37, 37), np.float32)
+    narrow[0, 0, 31, 23], narrow[0, 0, 31, 24] = number("0x1.0007ecp+0"), number("0x1.554af4p-26")
+    narrow[0, 0, 32, 23] = number("0x1.fff718p-25")
+    at = np.array([[[[number("0x1.3e4432p-2"), number("0x1.759e62p-1")]]]], np.float32)
+    wide = np.zeros((1, 2, 33, 33))
+    wide[0, 0, 16, 16], wide[0, 0, 16, 17] = number("-0x1.0000218def417p-53"), number("0x1.00000007bf19ap+0")
+    wide[0, 0, 17, 17], wide[0, 1, 16, 17] = number("0x1.00003b5f71ee5p-53"), 2.0**-60
+    cases = [Case(narrow, at, rng, False), Case(-narrow, at, rng, False)]
+    cases.append(Case(wide, np.array([[[[0.02, number("0x1.f07becf55bc20p-6")]]]]), rng, False))
+    cases[-1].gout = np.array([number("0x1.00000075eaf47p+0"), number("0x1.000007bc71c9bp+7")]).reshape(1, 2, 1, 1)
+    assert max(max(case.run().shares(second=False)) for case in cases) <= 1
+
+
 def test_the_judge_notices_one_unit_in_the_last_place_too_many():
     exact_sum = Sum(fractions([1.0, 2.0]))
     # k = 2 and M = 3: the budget is 5 u 3 = 15 u, and the floats near 3 lie 4 u apart.

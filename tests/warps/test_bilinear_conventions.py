@@ -221,3 +221,23 @@ def test_wrong_arguments_of_the_grid_are_named(theta, size, error, words):
 def test_a_wrong_number_of_threads_is_named(count):
     with pytest.raises(ValueError, match="count: given .*, expected an integer >= 1"):
         refwarp.set_num_threads(count)
+
+
+@pytest.mark.parametrize("width", [1, 2])
+def test_without_channels_an_undefined_sample_still_has_an_undefined_gradient(width):
+    """In a map that is sampled in chunks, and in one that is not."""
+    grid = Tensor(np.array([[[[np.nan, 0.0], [0.0, 0.0]]]]), requires_grad=True)
+    out = refwarp.grid_sample(np.zeros((1, 0, 2, width)), grid)
+    (ggrid,) = grad(out, (grid,), Tensor(np.zeros((1, 0, 1, 2))))
+    np.testing.assert_array_equal(ggrid.data, [[[[np.nan, np.nan], [0.0, 0.0]]]])
+
+
+@pytest.mark.parametrize("kink", ["right", "left", "central", "literal"])
+def test_no_cotangent_gives_no_gradient_however_steep_the_map(kink):
+    """Its slope times s/2 is beyond the largest float, but finite times nothing is nothing."""
+    input = np.zeros((1, 1, 2, 1025))
+    input[..., 512], input[..., 513] = -1e306, 1e306
+    grid = Tensor(np.zeros((1, 1, 1, 2)), requires_grad=True)
+    out = refwarp.grid_sample(input, grid, align_corners=True, kink=kink)
+    (ggrid,) = grad(out, (grid,), Tensor(np.zeros(out.shape)))
+    assert not ggrid.data.any()

@@ -1,9 +1,12 @@
 """A strict stand-in for CuPy, for machines without a GPU.
 
 Its arrays refuse what CuPy's refuse: to meet a NumPy array in an operation, and to be turned into one by anything but
-`get()`. Its module lacks what CuPy 14 lacks. What CuPy's own functions do, only a machine with a GPU can tell.
+`get()`. Its module lacks what CuPy 14 lacks, and NumPy's functions hand over to it, as to CuPy. What CuPy's own
+functions do, only a machine with a GPU can tell.
 """
 
+import functools
+import sys
 import types
 
 import numpy as np
@@ -17,7 +20,7 @@ ABSENT = {
 
 METHODS = {
     "all", "any", "argmax", "astype", "copy", "item", "max", "mean", "min", "ravel", "reshape", "squeeze", "sum",
-    "swapaxes", "tobytes", "transpose",
+    "swapaxes", "tobytes", "transpose", "view",
 }  # fmt: skip
 
 ATTRIBUTES = {"T", "dtype", "imag", "itemsize", "ndim", "real", "shape", "size", "strides"}
@@ -43,7 +46,9 @@ class DeviceArray(np.lib.mixins.NDArrayOperatorsMixin):
         return out[0]
 
     def __array_function__(self, function, kinds, arguments, options):
-        raise TypeError(f"numpy.{function.__name__} was given a device array")
+        module = functools.reduce(getattr, function.__module__.split(".")[1:], sys.modules["cupy"])
+        of_library = getattr(module, function.__name__, None)
+        return of_library(*arguments, **options) if of_library else NotImplemented
 
     def __getattr__(self, name):
         if name in ATTRIBUTES:
@@ -87,6 +92,8 @@ def to_host(value, refuse=True):
 
 def to_device(value):
     """Return what a function of CuPy returns in the place of `value`: arrays, also of no axes, and no NumPy scalars."""
+    if isinstance(value, list | tuple):
+        return type(value)(map(to_device, value))
     return DeviceArray(np.asarray(value)) if isinstance(value, np.ndarray | np.generic) else value
 
 
@@ -119,7 +126,10 @@ def library():
     def find(name):
         if name in ABSENT or name.startswith("__"):
             raise AttributeError(f"module 'cupy' has no attribute {name!r}")
-        return DeviceFunction(getattr(np, name), refuse=name not in ("array", "asarray"))
+        found = getattr(np, name)
+        if isinstance(found, type) or not callable(found):  # a dtype, a constant
+            return found
+        return DeviceFunction(found, refuse=name not in ("array", "asarray"))
 
     module = types.ModuleType("cupy")
     module.ndarray = DeviceArray
