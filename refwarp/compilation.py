@@ -19,6 +19,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -117,21 +118,12 @@ def argument(array: Any) -> Any:
 _backend = "cpu"
 
 
-class _Backend:
-    """The backend chosen; leaving a `with` block returns to the one before."""
-
-    def __init__(self, before: str) -> None:
-        self._before = before
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *reason: object) -> None:
-        global _backend
-        _backend = self._before
+def _set_backend(name: str) -> None:
+    global _backend
+    _backend = name
 
 
-def use_backend(name: str) -> _Backend:
+def use_backend(name: str) -> ExitStack:
     """Choose where kernels run on NumPy arrays; CuPy arrays always stay on their GPU.
 
     Parameters
@@ -152,16 +144,16 @@ def use_backend(name: str) -> _Backend:
     RuntimeError
         If CUDA is asked for and there is none; the message says what is missing.
     """
-    global _backend
     if name not in ("cpu", "cuda"):
         raise ValueError(f"backend: given {name!r}, expected 'cpu' or 'cuda'")
     if name == "cuda":
         from refwarp.cuda import check_cuda
 
         check_cuda("backend")
-    chosen = _Backend(_backend)
-    _backend = name
-    return chosen
+    former = ExitStack()  # which does nothing unless a `with` block ends
+    former.callback(_set_backend, _backend)
+    _set_backend(name)
+    return former
 
 
 # Fewer elements than this are not worth waking a thread for.

@@ -20,7 +20,7 @@ import numba
 import numpy as np
 from numba import cuda
 
-from autograd_core.arrays import is_on_device
+from autograd_core.arrays import array_module
 from refwarp import compilation
 
 SIMULATED = bool(numba.config.ENABLE_CUDASIM)
@@ -77,9 +77,8 @@ def cuda_kernel(compiled: Any) -> Any:
 
 def _stream(arguments: tuple[Any, ...]) -> Any:
     """Return the stream to launch on: CuPy's current one, if arrays are CuPy's, else the default."""
-    if not any(is_on_device(value) for value in arguments):
-        return 0
-    current = sys.modules["cupy"].cuda.get_current_stream().ptr
+    xp = array_module(*arguments)
+    current = 0 if xp is np else xp.cuda.get_current_stream().ptr
     return cuda.external_stream(current) if current else 0
 
 

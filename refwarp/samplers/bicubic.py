@@ -39,6 +39,7 @@ from autograd_core.function import Context
 from refwarp.arithmetic import compensated, two_sum
 from refwarp.compilation import argument, items, kernel, run, runs_on_cuda
 from refwarp.conventions import coordinate_scale, is_undefined, pixel_of
+from refwarp.samplers.cells import constants
 from refwarp.samplers.cubic import (
     A,
     along_rows,
@@ -54,7 +55,7 @@ from refwarp.samplers.cubic import (
     window,
 )
 from refwarp.samplers.taps import gather_taps, total
-from refwarp.samplers.windows import CHUNK, backward_grid, backward_input, constants, forward, takes_windows
+from refwarp.samplers.windows import CHUNK, backward_grid, backward_input, forward, takes_windows
 
 # ---- kernels: an item is a sample ----
 

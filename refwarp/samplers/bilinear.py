@@ -105,6 +105,16 @@ def _pixel(map: Any, b: int, c: int, n: int, m: int) -> float:
 
 
 @part
+def cell_value(map: Any, b: int, c: int, x: Axis, y: Axis) -> float:
+    """Return (bilinear.2) in the cell of a sample that reads x and y."""
+    m, hx, fx, px0, px1, _, _, _ = x
+    n, hy, fy, py0, py1, _, _, _ = y
+    u00, u01 = _pixel(map, b, c, n, m) * px0 * py0, _pixel(map, b, c, n, m + 1) * px1 * py0
+    u10, u11 = _pixel(map, b, c, n + 1, m) * px0 * py1, _pixel(map, b, c, n + 1, m + 1) * px1 * py1
+    return blend(u00, u01, u10, u11, hx, fx, hy, fy)
+
+
+@part
 def sample(b: int, i: int, j: int, input: Any, grid: Any, align_corners: bool, padding: int, out: Any) -> None:
     """Compute (bilinear.2) for one sample, in all channels."""
     _, channels, height, width = input.shape
@@ -113,28 +123,28 @@ def sample(b: int, i: int, j: int, input: Any, grid: Any, align_corners: bool, p
         for c in range(channels):
             out[b, c, i, j] = np.nan
         return
-    m, hx, fx, px0, px1, _, _, _ = read_axis(gx, width, align_corners, padding, RIGHT)
-    n, hy, fy, py0, py1, _, _, _ = read_axis(gy, height, align_corners, padding, RIGHT)
-    outside = m == OUTSIDE or n == OUTSIDE
+    x = read_axis(gx, width, align_corners, padding, RIGHT)
+    y = read_axis(gy, height, align_corners, padding, RIGHT)
+    outside = x[0] == OUTSIDE or y[0] == OUTSIDE
     for c in range(channels):
-        if outside:
-            out[b, c, i, j] = 0.0
-            continue
-        u00, u01 = _pixel(input, b, c, n, m) * px0 * py0, _pixel(input, b, c, n, m + 1) * px1 * py0
-        u10, u11 = _pixel(input, b, c, n + 1, m) * px0 * py1, _pixel(input, b, c, n + 1, m + 1) * px1 * py1
-        out[b, c, i, j] = blend(u00, u01, u10, u11, hx, fx, hy, fy)
+        out[b, c, i, j] = 0.0 if outside else cell_value(input, b, c, x, y)
+
+
+@part
+def accumulate(plane: Any, lost: Any, at: Any, term: float) -> None:
+    """Add a term to an element of a flat plane; and what that loses to another plane, if there is one."""
+    if lost.size == 0:
+        plane[at] += term
+    else:
+        plane[at], remainder = two_sum(plane[at], term)
+        lost[at] += remainder
 
 
 @part
 def _add(plane: Any, lost: Any, height: int, width: int, n: int, m: int, term: float) -> None:
-    """Add a term to a pixel of a plane, if it has that one; and what that loses to another plane, if there is one."""
+    """Add a term to a pixel of a flat plane, if it has that one."""
     if 0 <= n < height and 0 <= m < width:
-        at = n * width + m
-        if lost.size == 0:
-            plane[at] += term
-        else:
-            plane[at], remainder = two_sum(plane[at], term)
-            lost[at] += remainder
+        accumulate(plane, lost, n * width + m, term)
 
 
 @part

@@ -21,7 +21,7 @@ from refwarp.compilation import kernel, part
 from refwarp.conventions import HUGE, RIGHT, TINY, coordinate_scale
 from refwarp.intrinsics import fused_multiply_add as fma
 from refwarp.intrinsics import gather_four
-from refwarp.samplers.bilinear import grid_gradient, sample, scatter
+from refwarp.samplers.bilinear import accumulate, grid_gradient, sample, scatter
 from refwarp.samplers.cells import (
     BOTTOM,
     BOTTOM_SLOPE,
@@ -181,12 +181,7 @@ def _scatter(cotangents: Any, at: Any, count: Any, row: Any, cells: Any, weights
         g, cell = np.float64(cotangents[at + j]), np.uint64(cells[j])
         for k in range(4):
             term = g * np.float64(weights[np.uint64(k) * BLOCK_SIZE + j])
-            p = cell + (ZERO, ONE, row, row + ONE)[k]
-            if lost.size == 0:
-                plane[p] += term
-            else:
-                plane[p], remainder = two_sum(plane[p], term)
-                lost[p] += remainder
+            accumulate(plane, lost, cell + (ZERO, ONE, row, row + ONE)[k], term)
 
 
 @kernel

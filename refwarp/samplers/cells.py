@@ -34,18 +34,22 @@ LEFT, RIGHT, TOP, BOTTOM, LEFT_SLOPE, RIGHT_SLOPE, TOP_SLOPE, BOTTOM_SLOPE = (np
 
 
 
+def is_exact(height: int, width: int) -> bool:
+    """Tell whether the coordinates of a map are exact in float32, and its indices need no more than 31 bits."""
+    return max(height, width) < 2**22 and height * width < 2**31
+
+
 def takes_chunks(height: int, width: int) -> bool:
-    """Tell whether a map has two pixels along each axis, coordinates exact in float32, and indices of up to 31 bits."""
-    return min(height, width) >= 2 and max(height, width) < 2**22 and height * width < 2**31
+    """Tell whether a map can be sampled in chunks: it has two pixels along each axis, and is exact."""
+    return min(height, width) >= 2 and is_exact(height, width)
 
 
 def constants(height: int, width: int, align_corners: bool, dtype: Any) -> Any:
     """Return what (cells.1) and (cells.2) need to know of a map, in the dtype of the data."""
     found = []
     for size in (width, height):
-        odd = (size - 1) % 2
-        scale = coordinate_scale(size, align_corners)
-        found += [0.5 * scale, 0.5 * odd, (size - 1 - odd) // 2, size - 1, 1.0 + 4.0 / scale]
+        odd, scale = (size - 1) % 2, coordinate_scale(size, align_corners)
+        found += [0.5 * scale, 0.5 * odd, (size - 1 - odd) // 2, size - 1, 1.0 + 8.0 / scale]
     smallest = {np.dtype(np.float32): 2.0**-60, np.dtype(np.float64): 2.0**-450}[np.dtype(dtype)]
     return np.array([*found, 1.0, smallest, np.nan], dtype)
 
@@ -106,7 +110,7 @@ def _slopes(n: float, f: float, off: float, sign: float, one: float, padding: in
 
 
 @scalar
-def _asks_for_care(hx: float, fx: float, hy: float, fy: float, smallest: float, one: float, smooth: bool) -> bool:
+def asks_for_care(hx: float, fx: float, hy: float, fy: float, smallest: float, one: float, smooth: bool) -> bool:
     """Tell whether a weight is no number, or so small that products may underflow; unless smooth, also the weight 0."""
     zero = one - one
     if smooth:
@@ -132,7 +136,7 @@ def _place_chunk(
             gy, _ = mirrored(gy, one)
         m, hx, fx = place_axis(gx, sx, odd_x, centre_x, limit_x, one)
         n, hy, fy = place_axis(gy, sy, odd_y, centre_y, limit_y, one)
-        strange = _asks_for_care(hx, fx, hy, fy, smallest, one, True)
+        strange = asks_for_care(hx, fx, hy, fy, smallest, one, True)
         column, _, hx, fx = _pad(m, hx, fx, last_x, one, padding)
         row, _, hy, fy = _pad(n, hy, fy, last_y, one, padding)
         hx, fx = undefined if strange else hx, undefined if strange else fx
@@ -182,7 +186,7 @@ def _place_axes(
             gy, sign_y = mirrored(gy, one)
         m, hx, fx = place_axis(gx, sx, odd_x, centre_x, limit_x, one)
         n, hy, fy = place_axis(gy, sy, odd_y, centre_y, limit_y, one)
-        strange = _asks_for_care(hx, fx, hy, fy, smallest, one, smooth)
+        strange = asks_for_care(hx, fx, hy, fy, smallest, one, smooth)
         column, off_x, left, right = _pad(m, hx, fx, last_x, one, padding)
         row, off_y, top, bottom = _pad(n, hy, fy, last_y, one, padding)
         cells[j] = np.int32(row) * width + np.int32(column)

@@ -30,8 +30,9 @@ from refwarp.arithmetic import compensated, two_sum
 from refwarp.compilation import argument, items, kernel, run, runs_on_cuda, scalar
 from refwarp.conventions import OUTSIDE, REFLECTION, ZEROS, coordinate_scale, fold, is_undefined, pixel_of
 from refwarp.intrinsics import fused_multiply_add
+from refwarp.samplers.cells import is_exact
 from refwarp.samplers.gathering import sort_samples
-from refwarp.samplers.nearest_chunks import CHUNK, backward, constants, forward, takes_chunks
+from refwarp.samplers.nearest_chunks import CHUNK, backward, constants, forward
 
 TIES = ("even", "up")
 EVEN, UP = range(2)
@@ -133,7 +134,7 @@ class Nearest(Function):
         """Compute (nearest.1)."""
         (batch, channels, height, width), (_, rows, columns, _) = input.shape, grid.shape
         out = array_module(input).empty((batch, channels, rows, columns), input.dtype)
-        if runs_on_cuda(input) or not takes_chunks(height, width):
+        if runs_on_cuda(input) or not is_exact(height, width):
             options = align_corners, padding, ties
             run(_forward, batch * rows * columns, out.size, argument(input), argument(grid), *options, out)
         else:
@@ -165,7 +166,7 @@ class NearestGradient(Function):
         xp, (batch, channels, rows, columns) = array_module(gout), gout.shape
         gout, grid = argument(gout), argument(grid)
         ginput = xp.empty((batch, channels, *size), gout.dtype)
-        if runs_on_cuda(gout) or not takes_chunks(*size):
+        if runs_on_cuda(gout) or not is_exact(*size):
             cells = xp.empty((batch, rows * columns), np.int64)
             run(_locate, cells.size, cells.size, grid, *size, align_corners, padding, ties, cells)
             order, starts = sort_samples(cells, size[0] * size[1])

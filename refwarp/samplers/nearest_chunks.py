@@ -53,11 +53,6 @@ def _clamp(n: float, last: float, one: float) -> float:
     return n if n < last else last
 
 
-def takes_chunks(height: int, width: int) -> bool:
-    """Tell whether coordinates of a map are exact in float32, and its indices need no more than 31 bits."""
-    return max(height, width) < 2**22 and height * width < 2**31
-
-
 def constants(height: int, width: int, align_corners: bool, dtype: Any) -> Any:
     """Return what `_round` and `_place_chunk` need to know of a map, in the dtype of the data."""
     found = []

@@ -16,7 +16,7 @@ import numpy as np
 from refwarp.arithmetic import compensated, two_sum
 from refwarp.compilation import items, kernel, part, scalar
 from refwarp.conventions import OUTSIDE, RIGHT, TINY, is_undefined
-from refwarp.samplers.bilinear import blend, read_axis
+from refwarp.samplers.bilinear import cell_value, read_axis
 
 # A sample farther away than this, in pixels, takes no part under any mask: its square would overflow.
 FAR = 2.0**500
@@ -70,25 +70,13 @@ def part_of(dx: float, dy: float, fit: Fit) -> tuple[float, float, float]:
 
 
 @part
-def _pixel(map: Any, b: int, c: int, n: int, m: int) -> float:
-    """Return a pixel as a double, 0 outside the map."""
-    if 0 <= n < map.shape[2] and 0 <= m < map.shape[3]:
-        return np.float64(map[b, c, n, m])
-    return 0.0
-
-
-@part
 def sample(input: Any, b: int, c: int, gx: float, gy: float, align_corners: bool, padding: int) -> float:
     """Return the bilinear sample (bilinear.2) at a point."""
     if is_undefined(gx, gy, padding):
         return np.nan
-    m, hx, fx, px0, px1, _, _, _ = read_axis(gx, input.shape[3], align_corners, padding, RIGHT)
-    n, hy, fy, py0, py1, _, _, _ = read_axis(gy, input.shape[2], align_corners, padding, RIGHT)
-    if m == OUTSIDE or n == OUTSIDE:
-        return 0.0
-    u00, u01 = _pixel(input, b, c, n, m) * px0 * py0, _pixel(input, b, c, n, m + 1) * px1 * py0
-    u10, u11 = _pixel(input, b, c, n + 1, m) * px0 * py1, _pixel(input, b, c, n + 1, m + 1) * px1 * py1
-    return blend(u00, u01, u10, u11, hx, fx, hy, fy)
+    x = read_axis(gx, input.shape[3], align_corners, padding, RIGHT)
+    y = read_axis(gy, input.shape[2], align_corners, padding, RIGHT)
+    return 0.0 if x[0] == OUTSIDE or y[0] == OUTSIDE else cell_value(input, b, c, x, y)
 
 
 @part

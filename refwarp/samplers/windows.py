@@ -1,10 +1,10 @@
 """The windows of many samples at once, for bicubic sampling on the CPU, in loops that compile to vector instructions.
 
 A chunk of samples is placed without branches, in the dtype of the data, by (cells.1) and (cells.2): f and h are correct
-to one rounding. Every sample reads 4 x 4 neighbouring pixels. Where its window is not wholly
-inside the map, those are the nearest, and the weights of the window are shifted and added up as the padding has it:
-a pixel that stands at several places of the window has the sum of their weights. Reflection mirrors the coordinate
-first, which leaves the window's pixels as they are, for the mirrored map is its own mirror image.
+to one rounding. Every sample reads 4 x 4 neighbouring pixels. Where its window is not wholly inside the map, those are
+the nearest, and the weights of the window are shifted and added up as the padding has it: a pixel that stands at
+several places of the window has the sum of their weights. Reflection mirrors the coordinate first, which leaves the
+window's pixels as they are, for the mirrored map is its own mirror image.
 
 What asks for more is marked for the careful way: coordinates that are not finite, and weights so small that products
 of them might underflow.
@@ -20,7 +20,7 @@ from refwarp.arithmetic import compensated, two_sum
 from refwarp.compilation import kernel, part, scalar
 from refwarp.conventions import BORDER, REFLECTION, ZEROS, coordinate_scale
 from refwarp.intrinsics import fused_multiply_add
-from refwarp.samplers.cells import mirrored, place_axis
+from refwarp.samplers.cells import asks_for_care, is_exact, mirrored, place_axis
 from refwarp.samplers.cubic import A, Four, sample_gradient, sample_values, scatter_sample
 from refwarp.samplers.window_intrinsics import add_window, scatter_window, sum_columns
 
@@ -39,18 +39,8 @@ COLUMNS, ROWS, COLUMN_SLOPES, ROW_SLOPES = (np.uint64(4 * CHUNK * k) for k in ra
 
 
 def takes_windows(height: int, width: int) -> bool:
-    """Tell whether a map holds a window, its coordinates are exact in float32, its indices need at most 31 bits."""
-    return min(height, width) >= 4 and max(height, width) < 2**22 and height * width < 2**31
-
-
-def constants(height: int, width: int, align_corners: bool, dtype: Any) -> Any:
-    """Return what `place_windows` needs to know of a map, in the dtype of the data."""
-    found = []
-    for size in (width, height):
-        s, odd = coordinate_scale(size, align_corners), (size - 1) % 2
-        found += [0.5 * s, 0.5 * odd, (size - 1 - odd) // 2, size - 1, 1.0 + 8.0 / s]
-    smallest = {np.dtype(np.float32): 2.0**-60, np.dtype(np.float64): 2.0**-450}[np.dtype(dtype)]
-    return np.array([*found, 1.0, smallest, A], dtype)
+    """Tell whether a map can be sampled in chunks: it holds a window, and is exact."""
+    return min(height, width) >= 4 and is_exact(height, width)
 
 
 @scalar
@@ -132,7 +122,7 @@ def _place(
     """Do what `place_windows` does, for a padding and a choice of slopes that the compiler knows."""
     sx, odd_x, centre_x, last_x, limit_x = known[0], known[1], known[2], known[3], known[4]
     sy, odd_y, centre_y, last_y, limit_y = known[5], known[6], known[7], known[8], known[9]
-    one, smallest, a = known[10], known[11], known[12]
+    one, smallest, a = known[10], known[11], known.dtype.type(A)
     zero, width = one - one, np.int32(last_x) + np.int32(1)
     careful = False
     for j in range(count):
@@ -152,8 +142,7 @@ def _place(
             continue
         _write(_four(_weights(fx, hx, one, a), one, shift_x, one, padding, seam), weights, COLUMNS + FOUR * j)
         _write(_four(_weights(fy, hy, one, a), one, shift_y, one, padding, seam), weights, ROWS + FOUR * j)
-        strange = (not hx >= smallest) | ((not fx >= smallest) & (fx != zero))
-        strange |= (not hy >= smallest) | ((not fy >= smallest) & (fy != zero))
+        strange = asks_for_care(hx, fx, hy, fy, smallest, one, True)
         column, row = zero if strange else column, zero if strange else row
         cells[j] = np.int32(row) * width + np.int32(column)
         care[j] = np.int32(strange)

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from draws import integers, normal, rng
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
@@ -13,19 +14,6 @@ from autograd_core import Tensor, get_num_threads, grad, gradcheck, set_num_thre
 from autograd_core.layers import Conv2d, conv2d, convolution
 
 EPS32 = np.finfo(np.float32).eps
-
-
-def rng():
-    return np.random.default_rng(11)
-
-
-def normal(*shape, seed=0):
-    return np.random.default_rng(seed).normal(size=shape)
-
-
-def integers(*shape, seed=0):
-    """Small whole numbers: sums of their products are exact, so results can be compared with ==."""
-    return np.random.default_rng(seed).integers(-8, 9, shape).astype(float)
 
 
 def convolution_by_loops(input, weight, bias, stride, padding):

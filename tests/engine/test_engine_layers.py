@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from draws import integers, normal, rng
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -29,19 +30,6 @@ from autograd_core.layers import (
 
 EPS = np.finfo(np.float64).eps
 EPS32 = np.finfo(np.float32).eps
-
-
-def rng():
-    return np.random.default_rng(11)
-
-
-def normal(*shape, seed=0):
-    return np.random.default_rng(seed).normal(size=shape)
-
-
-def integers(*shape, seed=0):
-    """Small whole numbers: sums of their products are exact, so results can be compared with ==."""
-    return np.random.default_rng(seed).integers(-8, 9, shape).astype(float)
 
 
 def pool_by_loops(input, size, stride, gout):

@@ -61,7 +61,7 @@ def test_chunks_do_what_single_samples_do(monkeypatch, mode, size, padding, dtyp
         options = {"padding_mode": padding, "align_corners": align_corners}
         found = results(mode, *case, **options)
         with monkeypatch.context() as patch:
-            patch.setattr(nearest, "takes_chunks", lambda *size: False)
+            patch.setattr(nearest, "is_exact", lambda *size: False)
             patch.setattr(bicubic, "takes_windows", lambda *size: False)
             expected = results(mode, *case, **options)
         for a, b in zip(found, expected, strict=True):
