@@ -26,12 +26,22 @@ from typing import Any, TypeVar, cast
 import numba
 
 from autograd_core.arrays import array_module, is_on_device, read_only
-from autograd_core.threads import share
+from autograd_core.threads import get_num_threads
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _PACKAGE = Path(__file__).parent
-_SHARED = ("arithmetic", "compilation", "conventions", "cuda", "double_double", "intrinsics", "reductions")
+_SHARED = (
+    "arithmetic",
+    "atomics",
+    "compilation",
+    "conventions",
+    "cuda",
+    "double_double",
+    "intrinsics",
+    "reductions",
+    "team",
+)
 
 
 def _source_digest() -> str:
@@ -176,4 +186,10 @@ def run(function: Callable[..., None], count: int, elements: int, *arguments: An
 
         launch(function, count, *arguments)
         return
-    share(lambda start, stop: function(start, stop, *arguments), count, elements >= _SMALL)
+    threads = min(get_num_threads(), count) if elements >= _SMALL else 1
+    if threads > 1 and not numba.config.DISABLE_JIT:
+        from refwarp.team import launch as launch_team
+
+        launch_team(function, count, threads, *arguments)
+    else:
+        function(0, count, *arguments)

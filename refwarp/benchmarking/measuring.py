@@ -17,8 +17,10 @@ from refwarp.benchmarking.entries import Call, Entry, Pair, check_agreement
 
 # The shortest time of a sample, in seconds; shorter programs are called several times.
 SHORTEST = 5e-3
-# The threads of some libraries spin for about a millisecond after their work, on a core that the other side needs.
-PAUSE = 2e-3
+# The threads of some libraries spin after their work, on a core that the other side needs: PyTorch's for 7 ms.
+PAUSE = 10e-3
+# What part of a sample's calls is made before it, untimed, for after the pause caches are cold and threads asleep.
+WARM_UP = 0.25
 # How many samples of each program, and the seconds after which the fewer are enough.
 MOST, LEAST, PATIENCE = 15, 7, 4.0
 
@@ -97,6 +99,7 @@ def measure(
     while len(ours) < LEAST or (len(ours) < most and clock() - began < PATIENCE):
         for call, count, times in zip((pair.ours, pair.peer), counts, (ours, peers), strict=True):
             sleep(PAUSE)
+            _duration(call, math.ceil(WARM_UP * count), pair.wait, clock)
             times.append(_duration(call, count, pair.wait, clock) / count)
     return tuple(ours), tuple(peers)
 

@@ -1,0 +1,253 @@
+"""Kernels on several threads of the CPU: a team that is called together without the interpreter.
+
+To wake a thread takes longer than many a kernel. So the members of a team watch a board for some time after their work,
+before they go to sleep, and take up what is written there within a microsecond. A job is a kernel, its arguments and a
+range, cut into pieces; whoever is free takes the next, the caller too, and a member that comes too late finds none left.
+Which thread computes a piece changes nothing, for each item is computed alone.
+
+A ticket on the board says which piece is next: the number of the job in its upper bits, that of the piece in the lower.
+A piece is taken by raising the ticket by 1, which fails if somebody else was faster. A job is replaced when all its
+pieces are done: so whoever takes one has read the job that it belongs to.
+"""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import os
+import struct
+import threading
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba.core import types
+from numba.core.compiler_lock import global_compiler_lock
+from numba.extending import intrinsic
+
+from refwarp.atomics import add, let_others_run, load, pause, replace, store
+from refwarp.compilation import kernel
+
+# Places on the board. What different threads write lies on different cache lines, of 64 or 128 bytes.
+TICKET, DONE, FAILED, DISMISSED, ENTRY, ARGUMENTS, COUNT, PIECES, END = range(0, 9 * 16, 16)
+# The bits of a ticket that count pieces, and the number that stands for none.
+PIECE_BITS = 20
+NO_PIECE = (1 << PIECE_BITS) - 1
+# How often who waits looks at the board before others may run on this core, and how often a member does so before it
+# goes to sleep: after some tenths of a millisecond.
+LOOKS, ROUNDS = 32, 400
+
+_INTEGER = ir.IntType(64)
+
+
+@intrinsic
+def _call(typing: Any, entry: Any, start: Any, stop: Any, arguments: Any) -> Any:
+    """Call the machine code at an address."""
+
+    def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        function = ir.FunctionType(_INTEGER, [_INTEGER] * 3).as_pointer()
+        return builder.call(builder.inttoptr(values[0], function), values[1:])
+
+    return types.int64(types.int64, types.int64, types.int64, types.int64), emit
+
+
+@kernel
+def _take(board: Any) -> int:
+    """Compute pieces of the job on the board until none is left; return how many."""
+    taken = 0
+    while True:
+        ticket = load(board, TICKET)
+        entry, arguments, count, pieces = load(board, ENTRY), load(board, ARGUMENTS), load(board, COUNT), load(board, PIECES)
+        piece = ticket & NO_PIECE
+        if piece >= pieces:
+            return taken
+        if replace(board, TICKET, ticket, ticket + 1):
+            if _call(entry, count * piece // pieces, count * (piece + 1) // pieces, arguments) != 0:
+                store(board, FAILED, 1)
+            add(board, DONE, 1)
+            taken += 1
+
+
+@kernel
+def _serve(board: Any) -> bool:
+    """Take part in every job until none comes for some time; tell whether the member stays."""
+    idle = 0
+    while idle < ROUNDS:
+        for _ in range(LOOKS):
+            if _take(board) != 0:
+                idle = 0
+            pause()
+        if load(board, DISMISSED) != 0:
+            return False
+        let_others_run()
+        idle += 1
+    return True
+
+
+@kernel
+def _lead(board: Any, entry: int, arguments: int, count: int, pieces: int) -> bool:
+    """Write a job on the board, take part in it, and wait for the others; tell whether all pieces succeeded."""
+    last = load(board, TICKET) | NO_PIECE
+    store(board, TICKET, last)  # no piece can be taken while the job changes
+    store(board, ENTRY, entry)
+    store(board, ARGUMENTS, arguments)
+    store(board, COUNT, count)
+    store(board, PIECES, pieces)
+    store(board, DONE, 0)
+    store(board, FAILED, 0)
+    store(board, TICKET, last + 1)  # the first piece of the next job
+    _take(board)
+    while True:
+        for _ in range(LOOKS):
+            if load(board, DONE) == pieces:
+                return load(board, FAILED) == 0
+            pause()
+        let_others_run()
+
+
+# Linux wakes a thread on the core of whoever wakes it, if the others seem far from awake, as they do in virtual machines.
+_current_core = getattr(ctypes.CDLL(None), "sched_getcpu", None) if hasattr(os, "sched_setaffinity") else None
+
+
+def _keep_off_this_core(thread: int) -> None:
+    """Let a sleeping thread wake up on another core than that of the caller, if there is one."""
+    if _current_core is not None:
+        others = os.sched_getaffinity(0) - {_current_core()}
+        os.sched_setaffinity(thread, others or {_current_core()})
+
+
+def _allow_all_cores(thread: int, ) -> None:
+    pass
+
+
+class _Team:
+    """The members, beside the calling thread, and their board."""
+
+    def __init__(self, members: int) -> None:
+        self._board = np.zeros(END, np.int64)
+        self._board[TICKET] = NO_PIECE
+        self._asleep = [False] * members
+        self._bells = [threading.Semaphore(0) for _ in range(members)]
+        self._threads = [
+            threading.Thread(target=self._serve, args=(k,), name=f"refwarp {k}", daemon=True) for k in range(members)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def __len__(self) -> int:
+        return len(self._threads)
+
+    def _serve(self, member: int) -> None:
+        while _serve(self._board):
+            self._asleep[member] = True
+            self._bells[member].acquire()
+
+    def _wake(self, members: int) -> None:
+        for k in range(members):
+            if self._asleep[k]:
+                self._asleep[k] = False
+                _keep_off_this_core(self._threads[k].native_id)
+                self._bells[k].release()
+
+    def work(self, entry: int, arguments: int, count: int, pieces: int) -> bool:
+        """Do a job, and tell whether all pieces succeeded."""
+        self._wake(pieces - 1)
+        return _lead(self._board, entry, arguments, count, pieces)
+
+    def dismiss(self) -> None:
+        """Let the members end."""
+        self._board[DISMISSED] = 1
+        self._wake(len(self))
+        for thread in self._threads:
+            thread.join()
+
+
+class _Entry(NamedTuple):
+    address: int
+    owner: Any  # of the machine code
+
+
+@global_compiler_lock
+def _compile_entry(compiled: Any) -> _Entry:
+    """Compile (start, stop, arguments) -> 0 if all went well, with a pointer to the arguments as `_flatten` gives them."""
+    context, kinds, result = compiled.target_context, compiled.signature.args, compiled.signature.return_type
+    library = context.codegen().create_library("refwarp.team")
+    module = library.create_ir_module("entry")
+    function = ir.Function(module, ir.FunctionType(_INTEGER, [_INTEGER] * 3), f"entry.{compiled.fndesc.unique_name}")
+    builder = ir.IRBuilder(function.append_basic_block())
+    start, stop, place = function.args
+    packer = context.get_arg_packer(kinds[2:])
+    flat = [
+        builder.load(builder.inttoptr(builder.add(place, ir.Constant(_INTEGER, 8 * k)), kind.as_pointer()))
+        for k, kind in enumerate(packer.argument_types)
+    ]
+    address = ir.Constant(_INTEGER, compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name))
+    callee = builder.inttoptr(address, context.call_conv.get_function_type(result, kinds).as_pointer())
+    arguments = [start, stop, *packer.from_arguments(builder, flat)]
+    status, _ = context.call_conv.call_function(builder, callee, result, kinds, arguments)
+    builder.ret(builder.zext(status.is_error, _INTEGER))
+    library.add_ir_module(module)
+    library.finalize()
+    return _Entry(library.get_pointer_to_function(function.name), library)
+
+
+def _kind(value: Any) -> Any:
+    """Return what an argument's type depends on."""
+    return (value.dtype, value.ndim, value.flags.num) if isinstance(value, np.ndarray) else type(value)
+
+
+def _flatten(value: Any) -> tuple[int, ...]:
+    """Return an argument as compiled code takes it apart, each part as the integer in its eight bytes."""
+    if isinstance(value, np.ndarray):  # the first two: who owns it, for compiled code would keep it alive
+        return (0, 0, value.size, value.itemsize, value.ctypes.data, *value.shape, *value.strides)
+    if isinstance(value, float):
+        return struct.unpack("q", struct.pack("d", value))
+    return (int(value),)
+
+
+_entries: dict[Any, _Entry] = {}
+_team = _Team(0)
+_lock = threading.Lock()
+
+
+def _form(members: int) -> None:
+    global _team
+    _team.dismiss()
+    _team = _Team(members)
+
+
+def _forget() -> None:
+    """Begin anew in the child of a fork, where the members are not."""
+    global _team, _lock
+    _team, _lock = _Team(0), threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
+atexit.register(lambda: _team.dismiss())
+
+
+def launch(kernel: Callable[..., None], count: int, threads: int, *arguments: Any) -> None:
+    """Run `kernel(0, count, *arguments)` on several threads, a piece of the range each.
+
+    While another thread of the program does the same, the calling thread computes all.
+    """
+    if not _lock.acquire(blocking=False):
+        kernel(0, count, *arguments)
+        return
+    try:
+        if len(_team) < threads - 1:
+            _form(threads - 1)
+        kinds = (kernel, *map(_kind, arguments))
+        if (entry := _entries.get(kinds)) is None:
+            signature = tuple(map(numba.typeof, (0, 0, *arguments)))
+            kernel.compile(signature)
+            entry = _entries[kinds] = _compile_entry(kernel.overloads[signature])
+        flat = np.array([part for value in arguments for part in _flatten(value)], np.int64)
+        succeeded = _team.work(entry.address, flat.ctypes.data, count, threads)
+    finally:
+        _lock.release()
+    if not succeeded:  # there was no memory for scratch; alone it may do, or tells what is wrong
+        kernel(0, count, *arguments)
