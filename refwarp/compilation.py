@@ -24,8 +24,9 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
+import numpy as np
 
-from autograd_core.arrays import array_module, is_on_device, read_only
+from autograd_core.arrays import array_module, read_only
 from autograd_core.threads import get_num_threads
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -172,7 +173,7 @@ _SMALL = 8192
 
 def runs_on_cuda(*arguments: Any) -> bool:
     """Tell whether a kernel with these arguments runs on CUDA."""
-    return _backend == "cuda" or any(is_on_device(value) for value in arguments)
+    return _backend == "cuda" or array_module(*arguments) is not np
 
 
 def run(function: Callable[..., None], count: int, elements: int, *arguments: Any) -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import atexit
 import ctypes
+import functools
 import os
 import struct
 import threading
@@ -26,6 +27,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.core.compiler_lock import global_compiler_lock
 from numba.extending import intrinsic
+from numba.np.numpy_support import as_dtype
 
 from refwarp.atomics import add, let_others_run, load, pause, replace, store
 from refwarp.compilation import kernel
@@ -87,12 +89,12 @@ def _serve(board: Any) -> bool:
 
 
 @kernel
-def _lead(board: Any, entry: int, arguments: int, count: int, pieces: int) -> bool:
+def _lead(board: Any, entry: int, arguments: Any, count: int, pieces: int) -> bool:
     """Write a job on the board, take part in it, and wait for the others; tell whether all pieces succeeded."""
     last = load(board, TICKET) | NO_PIECE
     store(board, TICKET, last)  # no piece can be taken while the job changes
     store(board, ENTRY, entry)
-    store(board, ARGUMENTS, arguments)
+    store(board, ARGUMENTS, np.int64(arguments.ctypes.data))
     store(board, COUNT, count)
     store(board, PIECES, pieces)
     store(board, DONE, 0)
@@ -116,10 +118,6 @@ def _keep_off_this_core(thread: int) -> None:
     if _current_core is not None:
         others = os.sched_getaffinity(0) - {_current_core()}
         os.sched_setaffinity(thread, others or {_current_core()})
-
-
-def _allow_all_cores(thread: int, ) -> None:
-    pass
 
 
 class _Team:
@@ -151,7 +149,7 @@ class _Team:
                 _keep_off_this_core(self._threads[k].native_id)
                 self._bells[k].release()
 
-    def work(self, entry: int, arguments: int, count: int, pieces: int) -> bool:
+    def work(self, entry: int, arguments: Any, count: int, pieces: int) -> bool:
         """Do a job, and tell whether all pieces succeeded."""
         self._wake(pieces - 1)
         return _lead(self._board, entry, arguments, count, pieces)
@@ -169,22 +167,51 @@ class _Entry(NamedTuple):
     owner: Any  # of the machine code
 
 
+def _take_apart(builder: Any, kind: Any, array: Any) -> list[Any]:
+    """Return what compiled code passes for an array, read from the object of NumPy at an address.
+
+    Such an object begins with its header, the address of its data, the number of its axes, and the addresses of their
+    lengths and of their strides.
+    """
+
+    def read(address: Any, place: int) -> Any:
+        return builder.load(builder.inttoptr(builder.add(address, _INTEGER(place)), _INTEGER.as_pointer()))
+
+    header = object.__basicsize__
+    shape, strides = (
+        [read(read(array, header + field), 8 * axis) for axis in range(kind.ndim)] for field in (16, 24)
+    )
+    owner = ir.Constant(ir.IntType(8).as_pointer(), None)  # nobody: compiled code is not to keep it alive
+    size = functools.reduce(builder.mul, shape, _INTEGER(1))
+    return [owner, owner, size, _INTEGER(as_dtype(kind.dtype).itemsize), read(array, header), *shape, *strides]
+
+
 @global_compiler_lock
 def _compile_entry(compiled: Any) -> _Entry:
-    """Compile (start, stop, arguments) -> 0 if all went well, with a pointer to the arguments as `_flatten` gives them."""
+    """Compile (start, stop, address of the arguments) -> 0 if all went well, which calls a compiled kernel.
+
+    Arguments lie eight bytes apart: of arrays the addresses of their objects.
+    """
     context, kinds, result = compiled.target_context, compiled.signature.args, compiled.signature.return_type
     library = context.codegen().create_library("refwarp.team")
     module = library.create_ir_module("entry")
     function = ir.Function(module, ir.FunctionType(_INTEGER, [_INTEGER] * 3), f"entry.{compiled.fndesc.unique_name}")
     builder = ir.IRBuilder(function.append_basic_block())
     start, stop, place = function.args
+    flat = []
+    for k, kind in enumerate(kinds[2:]):
+        address = builder.add(place, _INTEGER(8 * k))
+        if isinstance(kind, types.Array):
+            flat += _take_apart(builder, kind, builder.load(builder.inttoptr(address, _INTEGER.as_pointer())))
+        else:
+            flat.append(builder.load(builder.inttoptr(address, context.get_argument_type(kind).as_pointer())))
     packer = context.get_arg_packer(kinds[2:])
     flat = [
-        builder.load(builder.inttoptr(builder.add(place, ir.Constant(_INTEGER, 8 * k)), kind.as_pointer()))
-        for k, kind in enumerate(packer.argument_types)
+        builder.inttoptr(value, kind) if isinstance(kind, ir.PointerType) and value.type == _INTEGER else value
+        for value, kind in zip(flat, packer.argument_types, strict=True)
     ]
-    address = ir.Constant(_INTEGER, compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name))
-    callee = builder.inttoptr(address, context.call_conv.get_function_type(result, kinds).as_pointer())
+    target = _INTEGER(compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name))
+    callee = builder.inttoptr(target, context.call_conv.get_function_type(result, kinds).as_pointer())
     arguments = [start, stop, *packer.from_arguments(builder, flat)]
     status, _ = context.call_conv.call_function(builder, callee, result, kinds, arguments)
     builder.ret(builder.zext(status.is_error, _INTEGER))
@@ -195,16 +222,14 @@ def _compile_entry(compiled: Any) -> _Entry:
 
 def _kind(value: Any) -> Any:
     """Return what an argument's type depends on."""
-    return (value.dtype, value.ndim, value.flags.num) if isinstance(value, np.ndarray) else type(value)
+    return (value.dtype.num, value.ndim, value.flags.num) if isinstance(value, np.ndarray) else type(value)
 
 
-def _flatten(value: Any) -> tuple[int, ...]:
-    """Return an argument as compiled code takes it apart, each part as the integer in its eight bytes."""
-    if isinstance(value, np.ndarray):  # the first two: who owns it, for compiled code would keep it alive
-        return (0, 0, value.size, value.itemsize, value.ctypes.data, *value.shape, *value.strides)
-    if isinstance(value, float):
-        return struct.unpack("q", struct.pack("d", value))
-    return (int(value),)
+def _bits(value: Any) -> int:
+    """Return the eight bytes that stand for an argument, as an integer."""
+    if isinstance(value, np.ndarray):
+        return id(value)
+    return struct.unpack("q", struct.pack("d", value))[0] if isinstance(value, float) else int(value)
 
 
 _entries: dict[Any, _Entry] = {}
@@ -245,8 +270,7 @@ def launch(kernel: Callable[..., None], count: int, threads: int, *arguments: An
             signature = tuple(map(numba.typeof, (0, 0, *arguments)))
             kernel.compile(signature)
             entry = _entries[kinds] = _compile_entry(kernel.overloads[signature])
-        flat = np.array([part for value in arguments for part in _flatten(value)], np.int64)
-        succeeded = _team.work(entry.address, flat.ctypes.data, count, threads)
+        succeeded = _team.work(entry.address, np.array([*map(_bits, arguments)], np.int64), count, threads)
     finally:
         _lock.release()
     if not succeeded:  # there was no memory for scratch; alone it may do, or tells what is wrong

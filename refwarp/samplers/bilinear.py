@@ -131,20 +131,15 @@ def sample(b: int, i: int, j: int, input: Any, grid: Any, align_corners: bool, p
 
 
 @part
-def accumulate(plane: Any, lost: Any, at: Any, term: float) -> None:
-    """Add a term to an element of a flat plane; and what that loses to another plane, if there is one."""
-    if lost.size == 0:
-        plane[at] += term
-    else:
-        plane[at], remainder = two_sum(plane[at], term)
-        lost[at] += remainder
-
-
-@part
 def _add(plane: Any, lost: Any, height: int, width: int, n: int, m: int, term: float) -> None:
-    """Add a term to a pixel of a flat plane, if it has that one."""
+    """Add a term to a pixel of a flat plane, if it has that one; and what that loses to another, if there is one."""
     if 0 <= n < height and 0 <= m < width:
-        accumulate(plane, lost, n * width + m, term)
+        at = n * width + m
+        if lost.size == 0:
+            plane[at] += term
+        else:
+            plane[at], remainder = two_sum(plane[at], term)
+            lost[at] += remainder
 
 
 @part

@@ -5,8 +5,8 @@ pixels are gathered, and weighted:
 
     V_c(i) = (U(n, m) w00 + U(n, m+1) w01) + (U(n+1, m) w10 + U(n+1, m+1) w11)                (bilinear.2)
 
-Weights apart, all is computed in float64: for float32 data that leaves nothing to compensate; sums of float64 data
-carry their rounding errors along. Map gradients are summed plane by plane, by one thread each. What is marked for care,
+Weights and differences of pixels apart, all is computed in float64: for float32 data that leaves nothing to compensate;
+sums of float64 data carry their rounding errors along. Map gradients are summed plane by plane, by one thread each. What is marked for care,
 and what came out not finite, is computed once more as `bilinear` does it.
 """
 
@@ -21,7 +21,7 @@ from refwarp.compilation import kernel, part
 from refwarp.conventions import HUGE, RIGHT, TINY, coordinate_scale
 from refwarp.intrinsics import fused_multiply_add as fma
 from refwarp.intrinsics import gather_four
-from refwarp.samplers.bilinear import accumulate, grid_gradient, sample, scatter
+from refwarp.samplers.bilinear import grid_gradient, sample, scatter
 from refwarp.samplers.cells import (
     BOTTOM,
     BOTTOM_SLOPE,
@@ -99,14 +99,13 @@ def forward_chunks(
 def _terms(g: float, j: Any, axes: Any) -> tuple[float, float]:
     """Return a channel's term of (bilinear.6) in x and in y, without s/2; NaN where a product may have underflowed."""
     k = CORNERS + j
-    u00, u01 = np.float64(axes[k]), np.float64(axes[k + SIZE])
-    u10, u11 = np.float64(axes[k + TWO * SIZE]), np.float64(axes[k + THREE * SIZE])
+    u00, u01, u10, u11 = axes[k], axes[k + SIZE], axes[k + TWO * SIZE], axes[k + THREE * SIZE]
     c0, c1 = axes[LEFT_SLOPE * SIZE + j], axes[RIGHT_SLOPE * SIZE + j]
     d0, d1 = axes[TOP_SLOPE * SIZE + j], axes[BOTTOM_SLOPE * SIZE + j]
     left, right = axes[LEFT * SIZE + j], axes[RIGHT_COLUMN * SIZE + j]
     top, bottom = axes[TOP * SIZE + j], axes[BOTTOM * SIZE + j]
-    row0, row1 = u00 * c0 + u01 * c1, u10 * c0 + u11 * c1
-    column0, column1 = u00 * d0 + u10 * d1, u01 * d0 + u11 * d1
+    row0, row1 = np.float64(u00 * c0 + u01 * c1), np.float64(u10 * c0 + u11 * c1)
+    column0, column1 = np.float64(u00 * d0 + u10 * d1), np.float64(u01 * d0 + u11 * d1)
     slope_x, slope_y = row0 * top + row1 * bottom, column0 * left + column1 * right
     x, y = g * slope_x, g * slope_y  # (bilinear.6)
     if axes.itemsize == 8:
@@ -181,7 +180,12 @@ def _scatter(cotangents: Any, at: Any, count: Any, row: Any, cells: Any, weights
         g, cell = np.float64(cotangents[at + j]), np.uint64(cells[j])
         for k in range(4):
             term = g * np.float64(weights[np.uint64(k) * BLOCK_SIZE + j])
-            accumulate(plane, lost, cell + (ZERO, ONE, row, row + ONE)[k], term)
+            p = cell + (ZERO, ONE, row, row + ONE)[k]
+            if lost.size == 0:
+                plane[p] += term
+            else:
+                plane[p], remainder = two_sum(plane[p], term)
+                lost[p] += remainder
 
 
 @kernel

@@ -17,10 +17,12 @@ Scalars here are computed in the dtype of their arguments, of which `one` is 1.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from autograd_core.arrays import read_only
 from refwarp.compilation import part, scalar
 from refwarp.conventions import BORDER, REFLECTION, ZEROS, coordinate_scale
 from refwarp.intrinsics import fused_multiply_add
@@ -44,6 +46,7 @@ def takes_chunks(height: int, width: int) -> bool:
     return min(height, width) >= 2 and is_exact(height, width)
 
 
+@lru_cache(64)
 def constants(height: int, width: int, align_corners: bool, dtype: Any) -> Any:
     """Return what (cells.1) and (cells.2) need to know of a map, in the dtype of the data."""
     found = []
@@ -51,7 +54,7 @@ def constants(height: int, width: int, align_corners: bool, dtype: Any) -> Any:
         odd, scale = (size - 1) % 2, coordinate_scale(size, align_corners)
         found += [0.5 * scale, 0.5 * odd, (size - 1 - odd) // 2, size - 1, 1.0 + 8.0 / scale]
     smallest = {np.dtype(np.float32): 2.0**-60, np.dtype(np.float64): 2.0**-450}[np.dtype(dtype)]
-    return np.array([*found, 1.0, smallest, np.nan], dtype)
+    return read_only(np.array([*found, 1.0, smallest, np.nan], dtype))
 
 
 @scalar

@@ -7,11 +7,13 @@ integer is the pixel. Else all are placed once more by (nearest.3) and (nearest.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from refwarp.arithmetic import compensated, two_sum
+from autograd_core.arrays import read_only
 from refwarp.compilation import kernel, part, scalar
 from refwarp.conventions import BORDER, REFLECTION, ZEROS, coordinate_scale
 from refwarp.intrinsics import fused_multiply_add
@@ -23,7 +25,7 @@ ONE, TWO = np.uint64(1), np.uint64(2)
 # What a sample of a chunk reads: a pixel, nothing, or NaN.
 _PIXEL, _NOTHING, _NAN = np.int32(0), np.int32(1), np.int32(2)
 # Numbers that a thread of the backward pass keeps at a time, unless one plane is larger.
-_SCRATCH = 1 << 16
+_SCRATCH = 1 << 14
 
 
 # Scalars are computed in the dtype of their arguments, of which `one` is 1.
@@ -53,6 +55,7 @@ def _clamp(n: float, last: float, one: float) -> float:
     return n if n < last else last
 
 
+@lru_cache(64)
 def constants(height: int, width: int, align_corners: bool, dtype: Any) -> Any:
     """Return what `_round` and `_place_chunk` need to know of a map, in the dtype of the data."""
     found = []
@@ -60,7 +63,7 @@ def constants(height: int, width: int, align_corners: bool, dtype: Any) -> Any:
         s, odd = coordinate_scale(size, align_corners), (size - 1) % 2
         found += [s, odd, (size - 1 - odd) // 2, 1.0 + 4.0 / max(s, 1.0), size - 1]
     clear = 0.5 - 0.5 * np.finfo(dtype).eps * max(height, width)  # x is within u W of the exact one
-    return np.array([*found, 1.0, clear], dtype)
+    return read_only(np.array([*found, 1.0, clear], dtype))
 
 
 @part
@@ -167,7 +170,8 @@ def backward(start: int, stop: int, gout: Any, grid: Any, known: Any, padding: i
         b = p // channels
         end = min(p + group, stop, (b + 1) * channels)
         scratch[: (end - p) * pixels] = 0.0
-        result[p * pixels : end * pixels] = 0.0
+        if ginput.itemsize == 8:
+            result[p * pixels : end * pixels] = 0.0
         for first in range(0, samples, CHUNK):
             count = np.uint64(min(CHUNK, samples - first))
             point = np.uint64(2 * (b * samples + first))
