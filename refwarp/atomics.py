@@ -84,6 +84,6 @@ def pause(typing: Any) -> Any:
 
 
 # The system's way to let other threads run, under a name that compiled code finds in every process.
-_yield = ctypes.WinDLL("kernel32").SwitchToThread if os.name == "nt" else ctypes.CDLL(None).sched_yield
+_yield = ctypes.CDLL("kernel32").SwitchToThread if os.name == "nt" else ctypes.CDLL(None).sched_yield
 llvmlite.binding.add_symbol("refwarp_let_others_run", ctypes.cast(_yield, ctypes.c_void_p).value)
 let_others_run = types.ExternalFunction("refwarp_let_others_run", types.int32())

@@ -1,9 +1,9 @@
 """Kernels on several threads of the CPU: a team that is called together without the interpreter.
 
-To wake a thread takes longer than many a kernel. So the members of a team watch a board for some time after their work,
-before they go to sleep, and take up what is written there within a microsecond. A job is a kernel, its arguments and a
-range, cut into pieces; whoever is free takes the next, the caller too, and a member that comes too late finds none left.
-Which thread computes a piece changes nothing, for each item is computed alone.
+To wake a thread takes longer than many a kernel. So the members of a team watch a board for some time after their
+work, before they go to sleep, and take up what is written there within a microsecond. A job is a kernel, its arguments
+and a range, cut into pieces; whoever is free takes the next, the caller too, and a member that comes too late finds
+none left. Which thread computes a piece changes nothing, for each item is computed alone.
 
 A ticket on the board says which piece is next: the number of the job in its upper bits, that of the piece in the lower.
 A piece is taken by raising the ticket by 1, which fails if somebody else was faster. A job is replaced when all its
@@ -18,7 +18,7 @@ import functools
 import os
 import struct
 import threading
-from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numba
@@ -61,7 +61,8 @@ def _take(board: Any) -> int:
     taken = 0
     while True:
         ticket = load(board, TICKET)
-        entry, arguments, count, pieces = load(board, ENTRY), load(board, ARGUMENTS), load(board, COUNT), load(board, PIECES)
+        entry, arguments = load(board, ENTRY), load(board, ARGUMENTS)
+        count, pieces = load(board, COUNT), load(board, PIECES)
         piece = ticket & NO_PIECE
         if piece >= pieces:
             return taken
@@ -109,15 +110,18 @@ def _lead(board: Any, entry: int, arguments: Any, count: int, pieces: int) -> bo
         let_others_run()
 
 
-# Linux wakes a thread on the core of whoever wakes it, if the others seem far from awake, as they do in virtual machines.
 _current_core = getattr(ctypes.CDLL(None), "sched_getcpu", None) if hasattr(os, "sched_setaffinity") else None
 
 
-def _keep_off_this_core(thread: int) -> None:
-    """Let a sleeping thread wake up on another core than that of the caller, if there is one."""
-    if _current_core is not None:
-        others = os.sched_getaffinity(0) - {_current_core()}
-        os.sched_setaffinity(thread, others or {_current_core()})
+def _keep_off_this_core(thread: int | None) -> None:
+    """Let a sleeping thread wake up on another core than the caller's, if there is one.
+
+    Linux would often wake it on the caller's, if the others sleep deeply, as they do in virtual machines; and there it
+    would wait until the caller has done all the work.
+    """
+    if _current_core is not None and thread is not None and (others := os.sched_getaffinity(0) - {_current_core()}):
+        with suppress(OSError):  # where that is not allowed
+            os.sched_setaffinity(thread, others)
 
 
 class _Team:
@@ -152,13 +156,13 @@ class _Team:
     def work(self, entry: int, arguments: Any, count: int, pieces: int) -> bool:
         """Do a job, and tell whether all pieces succeeded."""
         self._wake(pieces - 1)
-        return _lead(self._board, entry, arguments, count, pieces)
+        return bool(_lead(self._board, entry, arguments, count, pieces))
 
     def dismiss(self) -> None:
         """Let the members end."""
         self._board[DISMISSED] = 1
-        self._wake(len(self))
-        for thread in self._threads:
+        for thread, bell in zip(self._threads, self._bells, strict=True):
+            bell.release()  # whether it sleeps or is about to
             thread.join()
 
 
@@ -254,7 +258,7 @@ if hasattr(os, "register_at_fork"):
 atexit.register(lambda: _team.dismiss())
 
 
-def launch(kernel: Callable[..., None], count: int, threads: int, *arguments: Any) -> None:
+def launch(kernel: Any, count: int, threads: int, *arguments: Any) -> None:
     """Run `kernel(0, count, *arguments)` on several threads, a piece of the range each.
 
     While another thread of the program does the same, the calling thread computes all.

@@ -6,8 +6,8 @@ pixels are gathered, and weighted:
     V_c(i) = (U(n, m) w00 + U(n, m+1) w01) + (U(n+1, m) w10 + U(n+1, m+1) w11)                (bilinear.2)
 
 Weights and differences of pixels apart, all is computed in float64: for float32 data that leaves nothing to compensate;
-sums of float64 data carry their rounding errors along. Map gradients are summed plane by plane, by one thread each. What is marked for care,
-and what came out not finite, is computed once more as `bilinear` does it.
+sums of float64 data carry their rounding errors along. Map gradients are summed plane by plane, by one thread each.
+What is marked for care, and what came out not finite, is computed once more as `bilinear` does it.
 """
 
 from __future__ import annotations

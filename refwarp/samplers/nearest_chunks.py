@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from refwarp.arithmetic import compensated, two_sum
 from autograd_core.arrays import read_only
+from refwarp.arithmetic import compensated, two_sum
 from refwarp.compilation import kernel, part, scalar
 from refwarp.conventions import BORDER, REFLECTION, ZEROS, coordinate_scale
 from refwarp.intrinsics import fused_multiply_add
