@@ -105,7 +105,7 @@ def _lead(board: Any, entry: int, arguments: Any, count: int, pieces: int) -> bo
     while True:
         for _ in range(LOOKS):
             if load(board, DONE) == pieces:
-                return load(board, FAILED) == 0
+                return not load(board, FAILED)
             pause()
         let_others_run()
 
