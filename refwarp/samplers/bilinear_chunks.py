@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numba
 import numpy as np
 
 from refwarp.arithmetic import compensated, two_sum
@@ -39,7 +40,10 @@ from refwarp.samplers.cells import (
     place_chunk,
 )
 from refwarp.samplers.cells import RIGHT as RIGHT_COLUMN
+from refwarp.samplers.lanes import LANES
+from refwarp.samplers.lanes import scatter as add_lanes
 
+EIGHT = np.uint64(8)
 # What is known of so many samples stays in the first-level cache.
 CHUNK = 512
 # So far apart lie the fields of a chunk: not at equal places of two pages, which stores and loads would mix up.
@@ -174,6 +178,21 @@ def backward_grid_chunks(
 
 
 @part
+def _place_block(
+    coordinates: Any, at: Any, count: Any, known: Any, padding: int, weights: Any, cells: Any, care: Any
+) -> bool:
+    """Place a block's samples; where one asks for care, note that, and give it no weight."""
+    careful = place_chunk(coordinates, at, count, known, padding, weights, BLOCK_SIZE, cells)
+    if careful:
+        for j in range(count):
+            care[j] = weights[j] != weights[j]
+            if care[j]:
+                for k in range(4):
+                    weights[np.uint64(k) * BLOCK_SIZE + j] = 0.0
+    return careful
+
+
+@part
 def _scatter(cotangents: Any, at: Any, count: Any, row: Any, cells: Any, weights: Any, plane: Any, lost: Any) -> None:
     """Add a block's terms of (bilinear.5) to a plane, in the order of the samples."""
     for j in range(count):
@@ -186,6 +205,31 @@ def _scatter(cotangents: Any, at: Any, count: Any, row: Any, cells: Any, weights
             else:
                 plane[p], remainder = two_sum(plane[p], term)
                 lost[p] += remainder
+
+
+@part
+def _scatter_carefully(
+    cotangents: Any,
+    at: Any,
+    coordinates: Any,
+    point: Any,
+    count: Any,
+    care: Any,
+    finite: bool,
+    height: int,
+    width: int,
+    align_corners: bool,
+    padding: int,
+    plane: Any,
+    lost: Any,
+) -> None:
+    """Add the terms of a block's samples that ask for care; of all, if a cotangent is not finite."""
+    for j in range(count):
+        if care[j] or not finite:
+            k = point + TWO * j
+            gx, gy = np.float64(coordinates[k]), np.float64(coordinates[k + ONE])
+            g = np.float64(cotangents[at + j])
+            scatter(g, gx, gy, height, width, align_corners, padding, plane, lost)
 
 
 @kernel
@@ -224,23 +268,78 @@ def backward_input_blocks(
             if placed != b * samples + first:
                 placed = b * samples + first
                 point = np.uint64(2 * placed)
-                careful = place_chunk(coordinates, point, count, known, padding, weights, BLOCK_SIZE, cells)
-                if careful:
-                    for j in range(count):
-                        care[j] = weights[j] != weights[j]
-                        if care[j]:
-                            for k in range(4):
-                                weights[np.uint64(k) * BLOCK_SIZE + j] = 0.0
+                careful = _place_block(coordinates, point, count, known, padding, weights, cells, care)
             finite = True
             for j in range(count):
                 finite &= abs(cotangents[at + j]) < np.inf
             if finite:
                 _scatter(cotangents, at, count, row, cells, weights, plane, lost)
             if careful or not finite:
-                for j in range(count):
-                    if care[j] or not finite:
-                        q = np.uint64(2 * placed) + TWO * j
-                        gx, gy, g = coordinates[q], coordinates[q + ONE], np.float64(cotangents[at + j])
-                        scatter(g, np.float64(gx), np.float64(gy), height, width, align_corners, padding, plane, lost)
+                _scatter_carefully(
+                    cotangents, at, coordinates, np.uint64(2 * placed), count, care, finite,
+                    height, width, align_corners, padding, plane, lost,
+                )
         for k in range(pixels):
             flat[p * pixels + k] = compensated(plane[k], lost[k]) if wide else plane[k]
+
+
+# The numbers that a map of lanes may hold; of larger maps a thread keeps one plane alone.
+_SCRATCH = 1 << 19
+
+
+def takes_lanes(channels: int, height: int, width: int, dtype: Any) -> bool:
+    """Tell whether planes are summed in lanes: several, of a map that is not large, by compiled code."""
+    return channels > 1 and height * width * dtype.itemsize <= _SCRATCH and not numba.config.DISABLE_JIT
+
+
+@kernel
+def backward_input_lanes(
+    start: int, stop: int, gout: Any, grid: Any, align_corners: bool, padding: int, known: Any, ginput: Any
+) -> None:
+    """Compute (bilinear.5) for the groups start to stop of up to four planes of an image, side by side as lanes.
+
+    Each plane's terms are added as in `backward_input_blocks`, so that it has the same bits.
+    """
+    _, channels, height, width = ginput.shape
+    _, rows, columns, _ = grid.shape
+    samples, pixels = rows * columns, height * width
+    coordinates, given, flat = grid.reshape(grid.size), gout.reshape(gout.size), ginput.reshape(ginput.size)
+    cotangents = gout.reshape(gout.shape[0] * channels, samples)
+    cells, care, weights = np.empty(BLOCK, np.uint32), np.empty(BLOCK, np.bool_), np.empty(4 * BLOCK_SIZE, grid.dtype)
+    wide = ginput.itemsize == 8
+    size = EIGHT if wide else FOUR  # with what the sums lost, if they are float64
+    map = np.empty(pixels * size)
+    lanes, none = map.reshape(pixels, size), np.empty((pixels, 1))[:0, 0]
+    groups, placed, careful = -(-channels // LANES), -1, False
+    for group in range(start, stop):
+        b, p = group // groups, group // groups * channels + group % groups * LANES
+        last = min(p + LANES, (b + 1) * channels)
+        map[:] = 0.0
+        for first in range(0, samples, BLOCK):
+            count = np.uint64(min(BLOCK, samples - first))
+            if placed != b * samples + first:
+                placed = b * samples + first
+                careful = _place_block(coordinates, np.uint64(2 * placed), count, known, padding, weights, cells, care)
+            finite = True
+            for q in range(p, last):
+                at = np.uint64(q * samples + first)
+                for j in range(count):
+                    finite &= abs(given[at + j]) < np.inf
+            if finite:
+                for j in range(count):
+                    i = np.int64(j)
+                    add_lanes(map, np.int64(cells[j]), width, weights, BLOCK_SIZE, i, cotangents, p, last, first + i)
+            if careful or not finite:
+                for q in range(p, last):
+                    plane, lost = lanes[:, q - p], lanes[:, LANES + q - p] if wide else none
+                    _scatter_carefully(
+                        given, np.uint64(q * samples + first), coordinates, np.uint64(2 * placed), count, care, finite,
+                        height, width, align_corners, padding, plane, lost,
+                    )
+        for q in range(p, last):
+            lane, at = np.uint64(q - p), np.uint64(q * pixels)
+            for k in range(np.uint64(pixels)):
+                if wide:
+                    flat[at + k] = compensated(map[EIGHT * k + lane], map[EIGHT * k + FOUR + lane])
+                else:
+                    flat[at + k] = map[FOUR * k + lane]

@@ -14,8 +14,10 @@ from autograd_core.function import Context
 from refwarp.compilation import argument, run, runs_on_cuda
 from refwarp.conventions import RIGHT
 from refwarp.samplers import bilinear, bilinear_chunks
+from refwarp.samplers.bilinear_chunks import takes_lanes
 from refwarp.samplers.cells import constants, takes_chunks
 from refwarp.samplers.gathering import sort_samples
+from refwarp.samplers.lanes import LANES
 
 
 def _in_chunks(input: Any) -> bool:
@@ -85,10 +87,14 @@ class BilinearGradient(Function):
         if _in_chunks(input):
             known = constants(height, width, align_corners, input.dtype)
             if needs[0]:
-                wide = input.dtype == xp.float64
-                planes = ginput.reshape(-1, height * width) if wide else xp.empty((0, 0))
-                scatter = bilinear_chunks.backward_input_blocks
-                run(scatter, batch * channels, gout.size, gout, grid, *where, known, planes, ginput)
+                arguments = gout, grid, *where, known
+                if takes_lanes(channels, height, width, input.dtype):
+                    groups = batch * -(-channels // LANES)
+                    run(bilinear_chunks.backward_input_lanes, groups, gout.size, *arguments, ginput)
+                else:
+                    planes = ginput.reshape(-1, height * width) if input.dtype == xp.float64 else xp.empty((0, 0))
+                    scatter = bilinear_chunks.backward_input_blocks
+                    run(scatter, batch * channels, gout.size, *arguments, planes, ginput)
             if needs[1]:
                 chunks = batch * -(-grid.shape[1] * grid.shape[2] // bilinear_chunks.CHUNK)
                 slopes = bilinear_chunks.backward_grid_chunks

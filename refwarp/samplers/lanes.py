@@ -1,4 +1,4 @@
-"""Four channels side by side as one vector: what the decoder scatters and gathers by on the CPU.
+"""Four channels side by side as one vector: what the CPU scatters and gathers by.
 
 A map of lanes is a flat array of doubles: its pixels one after the other, each with four channels, or with two times
 four. LLVM finds such vectors by itself only with an option that Numba leaves off; so they are emitted as LLVM's own
@@ -96,6 +96,21 @@ class _Lanes:
         """Store a vector of a pixel."""
         self.builder.store(vector, self.builder.gep(pointer, [_INDEX(position)]), align=8)
 
+    def add_product(self, a: Any, b: Any, at: Any, wide: bool, exact: bool = False) -> None:
+        """Add a b to a pixel; if wide, and to its second vector what the sum leaves out, if exact the product, too."""
+        builder, total = self.builder, self.load(at)
+        if not wide:
+            self.save(self.multiply_add(a, b, total), at)
+            return
+        term = builder.fmul(a, b)
+        new = builder.fadd(total, term)  # and what that leaves out (Knuth)
+        shadow = builder.fsub(new, total)
+        lost = builder.fadd(builder.fsub(total, builder.fsub(new, shadow)), builder.fsub(term, shadow))
+        if exact:
+            lost = builder.fadd(lost, self.multiply_add(a, b, builder.fneg(term)))
+        self.save(new, at)
+        self.save(builder.fadd(self.load(at, 1), lost), at, 1)
+
     def where_positive(self, number: Any, vector: Any) -> Any:
         """Return a vector, or zeros unless a number is positive."""
         positive = self.builder.fcmp_ordered(">", number, _DOUBLE(0.0))
@@ -142,22 +157,43 @@ def _spread(
         v = lanes.vector(numbers)
         hx, fx, hy, fy = (lanes.broadcast(weight) for weight in weights)
         corners = lanes.corners(kinds[0], map, place, row, 2 if wide else 1)
-        for at, (wx, wy) in zip(corners, ((hx, hy), (fx, hy), (hx, fy), (fx, fy)), strict=True):
-            w, total = builder.fmul(wx, wy), lanes.load(at)
-            if not wide:
-                lanes.save(lanes.multiply_add(w, v, total), at)
-                continue
-            term = builder.fmul(w, v)
-            rest = lanes.multiply_add(w, v, builder.fneg(term))
-            new = builder.fadd(total, term)  # and what that leaves out (Knuth)
-            shadow = builder.fsub(new, total)
-            lost = builder.fadd(builder.fsub(total, builder.fsub(new, shadow)), builder.fsub(term, shadow))
-            lanes.save(new, at)
-            lanes.save(builder.fadd(lanes.load(at, 1), builder.fadd(lost, rest)), at, 1)
+        factors = (hx, hy), (fx, hy), (hx, fy), (fx, fy)
+        for at, (wx, wy) in zip(corners, factors, strict=True):
+            lanes.add_product(builder.fmul(wx, wy), v, at, wide, exact=True)
         return context.get_dummy_value()
 
     given = map, _int, _int, _float, _float, _float, _float, values, _int, _int, _int, _int
     return types.void(*given), emit
+
+
+@intrinsic
+def _scatter(
+    typing: Any,
+    map: Any,
+    place: Any,
+    row: Any,
+    weights: Any,
+    size: Any,
+    j: Any,
+    values: Any,
+    channel: Any,
+    last: Any,
+    i: Any,
+) -> Any:
+    wide = values.dtype == types.float64
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        map, place, row, weights, size, j, values, channel, last, i = arguments
+        kinds, lanes = signature.args, _Lanes(context, builder)
+        v = lanes.vector(lanes.numbers(kinds[6], values, lanes.channels(channel, channel, last), i))
+        corners = lanes.corners(kinds[0], map, place, row, 2 if wide else 1)
+        data = context.make_array(kinds[3])(context, builder, weights).data
+        for corner, at in enumerate(corners):
+            w = builder.load(builder.gep(data, [builder.add(builder.mul(size, _INDEX(corner)), j)]))
+            lanes.add_product(lanes.broadcast(w if wide else builder.fpext(w, _DOUBLE)), v, at, wide)
+        return context.get_dummy_value()
+
+    return types.void(map, _int, _int, weights, _int, _int, values, _int, _int, _int), emit
 
 
 @intrinsic
@@ -241,6 +277,9 @@ def _pull(
 # in a map with rows of `row` pixels, its weights times four channels of source i. A channel before the first is one of
 # ones. If the values are float64, a pixel has four sums, and four of what their roundings left out.
 spread: Callable[..., None] = _spread
+# (map, place, row, weights, size, j, values, channel, last, i): alike, with the weights of the four pixels from a flat
+# array, at j, size + j, ...
+scatter: Callable[..., None] = _scatter
 # (map, place, sum, out, channel, first, last, p): divides a pixel's four sums by `sum`, to element p of four planes; 0
 # where the sum is 0.
 settle: Callable[..., None] = _settle

@@ -24,6 +24,7 @@ OF_THE_CPU = {
     "samplers.bicubic._scatter",
     "samplers.bilinear_chunks.backward_grid_chunks",
     "samplers.bilinear_chunks.backward_input_blocks",
+    "samplers.bilinear_chunks.backward_input_lanes",
     "samplers.bilinear_chunks.forward_chunks",
     "samplers.decoder_lanes._backward",
     "samplers.decoder_lanes._find_strange",

@@ -6,7 +6,7 @@ import pytest
 import refwarp
 from autograd_core import Tensor, grad
 from refwarp import compilation
-from refwarp.samplers import bicubic, nearest
+from refwarp.samplers import bicubic, bilinear_chunks, bilinear_function, nearest
 
 PADDINGS = ["zeros", "border", "reflection"]
 
@@ -53,7 +53,7 @@ def draw(dtype, size, infinite):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("padding", PADDINGS)
 @pytest.mark.parametrize("size", [(4, 4), (5, 8)])
-@pytest.mark.parametrize("mode", ["nearest", "bicubic"])
+@pytest.mark.parametrize("mode", ["bilinear", "nearest", "bicubic"])
 def test_chunks_do_what_single_samples_do(monkeypatch, mode, size, padding, dtype, infinite):
     """What is not finite spreads to the same elements; the rest differs by the roundings of the budget."""
     for align_corners in (False, True):
@@ -61,6 +61,7 @@ def test_chunks_do_what_single_samples_do(monkeypatch, mode, size, padding, dtyp
         options = {"padding_mode": padding, "align_corners": align_corners}
         found = results(mode, *case, **options)
         with monkeypatch.context() as patch:
+            patch.setattr(bilinear_function, "takes_chunks", lambda *size: False)
             patch.setattr(nearest, "is_exact", lambda *size: False)
             patch.setattr(bicubic, "takes_windows", lambda *size: False)
             expected = results(mode, *case, **options)
@@ -74,7 +75,28 @@ def test_chunks_do_what_single_samples_do(monkeypatch, mode, size, padding, dtyp
             np.testing.assert_allclose(a[finite], b[finite], rtol=0, atol=0 if copied else scale)
 
 
-@pytest.mark.parametrize("mode", ["nearest", "bicubic"])
+@pytest.mark.parametrize("infinite", [False, True], ids=["finite", "infinite"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("channels", [2, 3, 4, 5, 8])
+def test_planes_in_lanes_have_the_bits_of_planes_alone(monkeypatch, channels, dtype, infinite):
+    """In several blocks of samples, the last one short; some samples ask for care, some cotangents are not finite."""
+    monkeypatch.setattr(compilation, "_SMALL", 10**9)
+    rng = np.random.default_rng(channels)
+    grid = np.stack([coordinates(rng, size, dtype, 2 * 70 * 61, False).reshape(2, 70, 61) for size in (9, 7)], axis=-1)
+    grid[0, 60, :9] = np.array(1e-40 if dtype == np.float32 else 1e-310, dtype)
+    assert bilinear_chunks.BLOCK < 70 * 61
+    input, gout = (rng.standard_normal((2, channels, *size)).astype(dtype) for size in ((7, 9), (70, 61)))
+    if infinite:
+        gout[0, 0, 5, 5], gout[1, 1, 65, 7] = -np.inf, np.nan
+    found = results("bilinear", input, grid, gout)[1]
+    monkeypatch.setattr(bilinear_function, "takes_lanes", lambda *map: False)
+    expected = results("bilinear", input, grid, gout)[1]
+    # A cotangent that is not finite sends a block's samples the careful way, in lanes those of its neighbours, too.
+    tolerance = 32 * np.finfo(dtype).eps * np.abs(expected[np.isfinite(expected)]).max() if infinite else 0
+    np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("mode", ["bilinear", "nearest", "bicubic"])
 def test_the_bits_do_not_depend_on_how_many_planes_a_thread_sums(monkeypatch, mode):
     case = draw(np.float64, (5, 8), False)
     expected = results(mode, *case)
