@@ -97,6 +97,23 @@ def _plain_gather_four(map: Any, plane: Any, row: Any, cells: Any, at: Any, pixe
             pixels[corner * size + j] = map[index]
 
 
+@intrinsic
+def _prefetch(typing: Any, array: Any, index: Any) -> Any:
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
+        place = builder.bitcast(_pointer(context, builder, array, *arguments, context.get_data_type(array.dtype)), byte)
+        kind = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
+        function = builder.module.declare_intrinsic("llvm.prefetch", (byte,), kind)
+        builder.call(function, [place, word(0), word(3), word(1)])
+        return context.get_dummy_value()
+
+    return types.none(array, index), emit
+
+
+def _plain_prefetch(array: Any, index: Any) -> None:
+    pass
+
+
 # a b + c, rounded once; for floats of one type.
 fused_multiply_add: Callable[[Any, Any, Any], Any]
 # a b, rounded to nearest, whatever it is added to afterwards; for floats of one type.
@@ -104,7 +121,11 @@ product: Callable[[Any, Any], Any]
 # (map, plane, row, cells, at, pixels, size): the four pixels plane + cells[j] + (0, 1, row, row + 1) of a flat map, for
 # j = at to at + 3, into pixels[j], pixels[size + j], ... For the CPU; plane, row, at and size are unsigned.
 gather_four: Callable[[Any, Any, Any, Any, Any, Any, Any], None]
+# (array, index): begin to fetch an element of a flat array into the cache; index is unsigned. For the CPU.
+prefetch: Callable[[Any, Any], None]
 if numba.config.DISABLE_JIT:
+    prefetch = _plain_prefetch
     fused_multiply_add, product, gather_four = _plain_fused_multiply_add, _plain_product, _plain_gather_four
 else:
+    prefetch = _prefetch
     fused_multiply_add, product, gather_four = _fused_multiply_add, _product, _gather_four

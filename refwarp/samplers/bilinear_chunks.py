@@ -21,7 +21,7 @@ from refwarp.arithmetic import compensated, two_sum
 from refwarp.compilation import kernel, part
 from refwarp.conventions import HUGE, RIGHT, TINY, coordinate_scale
 from refwarp.intrinsics import fused_multiply_add as fma
-from refwarp.intrinsics import gather_four
+from refwarp.intrinsics import gather_four, prefetch
 from refwarp.samplers.bilinear import grid_gradient, sample, scatter
 from refwarp.samplers.cells import (
     BOTTOM,
@@ -50,6 +50,8 @@ CHUNK = 512
 SIZE = np.uint64(CHUNK + 24)
 # Where in a chunk's array its pixels lie, after weights and slopes.
 CORNERS = np.uint64(8) * SIZE
+# Images of more bytes do not stay in the second-level cache: what is read of them is fetched ahead.
+LARGE = 1 << 19
 # Samples that are placed once for all planes of an image.
 BLOCK = 4096
 BLOCK_SIZE = np.uint64(BLOCK + 24)
@@ -60,6 +62,15 @@ def _gather(map: Any, plane: Any, row: Any, cells: Any, count: Any, pixels: Any)
     """Copy the four pixels of each cell. Beyond the last cell, up to three more are read: `cells` holds old ones."""
     for j in range(ZERO, count, FOUR):
         gather_four(map, plane, row, cells, j, pixels, SIZE)
+
+
+@part
+def _fetch(map: Any, plane: Any, row: Any, cells: Any, count: Any) -> None:
+    """Begin to fetch the pixels of cells: all at once, where a gather or a scatter would wait for a few at a time."""
+    for j in range(count):
+        first = plane + np.uint64(cells[j])
+        prefetch(map, first)
+        prefetch(map, first + row)
 
 
 @kernel
@@ -73,7 +84,7 @@ def forward_chunks(
     u, coordinates, flat = input.reshape(input.size), grid.reshape(grid.size), out.reshape(out.size)
     cells = np.zeros(CHUNK, np.uint32)
     weights, corners = np.empty(4 * SIZE, input.dtype), np.empty(4 * SIZE, input.dtype)
-    chunks = -(-samples // CHUNK)
+    chunks, large = -(-samples // CHUNK), channels * pixels * input.itemsize > LARGE
     for chunk in range(start, stop):
         b, first = chunk // chunks, chunk % chunks * CHUNK
         count = np.uint64(min(CHUNK, samples - first))
@@ -82,6 +93,8 @@ def forward_chunks(
         careful = False
         for c in range(channels):
             plane, at = np.uint64((b * channels + c) * pixels), np.uint64((b * channels + c) * samples + first)
+            if large:
+                _fetch(u, plane, row, cells, count)
             _gather(u, plane, row, cells, count, corners)
             for j in range(count):
                 value = np.float64(corners[j]) * np.float64(weights[j])
@@ -143,7 +156,7 @@ def backward_grid_chunks(
     corners, sums = axes[CORNERS:], np.empty(4 * SIZE)  # sums in x, in y, and what their roundings left out
     flat = ggrid.reshape(ggrid.size)
     sx, sy = 0.5 * coordinate_scale(width, align_corners), 0.5 * coordinate_scale(height, align_corners)
-    chunks, wide = -(-samples // CHUNK), input.itemsize == 8
+    wide, chunks, large = input.itemsize == 8, -(-samples // CHUNK), channels * pixels * input.itemsize > LARGE
     for chunk in range(start, stop):
         b, first = chunk // chunks, chunk % chunks * CHUNK
         count = np.uint64(min(CHUNK, samples - first))
@@ -152,7 +165,10 @@ def backward_grid_chunks(
         sums[:] = 0.0
         for c in range(channels):
             at = np.uint64((b * channels + c) * samples + first)
-            _gather(u, np.uint64((b * channels + c) * pixels), row, cells, count, corners)
+            plane = np.uint64((b * channels + c) * pixels)
+            if large:
+                _fetch(u, plane, row, cells, count)
+            _gather(u, plane, row, cells, count, corners)
             for j in range(count):
                 x, y = _terms(np.float64(cotangents[at + j]), j, axes)
                 if wide:
@@ -257,7 +273,7 @@ def backward_input_blocks(
     weights = np.empty(4 * BLOCK_SIZE, grid.dtype)
     wide = ginput.itemsize == 8
     scratch, lost = np.empty(0 if wide else pixels), np.empty(pixels if wide else 0)
-    placed, careful = -1, False
+    placed, careful, large = -1, False, 8 * pixels > LARGE
     for p in range(start, stop):
         b = p // channels
         plane = planes[p] if wide else scratch
@@ -272,6 +288,10 @@ def backward_input_blocks(
             finite = True
             for j in range(count):
                 finite &= abs(cotangents[at + j]) < np.inf
+            if finite and large:
+                _fetch(plane, ZERO, row, cells, count)
+                if wide:
+                    _fetch(lost, ZERO, row, cells, count)
             if finite:
                 _scatter(cotangents, at, count, row, cells, weights, plane, lost)
             if careful or not finite:
