@@ -24,6 +24,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, ClassVar
 
+import numpy as np
+
 from autograd_core.arrays import Array, array_module, is_on_device, read_only
 from autograd_core.tensor import Tensor, as_tensor
 
@@ -125,15 +127,16 @@ class Function:
     @classmethod
     def call(cls, *inputs: Any, **parameters: Any) -> tuple[Tensor, ...]:
         """Apply the operation and return all its results."""
-        tensors = tuple(as_tensor(value) for value in inputs)
-        if len({is_on_device(tensor.data) for tensor in tensors}) > 1:
+        tensors = tuple(map(as_tensor, inputs))
+        arrays = [tensor.data for tensor in tensors]
+        if array_module(*arrays) is not np and not all(map(is_on_device, arrays)):
             raise TypeError(
                 f"{cls.__name__.lstrip('_')}: given arrays of NumPy and of CuPy, expected one library; move them with "
                 "autograd_core.to_device, or a Module with its method `to`"
             )
         ctx = Context(cls, tensors)
         ctx.parameters = parameters
-        results = cls.forward(ctx, *(read_only(tensor.data) for tensor in tensors), **parameters)
+        results = cls.forward(ctx, *map(read_only, arrays), **parameters)
         outputs = results if isinstance(results, tuple) else (results,)
         if _recording.get() and any(ctx.needs):
             return ctx.record(outputs)

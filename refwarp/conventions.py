@@ -253,9 +253,11 @@ def _choose_edge_side(
 
 def check_option(name: str, given: Any, options: tuple[Any, ...]) -> None:
     """Raise ValueError unless `given` is one of the options."""
-    if not any(type(given) is type(option) and given == option for option in options):
-        expected = ", ".join(repr(option) for option in options)
-        raise ValueError(f"{name}: given {given!r}, expected one of {expected}")
+    for option in options:
+        if type(given) is type(option) and given == option:
+            return
+    expected = ", ".join(repr(option) for option in options)
+    raise ValueError(f"{name}: given {given!r}, expected one of {expected}")
 
 
 def check_array(name: str, array: Any, shape: str, fixed: tuple[int | None, ...]) -> None:
@@ -276,8 +278,7 @@ def check_array(name: str, array: Any, shape: str, fixed: tuple[int | None, ...]
             "convert it first"
         )
     lengths = tuple(array.shape)
-    fits = len(lengths) == len(fixed) and all(b is None or a == b for a, b in zip(lengths, fixed, strict=True))
-    if not fits:
+    if len(lengths) != len(fixed) or any(b not in (None, a) for a, b in zip(lengths, fixed, strict=True)):
         raise ValueError(f"{name}: given shape {lengths}, expected {shape}")
 
 
@@ -292,7 +293,8 @@ def check_same_dtype(name: str, array: Any, other_name: str, other: Any) -> None
 
 def check_same_library(name: str, array: Any, other_name: str, other: Any) -> None:
     """Raise TypeError if of two arguments one is NumPy's and one CuPy's: nothing is moved silently."""
-    given, expected = ("CuPy" if is_on_device(as_tensor(each).data) else "NumPy" for each in (array, other))
+    arrays = (each.data if isinstance(each, Tensor) else each for each in (array, other))
+    given, expected = ("CuPy" if is_on_device(each) else "NumPy" for each in arrays)
     if given != expected:
         raise TypeError(
             f"{name}: given an array of {given} while {other_name} is of {expected}, expected one library; "

@@ -101,7 +101,8 @@ def _plain_gather_four(map: Any, plane: Any, row: Any, cells: Any, at: Any, pixe
 def _prefetch(typing: Any, array: Any, index: Any) -> Any:
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
-        place = builder.bitcast(_pointer(context, builder, array, *arguments, context.get_data_type(array.dtype)), byte)
+        values, place = arguments
+        place = _pointer(context, builder, array, values, place, ir.IntType(8))
         kind = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
         function = builder.module.declare_intrinsic("llvm.prefetch", (byte,), kind)
         builder.call(function, [place, word(0), word(3), word(1)])

@@ -299,8 +299,9 @@ def backward_input_blocks(
                     cotangents, at, coordinates, np.uint64(2 * placed), count, care, finite,
                     height, width, align_corners, padding, plane, lost,
                 )
-        for k in range(pixels):
-            flat[p * pixels + k] = compensated(plane[k], lost[k]) if wide else plane[k]
+        at = np.uint64(p * pixels)
+        for k in range(np.uint64(pixels)):
+            flat[at + k] = compensated(plane[k], lost[k]) if wide else plane[k]
 
 
 # The numbers that a map of lanes may hold; of larger maps a thread keeps one plane alone.

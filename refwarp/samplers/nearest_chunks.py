@@ -188,7 +188,10 @@ def backward(start: int, stop: int, gout: Any, grid: Any, known: Any, padding: i
                         scratch[sums + k] += remainder
                     else:
                         scratch[sums + k] += g  # (nearest.2)
-        for i in range((end - p) * pixels):
-            o = p * pixels + i
-            result[o] = compensated(result[o], scratch[i]) if ginput.itemsize == 8 else scratch[i]
+        at = np.uint64(p * pixels)
+        for i in range(np.uint64((end - p) * pixels)):
+            if ginput.itemsize == 8:
+                result[at + i] = compensated(result[at + i], scratch[i])
+            else:
+                result[at + i] = scratch[i]
         p = end

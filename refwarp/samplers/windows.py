@@ -327,7 +327,7 @@ def backward_input(
                     k = np.uint64(np.uint32(cells[j]))
                     rows, columns = ROWS + FOUR * j, COLUMNS + FOUR * j
                     scatter_window(g, weights, rows, columns, sums, to + k, row, result, plane + k)  # (bicubic.5)
-        for i in range((end - p) * pixels):
-            o = p * pixels + i
-            result[o] = compensated(sums[i], result[o]) if ginput.itemsize == 8 else sums[i]
+        at = np.uint64(p * pixels)
+        for i in range(np.uint64((end - p) * pixels)):
+            result[at + i] = compensated(sums[i], result[at + i]) if ginput.itemsize == 8 else sums[i]
         p = end
