@@ -15,10 +15,12 @@ from __future__ import annotations
 import atexit
 import ctypes
 import functools
+import operator
 import os
 import struct
 import threading
 from contextlib import suppress
+from queue import SimpleQueue
 from typing import Any, NamedTuple
 
 import numba
@@ -33,13 +35,15 @@ from refwarp.atomics import add, let_others_run, load, pause, replace, store
 from refwarp.compilation import kernel
 
 # Places on the board. What different threads write lies on different cache lines, of 64 or 128 bytes.
-TICKET, DONE, FAILED, DISMISSED, ENTRY, ARGUMENTS, COUNT, PIECES, END = range(0, 9 * 16, 16)
+BUSY, TICKET, DONE, FAILED, DISMISSED, ENTRY, ARGUMENTS, COUNT, PIECES, END = range(0, 10 * 16, 16)
 # The bits of a ticket that count pieces, and the number that stands for none.
 PIECE_BITS = 20
 NO_PIECE = (1 << PIECE_BITS) - 1
 # How often who waits looks at the board before others may run on this core, and how often a member does so before it
 # goes to sleep: after some tenths of a millisecond.
 LOOKS, ROUNDS = 32, 400
+# The most members that a team can have.
+MOST = 1024
 
 _INTEGER = ir.IntType(64)
 
@@ -74,8 +78,9 @@ def _take(board: Any) -> int:
 
 
 @kernel
-def _serve(board: Any) -> bool:
-    """Take part in every job until none comes for some time; tell whether the member stays."""
+def _serve(board: Any, asleep: Any, member: int) -> bool:
+    """Take part in every job until none comes for some time, note that the member sleeps, and tell whether it stays."""
+    store(asleep, member, 0)
     idle = 0
     while idle < ROUNDS:
         for _ in range(LOOKS):
@@ -86,12 +91,19 @@ def _serve(board: Any) -> bool:
             return False
         let_others_run()
         idle += 1
+    store(asleep, member, 1)  # here, for the interpreter may keep it waiting before it sleeps
     return True
 
 
 @kernel
 def _lead(board: Any, entry: int, arguments: Any, count: int, pieces: int) -> bool:
-    """Write a job on the board, take part in it, and wait for the others; tell whether all pieces succeeded."""
+    """Write a job on the board, take part in it, and wait for the others; tell whether all was done.
+
+    It was not if another thread of the program has the team, or if a piece failed. From here to the end no signal can
+    raise KeyboardInterrupt: members never work on arrays that the caller has given up.
+    """
+    if not replace(board, BUSY, 0, 1):
+        return False
     last = load(board, TICKET) | NO_PIECE
     store(board, TICKET, last)  # no piece can be taken while the job changes
     store(board, ENTRY, entry)
@@ -105,7 +117,9 @@ def _lead(board: Any, entry: int, arguments: Any, count: int, pieces: int) -> bo
     while True:
         for _ in range(LOOKS):
             if load(board, DONE) == pieces:
-                return not load(board, FAILED)
+                failed = load(board, FAILED)
+                store(board, BUSY, 0)
+                return not failed
             pause()
         let_others_run()
 
@@ -127,42 +141,42 @@ def _keep_off_this_core(thread: int | None) -> None:
 class _Team:
     """The members, beside the calling thread, and their board."""
 
-    def __init__(self, members: int) -> None:
-        self._board = np.zeros(END, np.int64)
+    def __init__(self) -> None:
+        self._board, self._asleep = np.zeros(END, np.int64), np.zeros(MOST, np.int64)
         self._board[TICKET] = NO_PIECE
-        self._asleep = [False] * members
-        self._bells = [threading.Semaphore(0) for _ in range(members)]
-        self._threads = [
-            threading.Thread(target=self._serve, args=(k,), name=f"refwarp {k}", daemon=True) for k in range(members)
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._bells: dict[int, SimpleQueue[None]] = {}
+        self._threads: list[threading.Thread] = []
+        self._growing = threading.Lock()
 
-    def __len__(self) -> int:
-        return len(self._threads)
+    def grow(self, members: int) -> None:
+        """Have so many members, or as many as the system grants."""
+        with self._growing, suppress(RuntimeError):
+            while len(self._threads) < min(members, MOST):
+                member = len(self._threads)
+                self._bells[member] = SimpleQueue()
+                thread = threading.Thread(target=self._serve, args=(member,), name=f"refwarp {member}", daemon=True)
+                thread.start()
+                self._threads.append(thread)
 
     def _serve(self, member: int) -> None:
-        while _serve(self._board):
-            self._asleep[member] = True
-            self._bells[member].acquire()
-
-    def _wake(self, members: int) -> None:
-        for k in range(members):
-            if self._asleep[k]:
-                self._asleep[k] = False
-                _keep_off_this_core(self._threads[k].native_id)
-                self._bells[k].release()
+        while _serve(self._board, self._asleep, member):
+            self._bells[member].get()
 
     def work(self, entry: int, arguments: Any, count: int, pieces: int) -> bool:
-        """Do a job, and tell whether all pieces succeeded."""
-        self._wake(pieces - 1)
+        """Do a job, and tell whether all was done."""
+        if len(self._threads) < pieces - 1:
+            self.grow(pieces - 1)
+        for member, thread in enumerate(self._threads[: pieces - 1]):
+            if self._asleep[member]:
+                _keep_off_this_core(thread.native_id)
+                self._bells[member].put(None)
         return bool(_lead(self._board, entry, arguments, count, pieces))
 
     def dismiss(self) -> None:
         """Let the members end."""
         self._board[DISMISSED] = 1
-        for thread, bell in zip(self._threads, self._bells, strict=True):
-            bell.release()  # whether it sleeps or is about to
+        for member, thread in enumerate(self._threads):
+            self._bells[member].put(None)  # whether it sleeps or is about to
             thread.join()
 
 
@@ -226,31 +240,24 @@ def _compile_entry(compiled: Any) -> _Entry:
 
 def _kind(value: Any) -> Any:
     """Return what an argument's type depends on."""
-    return (value.dtype.num, value.ndim, value.flags.num) if isinstance(value, np.ndarray) else type(value)
+    return (value.dtype, value.ndim, value.flags.num) if isinstance(value, np.ndarray) else type(value)
 
 
 def _bits(value: Any) -> int:
     """Return the eight bytes that stand for an argument, as an integer."""
     if isinstance(value, np.ndarray):
         return id(value)
-    return struct.unpack("q", struct.pack("d", value))[0] if isinstance(value, float) else int(value)
+    return struct.unpack("q", struct.pack("d", value))[0] if isinstance(value, float) else operator.index(value)
 
 
 _entries: dict[Any, _Entry] = {}
-_team = _Team(0)
-_lock = threading.Lock()
-
-
-def _form(members: int) -> None:
-    global _team
-    _team.dismiss()
-    _team = _Team(members)
+_team = _Team()
 
 
 def _forget() -> None:
     """Begin anew in the child of a fork, where the members are not."""
-    global _team, _lock
-    _team, _lock = _Team(0), threading.Lock()
+    global _team
+    _team = _Team()
 
 
 if hasattr(os, "register_at_fork"):
@@ -261,21 +268,13 @@ atexit.register(lambda: _team.dismiss())
 def launch(kernel: Any, count: int, threads: int, *arguments: Any) -> None:
     """Run `kernel(0, count, *arguments)` on several threads, a piece of the range each.
 
-    While another thread of the program does the same, the calling thread computes all.
+    Where that can't be, the calling thread computes all: while another thread of the program has the team, and where a
+    piece failed, for lack of memory for its scratch. So a kernel that allocates must not add to what it is given.
     """
-    if not _lock.acquire(blocking=False):
-        kernel(0, count, *arguments)
-        return
-    try:
-        if len(_team) < threads - 1:
-            _form(threads - 1)
-        kinds = (kernel, *map(_kind, arguments))
-        if (entry := _entries.get(kinds)) is None:
-            signature = tuple(map(numba.typeof, (0, 0, *arguments)))
-            kernel.compile(signature)
-            entry = _entries[kinds] = _compile_entry(kernel.overloads[signature])
-        succeeded = _team.work(entry.address, np.array([*map(_bits, arguments)], np.int64), count, threads)
-    finally:
-        _lock.release()
-    if not succeeded:  # there was no memory for scratch; alone it may do, or tells what is wrong
+    kinds = (kernel, *map(_kind, arguments))
+    if (entry := _entries.get(kinds)) is None:
+        signature = tuple(map(numba.typeof, (0, 0, *arguments)))
+        kernel.compile(signature)
+        entry = _entries[kinds] = _compile_entry(kernel.overloads[signature])
+    if not _team.work(entry.address, np.array([*map(_bits, arguments)], np.int64), count, threads):
         kernel(0, count, *arguments)

@@ -7,12 +7,15 @@ import sys
 import threading
 import time
 
+import numba
 import numpy as np
 import pytest
 
 from refwarp import team
 from refwarp.atomics import add, load, pause
 from refwarp.compilation import kernel
+
+pytestmark = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="a team runs compiled kernels alone")
 
 SLEEP = 0.05  # long enough for members to go to sleep
 PATIENCE = 100_000_000  # looks at a board that nobody writes to, of a second or so
@@ -25,11 +28,11 @@ def count_items(start, stop, visits):
 
 
 @kernel
-def meet(start, stop, arrived, met):
+def meet(start, stop, arrived, patience, met):
     """Wait in each item until all have begun: that ends only if each is another thread's."""
     for i in range(start, stop):
         add(arrived, 0, 1)
-        for _ in range(PATIENCE):
+        for _ in range(patience):
             if load(arrived, 0) >= met.size:
                 met[i] = True
                 break
@@ -54,6 +57,13 @@ def refuse(start, stop, refusals, out):
         out[i] = i
 
 
+def together(threads, patience=PATIENCE):
+    """Tell whether as many threads work at once."""
+    met = np.zeros(threads, np.bool_)
+    team.launch(meet, threads, threads, np.zeros(1, np.int64), patience, met)
+    return met.all()
+
+
 @pytest.mark.parametrize("threads", [2, 3, 5])
 @pytest.mark.parametrize("count", [5, 64, 1001])
 def test_each_item_is_computed_once(threads, count):
@@ -67,17 +77,14 @@ def test_each_item_is_computed_once(threads, count):
 def test_members_work_at_once_awake_and_woken(threads):
     for pause_before in (0.0, 0.0, SLEEP, 0.0, SLEEP):
         time.sleep(pause_before)
-        met = np.zeros(threads, np.bool_)
-        team.launch(meet, threads, threads, np.zeros(1, np.int64), met)
-        assert met.all()
+        assert together(threads)
 
 
 def test_fewer_threads_than_members():
-    met = np.zeros(4, np.bool_)
-    team.launch(meet, 4, 4, np.zeros(1, np.int64), met)
+    assert together(4)
     visits = np.zeros(100, np.int64)
     team.launch(count_items, 100, 2, visits)
-    assert met.all() and (visits == 1).all()
+    assert (visits == 1).all()
 
 
 def test_arguments_of_all_kinds():
@@ -129,7 +136,10 @@ def test_a_piece_that_fails_is_computed_again_or_tells_why():
     assert (visits == 1).all()
 
 
-@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="POSIX")
+posix = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="POSIX")
+
+
+@posix
 def test_an_interrupt_waits_for_the_kernel():
     """Members must not work on arrays that the caller has given up."""
     visits = np.zeros(8_000_000, np.int64)
@@ -149,15 +159,67 @@ def test_an_interrupt_waits_for_the_kernel():
     assert visits.min() == visits.max()
 
 
+@posix
+def test_interrupts_leave_a_team_that_works():
+    """Wherever they strike: a lock that stays held, or a bell that does, would end it."""
+    raised = 0
+
+    def interrupt(number, frame):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        end = time.monotonic() + 3.0
+        while time.monotonic() < end:
+            try:
+                signal.setitimer(signal.ITIMER_REAL, 3e-4, 3e-4)
+                while True:
+                    team.launch(count_items, 10, 2, np.zeros(10, np.int64))
+            except KeyboardInterrupt:
+                raised += 1
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+    except KeyboardInterrupt:  # of the timer's last shot
+        raised += 1
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert raised > 100
+    assert together(2)
+
+
+def test_the_interpreter_between_kernels_does_not_keep_members_from_waking():
+    """A member that wants to sleep needs no word of the interpreter for it, which others may hold for milliseconds."""
+    alone = 0
+    for _ in range(60):
+        end = time.perf_counter() + 2e-3
+        while time.perf_counter() < end:
+            pass
+        alone += not together(2, 2_000_000)
+    assert alone < 20
+
+
+def test_no_threads_to_be_had(monkeypatch):
+    def refuse_to_start(thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(team, "_team", team._Team())
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse_to_start)
+        visits = np.zeros(100, np.int64)
+        team.launch(count_items, 100, 3, visits)
+        assert (visits == 1).all()
+    assert together(3)
+    team._team.dismiss()
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="POSIX")
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
 def test_the_child_of_a_fork_has_a_team_of_its_own():
     team.launch(count_items, 10, 3, np.zeros(10, np.int64))
     child = os.fork()
     if child == 0:
-        met = np.zeros(2, np.bool_)
-        team.launch(meet, 2, 2, np.zeros(1, np.int64), met)
-        os._exit(0 if met.all() else 1)
+        os._exit(0 if together(2) else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
