@@ -17,9 +17,10 @@ from refwarp.benchmarking.entries import Call, Entry, Pair, check_agreement
 
 # The shortest time of a sample, in seconds; shorter programs are called several times.
 SHORTEST = 5e-3
-# The threads of some libraries spin after their work, on a core that the other side needs: PyTorch's for 7 ms.
+# The threads of some libraries spin after their work, on a core that the other side needs; PyTorch's for some 7 ms.
 PAUSE = 10e-3
-# What part of a sample's calls is made before it, untimed, for after the pause caches are cold and threads asleep.
+# What part of a sample's calls, at least one, is made before it, untimed: after the pause caches are cold, threads
+# asleep.
 WARM_UP = 0.25
 # How many samples of each program, and the seconds after which the fewer are enough.
 MOST, LEAST, PATIENCE = 15, 7, 4.0
@@ -76,7 +77,7 @@ def measure(
     clock: Callable[[], float] = time.perf_counter,
     sleep: Callable[[float], None] = time.sleep,
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Time two programs alternately; both have been called before.
+    """Time two programs alternately, each time after a pause and some calls untimed; both have been called before.
 
     Parameters
     ----------

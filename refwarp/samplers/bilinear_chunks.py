@@ -17,6 +17,7 @@ from typing import Any
 import numba
 import numpy as np
 
+from autograd_core.threads import get_num_threads
 from refwarp.arithmetic import compensated, two_sum
 from refwarp.compilation import kernel, part
 from refwarp.conventions import HUGE, RIGHT, TINY, coordinate_scale
@@ -209,6 +210,14 @@ def _place_block(
 
 
 @part
+def _are_finite(cotangents: Any, at: Any, count: Any) -> bool:
+    finite = True
+    for j in range(count):
+        finite &= abs(cotangents[at + j]) < np.inf
+    return finite
+
+
+@part
 def _scatter(cotangents: Any, at: Any, count: Any, row: Any, cells: Any, weights: Any, plane: Any, lost: Any) -> None:
     """Add a block's terms of (bilinear.5) to a plane, in the order of the samples."""
     for j in range(count):
@@ -285,9 +294,7 @@ def backward_input_blocks(
                 placed = b * samples + first
                 point = np.uint64(2 * placed)
                 careful = _place_block(coordinates, point, count, known, padding, weights, cells, care)
-            finite = True
-            for j in range(count):
-                finite &= abs(cotangents[at + j]) < np.inf
+            finite = _are_finite(cotangents, at, count)
             if finite and large:
                 _fetch(plane, ZERO, row, cells, count)
                 if wide:
@@ -304,13 +311,20 @@ def backward_input_blocks(
             flat[at + k] = compensated(plane[k], lost[k]) if wide else plane[k]
 
 
-# The numbers that a map of lanes may hold; of larger maps a thread keeps one plane alone.
-_SCRATCH = 1 << 19
+# The bytes of a plane that is summed in lanes, with three others, if there are: 4 MB of scratch at most. Of larger ones
+# a thread keeps one alone.
+_SMALL_PLANE = 1 << 19
 
 
-def takes_lanes(channels: int, height: int, width: int, dtype: Any) -> bool:
-    """Tell whether planes are summed in lanes: several, of a map that is not large, by compiled code."""
-    return channels > 1 and height * width * dtype.itemsize <= _SCRATCH and not numba.config.DISABLE_JIT
+def takes_lanes(batch: int, channels: int, height: int, width: int, dtype: Any) -> bool:
+    """Tell whether planes are summed in lanes: small ones, by compiled code, if that leaves threads enough to do.
+
+    Lanes take half the time. The bits are the same either way.
+    """
+    groups, threads = batch * -(-channels // LANES), get_num_threads()
+    busy = 2 * min(threads, groups) >= min(threads, batch * channels)
+    small = height * width * dtype.itemsize <= _SMALL_PLANE
+    return channels > 1 and small and busy and not numba.config.DISABLE_JIT
 
 
 @kernel
@@ -324,13 +338,13 @@ def backward_input_lanes(
     _, channels, height, width = ginput.shape
     _, rows, columns, _ = grid.shape
     samples, pixels = rows * columns, height * width
-    coordinates, given, flat = grid.reshape(grid.size), gout.reshape(gout.size), ginput.reshape(ginput.size)
-    cotangents = gout.reshape(gout.shape[0] * channels, samples)
+    coordinates, flat = grid.reshape(grid.size), ginput.reshape(ginput.size)
+    flat_gout, planes = gout.reshape(gout.size), gout.reshape(gout.shape[0] * channels, samples)
     cells, care, weights = np.empty(BLOCK, np.uint32), np.empty(BLOCK, np.bool_), np.empty(4 * BLOCK_SIZE, grid.dtype)
     wide = ginput.itemsize == 8
     size = EIGHT if wide else FOUR  # with what the sums lost, if they are float64
     map = np.empty(pixels * size)
-    lanes, none = map.reshape(pixels, size), np.empty((pixels, 1))[:0, 0]
+    lanes, none = map.reshape(pixels, size), np.empty((1, 2))[:0, 0]  # none, of the type of a lane
     groups, placed, careful = -(-channels // LANES), -1, False
     for group in range(start, stop):
         b, p = group // groups, group // groups * channels + group % groups * LANES
@@ -343,20 +357,23 @@ def backward_input_lanes(
                 careful = _place_block(coordinates, np.uint64(2 * placed), count, known, padding, weights, cells, care)
             finite = True
             for q in range(p, last):
-                at = np.uint64(q * samples + first)
-                for j in range(count):
-                    finite &= abs(given[at + j]) < np.inf
+                finite &= _are_finite(flat_gout, np.uint64(q * samples + first), count)
             if finite:
                 for j in range(count):
                     i = np.int64(j)
-                    add_lanes(map, np.int64(cells[j]), width, weights, BLOCK_SIZE, i, cotangents, p, last, first + i)
+                    add_lanes(map, np.int64(cells[j]), width, weights, BLOCK_SIZE, i, planes, p, last, first + i)
             if careful or not finite:
                 for q in range(p, last):
+                    at = np.uint64(q * samples + first)
                     plane, lost = lanes[:, q - p], lanes[:, LANES + q - p] if wide else none
-                    _scatter_carefully(
-                        given, np.uint64(q * samples + first), coordinates, np.uint64(2 * placed), count, care, finite,
-                        height, width, align_corners, padding, plane, lost,
-                    )
+                    alone = finite or _are_finite(flat_gout, at, count)
+                    if alone and not finite:
+                        _scatter(flat_gout, at, count, np.uint64(width), cells, weights, plane, lost)
+                    if careful or not alone:
+                        _scatter_carefully(
+                            flat_gout, at, coordinates, np.uint64(2 * placed), count, care, alone,
+                            height, width, align_corners, padding, plane, lost,
+                        )
         for q in range(p, last):
             lane, at = np.uint64(q - p), np.uint64(q * pixels)
             for k in range(np.uint64(pixels)):

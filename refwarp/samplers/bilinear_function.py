@@ -88,7 +88,7 @@ class BilinearGradient(Function):
             known = constants(height, width, align_corners, input.dtype)
             if needs[0]:
                 arguments = gout, grid, *where, known
-                if takes_lanes(channels, height, width, input.dtype):
+                if takes_lanes(batch, channels, height, width, input.dtype):
                     groups = batch * -(-channels // LANES)
                     run(bilinear_chunks.backward_input_lanes, groups, gout.size, *arguments, ginput)
                 else:

@@ -77,10 +77,10 @@ def test_chunks_do_what_single_samples_do(monkeypatch, mode, size, padding, dtyp
 
 @pytest.mark.parametrize("infinite", [False, True], ids=["finite", "infinite"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("channels", [2, 3, 4, 5, 8])
+@pytest.mark.parametrize("channels", [2, 3, 4, 5, 9])
 def test_planes_in_lanes_have_the_bits_of_planes_alone(monkeypatch, channels, dtype, infinite):
     """In several blocks of samples, the last one short; some samples ask for care, some cotangents are not finite."""
-    monkeypatch.setattr(compilation, "_SMALL", 10**9)
+    monkeypatch.setattr(compilation, "_SMALL", 0)
     rng = np.random.default_rng(channels)
     grid = np.stack([coordinates(rng, size, dtype, 2 * 70 * 61, False).reshape(2, 70, 61) for size in (9, 7)], axis=-1)
     grid[0, 60, :9] = np.array(1e-40 if dtype == np.float32 else 1e-310, dtype)
@@ -88,12 +88,30 @@ def test_planes_in_lanes_have_the_bits_of_planes_alone(monkeypatch, channels, dt
     input, gout = (rng.standard_normal((2, channels, *size)).astype(dtype) for size in ((7, 9), (70, 61)))
     if infinite:
         gout[0, 0, 5, 5], gout[1, 1, 65, 7] = -np.inf, np.nan
-    found = results("bilinear", input, grid, gout)[1]
-    monkeypatch.setattr(bilinear_function, "takes_lanes", lambda *map: False)
-    expected = results("bilinear", input, grid, gout)[1]
-    # A cotangent that is not finite sends a block's samples the careful way, in lanes those of its neighbours, too.
-    tolerance = 32 * np.finfo(dtype).eps * np.abs(expected[np.isfinite(expected)]).max() if infinite else 0
-    np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance)
+    ways, before = {}, refwarp.get_num_threads()
+    try:
+        for in_lanes in (False, True):
+            monkeypatch.setattr(bilinear_function, "takes_lanes", lambda *map, choice=in_lanes: choice)
+            for count in (1, 2, 3):
+                refwarp.set_num_threads(count)
+                ways[in_lanes, count] = results("bilinear", input, grid, gout)[1]
+    finally:
+        refwarp.set_num_threads(before)
+    for found in ways.values():
+        np.testing.assert_array_equal(found, ways[False, 1])
+
+
+def test_lanes_leave_threads_enough_to_do(monkeypatch):
+    for threads, map, expected in (
+        (1, (1, 2, 256, 256), True),
+        (2, (1, 2, 256, 256), True),  # one thread, twice as fast as each of two
+        (4, (1, 4, 256, 256), False),
+        (4, (1, 8, 256, 256), True),
+        (16, (32, 1, 40, 40), False),
+        (2, (1, 3, 1024, 1024), False),
+    ):
+        monkeypatch.setattr(bilinear_chunks, "get_num_threads", lambda threads=threads: threads)
+        assert bilinear_chunks.takes_lanes(*map, np.dtype(np.float32)) == expected, (threads, map)
 
 
 @pytest.mark.parametrize("mode", ["bilinear", "nearest", "bicubic"])
