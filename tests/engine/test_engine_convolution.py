@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 from draws import integers, normal, rng
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
@@ -64,7 +64,6 @@ def check_against_the_loops(case):
         np.testing.assert_array_equal(got.data, exact)
 
 
-@settings(deadline=None)
 @given(convolutions())
 def test_convolution_and_its_gradients_equal_the_loops(case):
     check_against_the_loops(case)
@@ -80,7 +79,6 @@ def threads(count):
         set_num_threads(before)
 
 
-@settings(deadline=None)
 @given(convolutions())
 def test_convolution_in_small_pieces_blocks_and_bands_on_threads_equals_the_loops(case):
     small = {"PIECE": 40, "PRODUCT": 20, "FEWEST_ROWS": 1, "TERMS": 5, "WORTHWHILE": 0}

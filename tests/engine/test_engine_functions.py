@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -251,7 +251,6 @@ def test_sums_are_accurate_along_every_axis(dtype, axis):
     assert (abs(got - exact) <= bound * exact).all()
 
 
-@settings(deadline=None)
 @given(
     hnp.arrays(np.float64, hnp.array_shapes(max_dims=4, max_side=3), elements=st.integers(-9, 9).map(float)),
     st.data(),
@@ -262,7 +261,6 @@ def test_sum_and_its_axes_are_numpys(x, data):
     np.testing.assert_array_equal(functions.sum(Tensor(x), axis, keepdims).data, x.sum(axis, keepdims=keepdims))
 
 
-@settings(deadline=None)
 @given(hnp.mutually_broadcastable_shapes(num_shapes=2, max_dims=4, max_side=3))
 def test_broadcasting_gradients_count_repetitions(shapes):
     # d sum(a b w) / da is the sum of b w over everything a is repeated along; integers, so exactly.
@@ -277,7 +275,6 @@ def test_broadcasting_gradients_count_repetitions(shapes):
         np.testing.assert_array_equal(gradient.data, expected)
 
 
-@settings(deadline=None)
 @given(hnp.arrays(np.int64, st.integers(0, 20), elements=st.integers(-5, 4)))
 def test_indexing_scatters_what_it_gathered(index):
     x = Tensor(np.arange(5.0), requires_grad=True)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 from draws import integers, normal, rng
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from autograd_core import Tensor, functions, grad, gradcheck
@@ -53,7 +53,6 @@ def pool_by_loops(input, size, stride, gout):
     return largest, means, glargest, gmeans
 
 
-@settings(deadline=None)
 @given(
     st.tuples(st.integers(1, 2), st.integers(1, 2), st.integers(4, 7), st.integers(4, 7)),
     st.sampled_from([(1, 1), (2, 2), (2, 4), (4, 1)]),  # powers of two, so that the means are exact

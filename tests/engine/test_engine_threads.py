@@ -25,8 +25,8 @@ def test_every_item_is_done_once(threads, count):
     assert len(parts) == max(1, min(threads, count))
 
 
-def test_parts_run_at_the_same_time(threads):
-    meeting = threading.Barrier(threads, timeout=10)
+def test_parts_run_at_the_same_time(threads, hang_limit):
+    meeting = threading.Barrier(threads, timeout=hang_limit)
     share(lambda start, stop: meeting.wait(), threads, worthwhile=True)
 
 

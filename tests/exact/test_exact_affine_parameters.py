@@ -13,7 +13,7 @@ from refwarp.exact.numbers import Dual
 from refwarp.exact.thin_plate_spline import Balls
 
 F = Fraction
-RUNS = settings(max_examples=15, deadline=None)
+RUNS = settings(max_examples=15)
 SMALL = st.fractions(min_value=-3, max_value=3, max_denominator=20)
 GGRID = [[[F(i + 2 * j + 1, 3), F(5 - i, 7 + j)] for j in range(4)] for i in range(3)]
 

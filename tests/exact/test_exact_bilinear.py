@@ -80,7 +80,7 @@ def test_equation_7_holds_off_the_lattice(planes, x, y):
     assert bilinear.literal_x_derivative(planes[0], x, y) == expected
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(maps(3, 4), maps(1, 2), off_lattice(), off_lattice(), SMALL, SMALL, st.booleans())
 def test_the_gradients_are_the_derivatives_of_the_printed_forward(input, gout, x, y, x2, y2, align_corners):
     """With gout as cotangent, ginput and ggrid equal what dual numbers make of STN (5)."""
@@ -100,7 +100,7 @@ def test_the_gradients_are_the_derivatives_of_the_printed_forward(input, gout, x
         assert at(gradients.ggrid, place).value == derivative(lambda z: loss(input, z), grid, place)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(maps(2, 3), maps(2, 3), maps(1, 1), off_lattice(-2, 3), off_lattice(-2, 3), SMALL, SMALL, st.booleans())
 def test_the_second_gradients_are_the_derivatives_of_the_first(input, a, gout, x, y, bx, by, align_corners):
     grid = [[[to_g(x, 3, align_corners), to_g(y, 2, align_corners)]]]

@@ -13,7 +13,7 @@ from refwarp.exact.composition import values
 from refwarp.exact.thin_plate_spline import Balls, solve
 
 F = Fraction
-RUNS = settings(max_examples=15, deadline=None)
+RUNS = settings(max_examples=15)
 SMALL = st.fractions(min_value=-2, max_value=2, max_denominator=12)
 IDENTITY = [[F(int(i == j)) for j in range(3)] for i in range(3)]
 

@@ -37,7 +37,7 @@ def points(count):
 # ---- as printed ----
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(lists(SMALL, HEIGHT, WIDTH), between_pixels(), between_pixels())
 def test_equation_4_is_the_bilinear_sampler_counted_from_one(plane, x, y):
     assert decoder.encoded_value(plane, x + 1, y + 1) == bilinear.value(plane, x, y).value
@@ -52,7 +52,7 @@ def test_equation_5_restores_a_map_whose_pixels_were_permuted():
     assert decoder.encode_decode(plane, permuted[:3]) == [[3, None, None], [None, 5, 9]]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(lists(SMALL, 2, 1, 4), points(4), st.booleans())
 def test_the_operation_is_the_printed_one_counted_from_zero(values, at, align_corners):
     grid = [[to_g(point, align_corners) for point in at]]
@@ -70,7 +70,7 @@ def test_the_operation_is_the_printed_one_counted_from_zero(values, at, align_co
                 assert decoded.maps[c][pixel[0]][pixel[1]].value == printed
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(lists(SMALL, HEIGHT, WIDTH), lists(SMALL, 4), points(4))
 def test_the_printed_gradients_are_derivatives_off_the_lattice(gout, values, at):
     at = [(x + 1, y + 1) for x, y in at]
@@ -88,7 +88,7 @@ def test_the_printed_gradients_are_derivatives_off_the_lattice(gout, values, at)
         assert decoder.printed_y_gradient(gout, values, at, i) == dy
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(lists(SMALL, HEIGHT, WIDTH), lists(SMALL, 3), points(3))
 def test_equation_9_is_the_derivative_and_has_a_shorter_form(gout, values, at):
     """U = N / S with N fixed: the derivative with respect to S, times dU."""
@@ -182,7 +182,7 @@ def test_holes_are_filled_as_said():
     assert decoder.filled(nowhere, [[[F(3)]]], "neighbours")[0][0][0].value == 0
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(*[lists(SMALL, 1, HEIGHT, WIDTH)] * 2, points(2), st.sampled_from(["previous", "neighbours"]))
 def test_the_gradient_of_the_previous_map_is_the_transpose_of_the_filling(gout, previous, at, fill):
     decoded = decoder.decode([[[F(0), F(0)]]], [[to_g(point, False) for point in at]], HEIGHT, WIDTH, False)
@@ -202,7 +202,7 @@ def test_a_value_that_is_nan_reaches_the_pixels_on_which_it_has_a_weight():
     ]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(lists(SMALL, 2, HEIGHT, WIDTH), lists(SMALL, 2, 1, 3), points(3), st.booleans())
 def test_the_gradients_are_the_derivatives_of_the_printed_forward(gout, values, at, align_corners):
     grid = [[to_g(point, align_corners) for point in at]]
@@ -218,7 +218,7 @@ def test_the_gradients_are_the_derivatives_of_the_printed_forward(gout, values, 
         assert at_place(gradients.ggrid, place).value == derivative(lambda z: loss(values, z), grid, place)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(lists(SMALL, 1, 1, 3), lists(SMALL, 1, 3, 2), lists(SMALL, 1, HEIGHT, WIDTH), lists(SMALL, 1, 1, 3), points(3))
 def test_the_second_gradients_are_the_derivatives_of_the_first(a, b, gout, values, at):
     grid = [[to_g(point, False) for point in at]]
@@ -237,7 +237,7 @@ def test_the_second_gradients_are_the_derivatives_of_the_first(a, b, gout, value
         assert at_place(second.ggrid, place).value == derivative(lambda z: loss(gout, values, z), grid, place)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(lists(SMALL, 1, 1, 3), lists(SMALL, 3, 2), st.sampled_from(["right", "left", "central", "literal"]))
 def test_windows_hold_every_term_that_is_not_zero(values, coordinates, kink):
     grid = [[[x / 7, y / 7] for x, y in coordinates]]
@@ -266,7 +266,7 @@ def test_the_released_program_multiplies_sums():
     assert decoder.released([[[F(1), F(1)]]], [[(x - 1, y - 1) for x, y in at]], [[[F(0)] * 2] * 2])[0][0][0] == 2
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(lists(SMALL, 1, 1, 1), points(1), lists(SMALL, 1, HEIGHT, WIDTH))
 def test_the_released_program_agrees_with_equation_7_where_sources_do_not_meet(values, at, previous):
     """One source that lies inside: the same values, where its coordinates are the same pixels."""

@@ -12,7 +12,7 @@ from refwarp.exact.affine import affine_grid
 from refwarp.exact.numbers import Dual
 
 F = Fraction
-RUNS = settings(max_examples=15, deadline=None)
+RUNS = settings(max_examples=15)
 SMALL = st.fractions(min_value=-3, max_value=3, max_denominator=20)
 POINT = st.tuples(SMALL, SMALL)
 ROW = st.lists(SMALL, min_size=3, max_size=3)

@@ -10,7 +10,7 @@ from refwarp.exact import affine_parameters, bilinear, kurbiel
 from refwarp.exact.affine import affine_grid
 
 F = Fraction
-RUNS = settings(max_examples=15, deadline=None)
+RUNS = settings(max_examples=15)
 SMALL = st.fractions(min_value=-9, max_value=9, max_denominator=30)
 PLANE = [[F(1), F(5), F(2), F(9)], [F(-4), F(0), F(7), F(3)], [F(6), F(8), F(-1), F(2)]]
 COORDINATE = st.fractions(min_value=-2, max_value=5, max_denominator=8)

@@ -24,7 +24,7 @@ def arrays(*shape):
     return strategy
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(arrays(2, 2, 3), arrays(3, 2, 2), arrays(2, 2, 2, 2))
 def test_the_gradients_are_the_derivatives_of_the_product(ms, b, ggrids):
     """Two images, one basis."""

@@ -163,7 +163,7 @@ def test_the_column_of_ones_is_masked_too():
     assert exact.least_squares(y, x, NO_TIKHONOV) != exact.least_squares(*left_out, NO_TIKHONOV)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(POINTS, WEIGHTS, st.lists(SMALL, min_size=6, max_size=6))
 def test_the_elimination_solves_equation_7(offsets, tikhonov, values):
     weights = exact.fit_weights(offsets, tikhonov)
@@ -262,7 +262,7 @@ def literal_forward(input, case):
     return results
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(planes(2), cases(), st.lists(SMALL, min_size=4, max_size=4))
 def test_the_gradients_are_the_derivatives_of_the_printed_forward(input, case, g):
     grid, auxiliary, kept, tikhonov, intercept, align_corners = case
@@ -294,7 +294,7 @@ def test_the_gradients_are_the_derivatives_of_the_printed_forward(input, case, g
         assert ggrid[j][axis].value == derivative(surface, grid[0], (j, axis))
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(planes(1), planes(1), cases(), st.lists(SMALL, min_size=6, max_size=6))
 def test_the_second_gradients_are_the_derivatives_of_the_first(input, a, case, numbers):
     grid, auxiliary, kept, tikhonov, intercept, align_corners = case

@@ -47,7 +47,7 @@ def test_a_pixel_is_spread_by_its_weights():
 
 
 @given(maps(3, 4), maps(3, 4), st.sampled_from(LEVELS))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_the_transposed_blur_is_the_transpose(a, b, weights):
     def product(plane, blurred):
         pairs = (pair for rows in zip(plane, blurred, strict=True) for pair in zip(*rows, strict=True))
@@ -56,7 +56,7 @@ def test_the_transposed_blur_is_the_transpose(a, b, weights):
     assert product(a[0], exact.blur(b[0], weights)) == product(b[0], exact.blur(a[0], weights, transposed=True))
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(maps(3, 4), maps(1, 2), POINTS, st.booleans(), st.sampled_from([F(1), F(1, 3)]))
 def test_the_gradients_are_the_derivatives_of_the_forward(input, gout, points, align_corners, share):
     grid = [[points[:2], points[2:]]]
@@ -78,7 +78,7 @@ def test_the_gradients_are_the_derivatives_of_the_forward(input, gout, points, a
         assert at(gradients.ggrid, place).value == derivative(lambda z: loss(input, z), grid, place)
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(maps(2, 3), maps(2, 3), maps(1, 1), POINTS)
 def test_the_second_gradients_are_the_derivatives_of_the_first(input, a, gout, points):
     grid, beta = [[points[:2]]], [[points[2:]]]

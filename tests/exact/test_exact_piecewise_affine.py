@@ -19,7 +19,7 @@ def meshes(rows, columns):
     return st.lists(st.lists(point, min_size=columns, max_size=columns), min_size=rows, max_size=rows)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(meshes(3, 3), st.booleans())
 def test_the_gradient_is_the_derivative_of_the_grid(vertices, align_corners):
     ggrid = [[[F(i + 2 * j + 1, 3), F(5 - i, 7 + j)] for j in range(4)] for i in range(3)]

@@ -13,7 +13,7 @@ from refwarp.exact.affine import affine_grid
 from refwarp.exact.thin_plate_spline import solve
 
 F = Fraction
-RUNS = settings(max_examples=15, deadline=None)
+RUNS = settings(max_examples=15)
 SMALL = st.fractions(min_value=-2, max_value=2, max_denominator=20)
 GGRID = [[[F(i + 2 * j + 1, 3), F(5 - i, 7 + j)] for j in range(3)] for i in range(2)]
 

@@ -63,7 +63,7 @@ def values(nested):
 @pytest.mark.parametrize("name", RATIONAL)
 @pytest.mark.parametrize("align_corners", [False, True])
 @given(data=st.data())
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 def test_the_gradients_are_the_derivatives_of_the_sum(name, align_corners, data):
     """Each of first order, then each of those of second order, against dual numbers."""
     kernel, support = RATIONAL[name]

@@ -125,7 +125,7 @@ MANTISSA = st.floats(-2, 2, allow_subnormal=False).filter(lambda a: abs(a) > 0.1
 FACTOR = st.integers(-(2**20), 2**20).map(float) | st.builds(math.ldexp, MANTISSA, st.integers(-199, 199))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(FACTOR, min_size=6, max_size=6), st.sampled_from(["free", "twice", "product", "remainder"]))
 def test_a_sum_of_three_products_keeps_its_digits(factors, form):
     a, b, c, d, e, f = factors
