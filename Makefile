@@ -1,10 +1,11 @@
-# Two commands: `make tour` (the main job) and `make test`; on a machine with a GPU `make gpu`. Each sets up what it needs.
+# Two commands: `make tour` (the main job) and `make test`; on a machine with a GPU `make gpu`. Each sets up what it
+# needs; PYTHON=... names another Python.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 OUT    ?= tour
 
-.PHONY: tour test lint test-peers gpu clean
+.PHONY: tour test lint test-peers test-lowest gpu clean
 
 tour: $(VENV)/.installed-data
 	$(BIN)/refwarp tour --out $(OUT)
@@ -20,13 +21,22 @@ lint: $(VENV)/.installed-test
 test-peers: $(VENV)/.installed-test $(VENV)/.installed-torch
 	$(BIN)/pytest -m peers
 
-# All that only a GPU can tell (docs/cuda.md). Without one it ends at once, with a sentence.
-gpu: export NUMBA_ENABLE_CUDASIM = 0
-gpu: $(VENV)/.installed-test $(VENV)/.installed-cuda $(VENV)/.installed-torch
-	$(BIN)/refwarp verify refwarp:cuda --require faithful
-	$(BIN)/pytest tests/cuda
-	$(BIN)/refwarp train --epochs 2 --device cuda
-	$(BIN)/python benchmarks/grid_sample_cuda.py
+# The whole suite with the oldest versions that pyproject.toml admits, in an environment of its own.
+test-lowest: $(VENV)-lowest/.installed
+	$(VENV)-lowest/bin/python -m pytest -n 2 -m "not peers"
+
+# All that only a GPU can tell (docs/cuda.md). Without one it ends at once, with a sentence. INSTALL=0 runs in the
+# environment of PYTHON as it is; CUDA=12 installs for a driver that has no CUDA 13 yet.
+INSTALL ?= 1
+CUDA    ?= 13
+GPU_OUT ?= gpu
+ifeq ($(INSTALL),0)
+gpu:
+	$(PYTHON) .ci/gpu.py $(GPU_OUT)
+else
+gpu: $(VENV)/.installed-test $(VENV)/.installed-data $(VENV)/.installed-cuda$(CUDA) $(VENV)/.installed-torch
+	$(BIN)/python .ci/gpu.py $(GPU_OUT)
+endif
 
 $(BIN)/pip:
 	@$(PYTHON) -c 'import sys; sys.exit("refwarp needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; name another with make PYTHON=...") if sys.version_info < (3, 11) else 0'
@@ -41,6 +51,12 @@ $(VENV)/.installed-torch: pyproject.toml | $(BIN)/pip
 	$(BIN)/pip install --quiet torch==2.13.0
 	@touch $@
 
+$(VENV)-lowest/.installed: pyproject.toml | $(BIN)/pip
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv venv --quiet --clear --python $(PYTHON) $(VENV)-lowest
+	$(BIN)/uv pip install --quiet --python $(VENV)-lowest/bin/python --resolution lowest-direct --editable ".[test,data]"
+	@touch $@
+
 clean:
-	rm -rf $(VENV) $(OUT) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-lowest $(OUT) $(GPU_OUT) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -71,7 +71,9 @@ def to_device(array: Array, device: str) -> Array:
     try:
         return importlib.import_module("cupy").asarray(array)
     except ImportError as error:
-        raise ImportError("device: given 'cuda', which needs CuPy; install refwarp[cuda]") from error
+        raise ImportError(
+            "device: given 'cuda', which needs CuPy; install refwarp[cuda12] or refwarp[cuda13]"
+        ) from error
 
 
 def read_only(array: Array) -> Array:

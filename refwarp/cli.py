@@ -19,7 +19,7 @@ app = typer.Typer(
     help="Differentiable image warps with hand-derived gradients, proven in exact arithmetic.",
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # "[default: ...]" and "refwarp[cuda]" are no markup
+    rich_markup_mode=None,  # "[default: ...]" and "refwarp[cuda13]" are no markup
 )
 golden_app = typer.Typer(help="Build, check, export and look into golden files.", rich_markup_mode=None)
 app.add_typer(golden_app, name="golden")
@@ -130,7 +130,9 @@ class _Device(StrEnum):
     CUDA = "cuda"
 
 
-_DeviceOption = Annotated[_Device, typer.Option(help="Where to compute; cuda needs a GPU and refwarp[cuda].")]
+_DeviceOption = Annotated[
+    _Device, typer.Option(help="Where to compute; cuda needs a GPU and refwarp[cuda12] or refwarp[cuda13].")
+]
 
 
 @app.command()

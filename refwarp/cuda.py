@@ -37,8 +37,8 @@ def check_cuda(argument: str) -> None:
     """Raise RuntimeError, naming the argument that asked for it, unless there is a GPU, or its simulator."""
     if not SIMULATED and not cuda.is_available():
         raise RuntimeError(
-            f"{argument}: given 'cuda', but Numba finds no CUDA device; install a driver and the extra refwarp[cuda], "
-            "or set NUMBA_ENABLE_CUDASIM=1 to run the kernels in CUDA's simulator"
+            f"{argument}: given 'cuda', but Numba finds no CUDA device; install a driver and the extra "
+            "refwarp[cuda12] or refwarp[cuda13], or set NUMBA_ENABLE_CUDASIM=1 to run the kernels in CUDA's simulator"
         )
 
 

@@ -19,7 +19,9 @@ from refwarp.golden.targets.refwarp import CHOICES, DTYPES
 __all__ = ["CHOICES", "DTYPES", "VERSION"]
 
 if not cuda.is_available():
-    raise ImportError("Numba finds no GPU; install a driver and `refwarp[cuda]`, or give 'refwarp:simulator'")
+    raise ImportError(
+        "Numba finds no GPU; install a driver and `refwarp[cuda12]` or `refwarp[cuda13]`, or give 'refwarp:simulator'"
+    )
 
 VERSION = own.VERSION if SIMULATED else f"{own.VERSION} on {cuda.get_current_device().name}"
 
