@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all.
+"""Files that are there whole or not at all, and what is wrong with those that cannot be read.
 
 A file is written under a temporary name in its own folder, forced to the disk, and renamed. Whoever kills the
 program at any moment finds the old file or the new one under the final name, never half of one. What a killed
@@ -7,6 +7,7 @@ program leaves is a hidden file whose name ends in `.partial`; the next write of
 
 from __future__ import annotations
 
+import errno
 import glob
 import itertools
 import os
@@ -16,6 +17,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 # Process numbers come back, in containers soon: a number alone does not say that a file is this process's.
 _TOKEN = secrets.token_hex(4)
@@ -71,7 +73,9 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     _force_to_disk(path.parent)
 
 
-def check_output_file(path: str | os.PathLike[str], argument: str = "out") -> Path:
+def check_output_file(
+    path: str | os.PathLike[str], argument: str = "out", source: str | os.PathLike[str] | None = None
+) -> Path:
     """Make sure that a file can take the place of what is at `path`, if anything is.
 
     Parameters
@@ -80,6 +84,8 @@ def check_output_file(path: str | os.PathLike[str], argument: str = "out") -> Pa
         The file; it need not exist.
     argument : str
         What the caller calls it, for the message.
+    source : path, optional
+        The file that is read to write this one.
 
     Returns
     -------
@@ -89,12 +95,15 @@ def check_output_file(path: str | os.PathLike[str], argument: str = "out") -> Pa
     Raises
     ------
     ValueError
-        If it is there and no regular file, but a folder, a device, a pipe or a link in a circle.
+        If it is there and no regular file, but a folder, a device, a pipe or a link in a circle; or if it is
+        `source`, by whatever name.
     """
     target = Path(os.path.realpath(path))
     if os.path.lexists(target) and not target.is_file():
         what = "a folder" if target.is_dir() else "no regular file"
         raise ValueError(f"{argument}: given {str(path)!r}, which is {what}; expected the name of a file")
+    if source is not None and target.exists() and os.path.exists(source) and target.samefile(source):
+        raise ValueError(f"{argument}: given {str(path)!r}, which is the file that is read; give another name")
     return target
 
 
@@ -130,6 +139,94 @@ def make_output_folder(path: str | os.PathLike[str], argument: str = "out") -> P
             f"{argument}: given {str(folder)!r}, where no file can be written ({reason}); give another folder"
         ) from error
     return folder
+
+
+def check_input_file(path: str | os.PathLike[str], argument: str, expected: str = "a file") -> Path:
+    """Make sure that there is a file to read.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    argument : str
+        What the caller calls it, for the message.
+    expected : str
+        What it should be, for the message.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    ValueError
+        If there is nothing, or a folder, a device or a pipe.
+    """
+    found = Path(path)
+    if found.is_file():
+        return found
+    if found.is_dir():
+        what = "which is a folder"
+    else:
+        what = "which is no regular file" if os.path.exists(found) else "but there is no such file"
+    raise ValueError(f"{argument}: given {str(path)!r}, {what}; expected {expected}")
+
+
+def open_hdf5(path: str | os.PathLike[str]) -> Any:
+    """Open an HDF5 file for reading: `with open_hdf5(path) as file: ...`.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+
+    Returns
+    -------
+    h5py.File
+
+    Raises
+    ------
+    BlockingIOError
+        If another program has it open to write into it. The file may be whole.
+    OSError
+        If it is missing, or the system does not let it be read; a FileNotFoundError, PermissionError, ...
+    ValueError
+        If it is no HDF5 file, or is truncated or damaged.
+
+    Each says in one clause what is wrong with which file, and those whose cause lies outside of it what to do.
+    """
+    import h5py  # which takes time, and whoever writes other files does not need
+
+    try:
+        with open(path, "rb"):  # `h5py.is_hdf5` says no to whatever cannot be read
+            pass
+        if not h5py.is_hdf5(path):
+            raise ValueError(f"{path} is no HDF5 file")
+        return h5py.File(path, "r")
+    except (OSError, RuntimeError) as error:
+        raise _in_words(path, error) from error
+
+
+def _in_words(path: str | os.PathLike[str], error: Exception) -> Exception:
+    """Return what kept an HDF5 file from being opened, in one clause."""
+    said = str(error).splitlines()[0] if str(error) else type(error).__name__
+    number = error.errno if isinstance(error, OSError) else None
+    reason = os.strerror(number) if number else said
+    if "unable to lock file" in said:
+        if number in (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP):
+            return OSError(f"{path} cannot be locked there ({reason}); set HDF5_USE_FILE_LOCKING=FALSE, or copy it")
+        return BlockingIOError(f"{path} is open in another program; try again when that has closed it")
+    if "already open for write" in said:  # a mark in the file, which a program that died leaves behind
+        return BlockingIOError(
+            f"{path} is marked as open for writing; try again when the program that writes it has closed it, or if "
+            f"that has died, remove the mark with `h5clear -s`"
+        )
+    if isinstance(error, FileNotFoundError):
+        return FileNotFoundError(f"{path}: there is no such file; check the name")
+    if number:
+        advice = "; check its permissions" if isinstance(error, PermissionError) else ""
+        return type(error)(f"{path} cannot be read ({reason}){advice}")
+    return ValueError(f"{path} is truncated or damaged ({said})")
 
 
 def _force_to_disk(path: Path) -> None:
