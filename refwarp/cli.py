@@ -1,19 +1,25 @@
 """The command line. Each command imports its room when it runs, so that `refwarp --help` answers at once.
 
 Exit codes: 0; 1 when something was verified and found wrong, or nothing was there to verify; 2 when the command
-could not run as asked, with one sentence on stderr that says why and what to do; 130 when it was interrupted; 141
-when nobody read its output to the end, as with `| head`.
+could not run as asked, or what it found could not be printed, with one sentence on stderr that says why and what to
+do; 130 when it was interrupted; 141 when nobody read its output to the end, as with `| head`.
+
+A command writes its files before it prints what it found.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from refwarp.interrupts import take_interrupts
+from refwarp.streams import OutputError, guard_streams
 
 app = typer.Typer(
     help="Differentiable image warps with hand-derived gradients, proven in exact arithmetic.",
@@ -29,7 +35,7 @@ app.add_typer(golden_app, name="golden")
 _UsageError: Any = typer.BadParameter.__base__
 # What the rooms raise for bad input, each with a sentence for people.
 _BAD_INPUT = (ValueError, OSError, ImportError)
-_INTERRUPTED, _BROKEN_PIPE = 130, 141
+_REFUSED, _INTERRUPTED, _BROKEN_PIPE = 2, 130, 141
 
 
 def _print_version(wanted: bool) -> None:
@@ -92,9 +98,9 @@ def verify(
     The exit code is 0 if every case that ran has the required grade, 1 if not or if none ran, and 2 if the target
     could not run at all.
     """
-    from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeRemainingColumn
 
+    from refwarp.console import TextConsole, text_column
     from refwarp.golden import SUITE
     from refwarp.golden.format import read
     from refwarp.golden.grades import PROFILES
@@ -106,8 +112,9 @@ def verify(
     for path in report or ():
         check_report_path(path)
     selection = Selection(dtype or (), operation or (), flag or (), case or ())
-    stderr = Console(stderr=True)
-    progress = Progress(console=stderr, transient=True, disable=not stderr.is_terminal)
+    stderr = TextConsole(stderr=True)
+    columns = text_column("description"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
+    progress = Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal)
     with load(target, timeout) as loaded, progress as bar:
         suite = read(golden or SUITE)
         task = bar.add_task(f"Verifying {target}")
@@ -119,9 +126,15 @@ def verify(
             Grade[require.upper()],
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
-    show(found, Console(), verbose)
+    lost: list[Exception] = []
     for path in report or ():
-        write(path, found, suite)
+        try:
+            write(path, found, suite)
+        except (OSError, ValueError) as error:  # the other reports, and the verdict, are worth having
+            lost.append(error)
+    show(found, TextConsole(), verbose)
+    if lost:
+        raise lost[0]
     raise typer.Exit(0 if found.passed else 1)
 
 
@@ -142,13 +155,12 @@ def tour(
     device: _DeviceOption = _Device.CPU,
 ) -> None:
     """Check the kernels, let networks learn distorted digits, and write a report of both."""
-    from rich.console import Console
-
+    from refwarp.console import TextConsole
     from refwarp.tour import summary
     from refwarp.tour.run import run_tour
 
     results = run_tour(out, seed, device=device.value)
-    summary.show(results, out, Console())
+    summary.show(results, out, TextConsole())
     raise typer.Exit(0 if results.verification.passed else 1)
 
 
@@ -202,16 +214,15 @@ def bench(
     Comparisons whose library is not installed are left out. The exit code is 1 if a library and refwarp, asked for the
     same, do not compute the same.
     """
-    from rich.console import Console
-
     from refwarp.benchmarking import run_comparisons
     from refwarp.benchmarking.terminal import progress_display, show
+    from refwarp.console import TextConsole
 
     with progress_display() as progress:
         results = run_comparisons(
             names or (), out, quick=quick, threads=threads or (1, 2), only=only or (), progress=progress
         )
-    show(results, out, Console())
+    show(results, out, TextConsole())
     raise typer.Exit(1 if any(comparison.disagreements for comparison in results.comparisons) else 0)
 
 
@@ -223,12 +234,14 @@ def build(
     """Compute the truth about every case, and write a golden file."""
     from rich.progress import Progress
 
+    from refwarp.console import TextConsole
     from refwarp.files import check_output_file, make_output_folder
     from refwarp.golden.build import GENERATOR_VERSION, build
     from refwarp.golden.format import read, write
 
     make_output_folder(check_output_file(out).parent)
-    with Progress(transient=True) as bar:
+    stderr = TextConsole(stderr=True)
+    with Progress(console=stderr, transient=True, disable=not stderr.is_terminal) as bar:
         task = bar.add_task("Building the golden suite")
         cases = build(
             progress=lambda done, total: bar.update(task, completed=done, total=total),
@@ -249,8 +262,9 @@ def export(
     from refwarp.golden.export import export
     from refwarp.golden.format import read
 
-    make_output_folder(check_output_file(out).parent)
-    found = read(golden or SUITE)
+    source = golden or SUITE
+    make_output_folder(check_output_file(out, source=source).parent)
+    found = read(source)
     export(out, found)
     print(f"{out}: {len(found.cases)} cases, {found.digest}")
 
@@ -272,8 +286,7 @@ def show(
     """Print one case: what it is for, its inputs, and the truth about its outputs."""
     from difflib import get_close_matches
 
-    from rich.console import Console
-
+    from refwarp.console import TextConsole
     from refwarp.golden import SUITE
     from refwarp.golden.format import read
     from refwarp.golden.report.terminal import show_case
@@ -282,11 +295,13 @@ def show(
     if case not in cases:
         nearest = get_close_matches(case, cases, n=3, cutoff=0.0)
         raise ValueError(f"case: given {case!r}, which there is not; the nearest are {', '.join(nearest)}")
-    show_case(cases[case], Console())
+    show_case(cases[case], TextConsole())
 
 
 def main() -> None:
     """Run the command line, and end with its exit code."""
+    guard_streams()
+    take_interrupts()
     sys.exit(run(sys.argv[1:]))
 
 
@@ -294,15 +309,15 @@ def run(arguments: list[str]) -> int:
     """Run a command line and return its exit code; what went wrong is one sentence on stderr."""
     try:
         code = _run(arguments)
-        print(end="", flush=True)
-    except (BrokenPipeError, SystemExit) as error:
-        # Of a broken pipe rich makes a SystemExit(1), which would say that a kernel is wrong.
-        if isinstance(error, SystemExit) and not isinstance(error.__context__, BrokenPipeError):
-            raise
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        for stream in (1, 2):  # Python writes out what is left in their buffers when it ends
-            os.dup2(nowhere, stream)
-        return _BROKEN_PIPE
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:  # it was closed before we began
+                stream.flush()
+    except OutputError as error:
+        if error.nobody_reads:
+            return _BROKEN_PIPE
+        with suppress(OutputError):
+            _refuse(f"{error}; write to another place")
+        return _REFUSED
     return code
 
 
@@ -313,8 +328,6 @@ def _run(arguments: list[str]) -> int:
         message = error.format_message().rstrip()
         stop = "" if message.endswith((".", "?", "!")) else "."
         return _refuse(f"{message}{stop} See `refwarp --help`.")
-    except BrokenPipeError:
-        raise
     except _BAD_INPUT as error:
         return _refuse(str(error))
     except (KeyboardInterrupt, typer.Abort):
@@ -326,4 +339,4 @@ def _run(arguments: list[str]) -> int:
 
 def _refuse(reason: str) -> int:
     print(f"refwarp: {' '.join(reason.split())}", file=sys.stderr)
-    return 2
+    return _REFUSED

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from rich.box import SIMPLE
 from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from refwarp.benchmarking.comparisons import Item
 from refwarp.benchmarking.comparisons import Progress as Callback
@@ -25,14 +25,15 @@ from refwarp.benchmarking.results import (
     summaries,
     summary_cells,
 )
+from refwarp.console import TextConsole, text_column
 
 
 @contextmanager
 def progress_display(console: Console | None = None) -> Iterator[Callback]:
     """Show a bar (on a terminal) and a line for each entry; yields what `run_comparisons` takes as `progress`."""
-    console = console or Console(stderr=True)
+    console = console or TextConsole(stderr=True)
     columns = (
-        TextColumn("{task.description}"),
+        text_column("description"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -42,7 +43,7 @@ def progress_display(console: Console | None = None) -> Iterator[Callback]:
         task = bar.add_task("Benchmarks")
 
         def show_item(comparison: str, item: Item, found: Measurement | float | None, done: int, total: int) -> None:
-            bar.update(task, description=escape(comparison), completed=done, total=total)
+            bar.update(task, description=comparison, completed=done, total=total)
             if isinstance(found, Measurement):
                 ours, peers = found.nanoseconds
                 text = f"{ratio_text(found)}  ({ours:.3g} and {peers:.3g} ns per element)"
@@ -76,5 +77,5 @@ def _table(title: str, head: Sequence[str], lines: Iterable[Sequence[str]]) -> T
     for name in head:
         table.add_column(name, justify="right" if name in NUMBERS else "left")
     for line in lines:
-        table.add_row(*map(escape, line))
+        table.add_row(*map(Text, line))
     return table

@@ -26,7 +26,7 @@ def export(path: str | os.PathLike[str], golden: Golden) -> None:
     Parameters
     ----------
     path : path
-        The final name; its folder must exist. If it ends in .gz, the document is compressed.
+        The final name; its folder must exist. If it ends in .gz, in letters of any case, the document is compressed.
     golden : Golden
         What to write.
 
@@ -36,7 +36,7 @@ def export(path: str | os.PathLike[str], golden: Golden) -> None:
         If the file cannot be written.
     """
     with atomic_write(path) as temporary, open(temporary, "wb") as file:
-        if temporary.suffix != ".gz":
+        if temporary.suffix.lower() != ".gz":
             file.writelines(_lines(golden))
             return
         # Neither a name nor a time in its header.

@@ -22,6 +22,7 @@ import refwarp
 from autograd_core import Tensor, no_grad, to_device
 from autograd_core.layers import Module
 from refwarp.compilation import use_backend
+from refwarp.console import TextConsole
 from refwarp.conventions import check_option
 from refwarp.data import DISTORTIONS, Digits, Examples, distort, load_digits
 from refwarp.files import atomic_write, make_output_folder
@@ -143,7 +144,7 @@ def run_tour(
     check_count("seed", seed, least=0)
     check_device(device)
     plan = plan or Plan()
-    console = console or Console(stderr=True)
+    console = console or TextConsole(stderr=True)
     load_digits()  # raises if scikit-learn is missing
     folder = make_output_folder(out)
     watch = Stopwatch()
@@ -215,7 +216,8 @@ def _train(
         progress.remove_task(progress.task_ids[-1])  # the run's own bar
     progress.console.print(
         f"{model} on {distortion}, seed {seed}: {trial.test_error:.1%} of the test digits wrong "
-        f"({trial.seconds:.0f} s of training)"
+        f"({trial.seconds:.0f} s of training)",
+        markup=False,
     )
     return trial, outcome.model
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from refwarp.golden.report import summary
 from refwarp.tour.results import CNN, MODELS, ST_CNN, Results, mean_test_error, verdict
@@ -14,18 +14,19 @@ from refwarp.tour.results import CNN, MODELS, ST_CNN, Results, mean_test_error, 
 
 def show(results: Results, folder: Path, console: Console) -> None:
     """Print where everything is, the kernels' verdict, and each network's test errors."""
-    place, seconds = escape(str(folder.resolve())), sum(results.timings.values())
-    console.print(f"\n[bold]refwarp tour[/], {seconds:.0f} s, written to {place}:")
-    console.print("  [bold]report.html[/]   all of it, with its pictures, for a browser")
+    seconds = sum(results.timings.values())
+    title = Text.assemble("\n", ("refwarp tour", "bold"), f", {seconds:.0f} s, written to {folder.resolve()}:")
+    console.print(title, soft_wrap=True)
+    console.print(Text.assemble("  ", ("report.html", "bold"), "   all of it, with its pictures, for a browser"))
     console.print("  tour.png, poses.png, errors.png, curves.png, kink.png")
     console.print("  golden.h5     the exact values that the kernels were checked against")
     console.print("  metrics.json  all the numbers\n")
     style = "green" if results.verification.passed else "bold red"
-    console.print(f"[{style}]Kernels:[/] {summary(results.verification)}\n", highlight=False)
+    console.print(Text.assemble(("Kernels:", style), f" {summary(results.verification)}\n"))
     console.print(_errors(results))
     for distortion in results.distortions:
         sentence = verdict(results.of(distortion, CNN), results.of(distortion, ST_CNN))
-        console.print(f"[bold]{distortion}:[/] {sentence}", highlight=False)
+        console.print(Text.assemble((f"{distortion}:", "bold"), f" {sentence}"))
 
 
 def _errors(results: Results) -> Table:
@@ -41,6 +42,6 @@ def _errors(results: Results) -> Table:
                 f"{distortion}  {model}",
                 f"{next(iter(trials.values())).parameters:,}",
                 *(f"{trials[seed].test_error:.1%}" if seed in trials else "" for seed in seeds),
-                f"[bold]{mean_test_error(trials.values()):.1%}[/]",
+                Text(f"{mean_test_error(trials.values()):.1%}", "bold"),
             )
     return table

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
 
+from refwarp.console import TextConsole, text_column
 from refwarp.training.metrics import History
 
 
 def training_progress(console: Console | None = None) -> Progress:
     """Return a display with bars for training runs; start it with `with`. Off a terminal it draws no bars."""
-    console = console or Console(stderr=True)
+    console = console or TextConsole(stderr=True)
     columns = (
-        TextColumn("{task.description}"),
+        text_column("description"),
         BarColumn(),
-        TextColumn("{task.fields[status]}"),
+        text_column("fields[status]"),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
@@ -38,7 +38,7 @@ class EpochDisplay:
     """
 
     def __init__(self, progress: Progress | None, label: str, epochs: int, steps: int, done: int) -> None:
-        self.progress, self.label, self.epochs = progress, escape(label), epochs
+        self.progress, self.label, self.epochs = progress, label, epochs
         if progress is not None:
             self.task = progress.add_task(self.label, total=epochs * steps, completed=done * steps, status="")
 
@@ -55,4 +55,4 @@ class EpochDisplay:
         status = f"epoch {len(history)}/{self.epochs}, loss {loss:.3f}, validation error {error:.1%}"
         self.progress.update(self.task, status=status)
         if not self.progress.console.is_terminal:
-            self.progress.console.print(f"{self.label}: {status}")
+            self.progress.console.print(f"{self.label}: {status}", markup=False)

@@ -1,5 +1,8 @@
 """Files of results: what is in them is judged, what is missing or strange is named, and nothing broken is believed."""
 
+import subprocess
+import sys
+
 import h5py
 import numpy as np
 import pytest
@@ -11,6 +14,8 @@ from refwarp.golden.targets import refwarp as own
 from refwarp.golden.targets.module import ModuleTarget
 from refwarp.golden.verify import verify
 
+# Another program that holds the file which it is given, until its stdin ends.
+HOLDER = "import h5py, sys; file = h5py.File(sys.argv[1], 'r+'); print('open', flush=True); sys.stdin.read()"
 NAME = "grid_sample/interior_3x4"
 PATH = f"float32/{NAME}"
 
@@ -175,10 +180,97 @@ def test_files_that_hold_no_results(tmp_path, suite):
     assert "holds grid_sample at its top" in refused(path)
     with h5py.File(path, "w") as file:
         file["float32"] = np.ones(3)
-    assert "'float32' is no group" in refused(path)
+    assert "holds no results that can be read ('float32' is no group)" in refused(path)
     with h5py.File(path, "w") as file:
         file["float32"] = h5py.ExternalLink("other.h5", "/float32")
     assert "'float32' is a link, which is not followed" in refused(path)
+
+
+def test_a_dtype_that_cannot_be_read_is_wrong_and_the_others_are_judged(results, few):
+    with h5py.File(results, "r+") as file:
+        file["float16"] = h5py.SoftLink("/nowhere")
+        del file["float64"]
+        file["float64"] = np.ones(3)
+    found = run(results, few)
+    problems = {(outcome.dtype, outcome.problem) for outcome in found.failures}
+    assert problems == {
+        ("float16", "cannot be read from the file ('float16' is a link, which is not followed)"),
+        ("float64", "cannot be read from the file ('float64' is no group)"),
+    }
+    assert found.remarks == ()
+    good = {outcome.case.name for outcome in found.outcomes if outcome.dtype == "float32"}
+    assert good == {case.name for case in few if case.dtype != "float64"}
+
+
+def test_a_link_beside_the_results_is_named_and_all_are_judged(results, few):
+    with h5py.File(results, "r+") as file:
+        file["elsewhere"] = h5py.ExternalLink("missing.h5", "/float32")
+    found = run(results, few)
+    assert found.passed and found.remarks == ("In the file, but not in the suite: /elsewhere.",)
+
+
+def test_a_file_that_another_program_writes_is_not_called_damaged(results):
+    with subprocess.Popen([sys.executable, "-c", HOLDER, results], stdin=-1, stdout=-1) as holder:
+        assert holder.stdout.readline() == b"open\n"
+        with pytest.raises(BlockingIOError) as caught:
+            load(str(results))
+        holder.communicate()
+    assert str(caught.value) == (f"target: {results} is open in another program; try again when that has closed it")
+
+
+# ---- what other programs write: they have no scalars, neither of text nor of numbers ----
+
+
+@pytest.mark.parametrize("kind", [h5py.string_dtype(), h5py.string_dtype("utf-8", 40), h5py.string_dtype("ascii", 40)])
+def test_text_in_an_array_of_one_element(results, few, kind):
+    with h5py.File(results, "r+") as file:
+        file.attrs["version"] = np.array(["8.1"], kind)
+        refused = file["float32/grid_sample/refused_mode"].attrs
+        refused["refused"] = np.array([["no such mode"]], kind)
+    found = run(results, few)
+    assert found.passed and found.version == "8.1" and found.remarks == ()
+
+
+@pytest.mark.parametrize(
+    ("stored", "words"),
+    [(2.5, "found float64 where text belongs"), (np.array(["a", "b"], h5py.string_dtype()), "found ndarray where")],
+)
+def test_a_version_that_is_no_text_is_a_remark(results, few, stored, words):
+    with h5py.File(results, "r+") as file:
+        file.attrs["version"] = stored
+    found = run(results, few)
+    assert found.passed and found.version == ""
+    (remark,) = found.remarks
+    assert remark.startswith(f"The attribute `version` of the file cannot be read ({words}")
+
+
+def test_text_of_no_characters(results, few):
+    with h5py.File(results, "r+") as file:
+        file.attrs["version"] = h5py.Empty(h5py.string_dtype("ascii", 1))
+    found = run(results, few)
+    assert found.passed and found.version == "" and found.remarks == ()
+
+
+@pytest.mark.parametrize("shape", [(1,), (1, 1)])
+def test_a_number_in_an_array_of_one_element(suite, tmp_path, shape):
+    case = next(case for case in suite.cases if case.operation == "smoothness" and case.result == "valid")
+    path = tmp_path / "results.h5"
+    with h5py.File(path, "w") as file:
+        put_case(file, case, "float64")
+        group = file[f"float64/{case.name}"]
+        penalty = group["forward/penalty"][()]
+        assert penalty.shape == ()
+        del group["forward/penalty"]
+        group["forward/penalty"] = penalty.reshape(shape)
+    assert run(path, [case]).passed
+    with h5py.File(path, "r+") as file:  # but nothing else loses its axes
+        gradient = file[f"float64/{case.name}/vjp/gfield"]
+        group = gradient.parent
+        wrong = gradient[()].reshape(-1)
+        del group["gfield"]
+        group["gfield"] = wrong
+    (outcome,) = run(path, [case]).failures
+    assert outcome.problem.startswith(f"returned float64[{wrong.size}], expected float64[")
 
 
 @pytest.mark.parametrize("share", [0.01, 0.4, 0.9, 0.999])

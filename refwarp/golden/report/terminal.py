@@ -6,10 +6,14 @@ import numpy as np
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from refwarp.golden.case import Case
 from refwarp.golden.report import describe, lines, number, summary
 from refwarp.golden.verify import Grade, Outcome, Verification
+
+# As wide are arrays at most.
+_MOST_WIDTH = 120
 
 STYLES = {Grade.FAITHFUL: "green", Grade.WORKING: "yellow", Grade.WRONG: "red"}
 
@@ -20,17 +24,17 @@ def show(verification: Verification, console: Console, verbose: bool = False) ->
     profile = f"{verification.profile.description} ({verification.profile.name})"
     console.print(f"{verification.target}{version}, {profile}", markup=False, soft_wrap=True)
     found = lines(verification, by_output=verbose)
-    table = Table(box=box.SIMPLE, show_edge=False, pad_edge=False)
-    table.add_column("operation", overflow="fold")
-    for column in ("output", "dtype") if verbose else ("dtype",):
-        table.add_column(column, no_wrap=True)
+    table = Table(box=box.SIMPLE, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    for column in ("operation", "output", "dtype") if verbose else ("operation", "dtype"):
+        table.add_column(column, overflow="fold")
     for column in ("cases", "faithful", "working", "wrong", "error/budget"):
-        table.add_column(column, justify="right", no_wrap=True)
+        table.add_column(column, justify="right", overflow="fold")
     for line in found:
         places = (line.operation, line.output, line.dtype) if verbose else (line.operation, line.dtype)
         worst = "-" if line.output == "refusal" else number(line.worst)
         counts = (line.cases, line.faithful, line.working, line.wrong)
-        table.add_row(*places, *(str(count) if count else "-" for count in counts), worst, style=STYLES[line.grade])
+        cells = (*places, *(str(count) if count else "-" for count in counts), worst)
+        table.add_row(*map(Text, cells), style=STYLES[line.grade])
     if found:
         console.print(table)
     first: dict[str, Outcome] = {}
@@ -53,7 +57,7 @@ def show_case(case: Case, console: Console) -> None:
     console.print(f"flags: {' '.join(case.flags)}", markup=False)
     for name, option in case.options.items():
         console.print(f"{name}: {option!r}", markup=False)
-    with np.printoptions(threshold=64, linewidth=max(console.width - 4, 40)):
+    with np.printoptions(threshold=64, linewidth=min(max(console.width - 4, 40), _MOST_WIDTH)):
         for name, array in case.inputs.items():
             console.print(f"\n{name} {array.shape}\n{array}", markup=False, highlight=False)
         for path, truth in case.outputs.items():

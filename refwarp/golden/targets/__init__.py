@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, closing, nullcontext
 from difflib import get_close_matches
 from pathlib import Path
 
+from refwarp.files import check_input_file
 from refwarp.golden.verify import Target
 
 # How many seconds a call of a peer or an adapter may take, unless something else is asked for.
@@ -51,8 +52,7 @@ def load(name: str = "refwarp", timeout: float = TIMEOUT) -> AbstractContextMana
         raise ValueError(
             f"target: given {name!r}, expected {', '.join(nearest)}, the path of an adapter (.py) or of results (.h5)"
         )
-    if not Path(name).is_file():
-        raise ValueError(f"target: given {name!r}, but there is no such file")
+    check_input_file(name, "target", "an adapter" if suffix == ".py" else "a file of results")
     if suffix == ".py":
         return _in_own_process(name, str(Path(name).resolve()), timeout)
     from refwarp.golden.targets.results import ResultsTarget

@@ -4,6 +4,7 @@
     /<dtype>/<operation>/<case>/<part>/<output>:<convention>  the same, where a convention decides
     /<dtype>/<operation>/<case>                               with the attribute `refused`, if the call was
 
+Whatever writes no scalars, as netCDF and MATLAB, may write arrays of one element for them, numbers and text alike.
 Nothing in the file is believed, followed out of the file, unpickled or executed. What cannot be read is a verdict on
 its case, and the other cases are judged all the same.
 """
@@ -17,6 +18,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from refwarp.files import open_hdf5
 from refwarp.golden.case import Case
 from refwarp.golden.operations import OPERATIONS, Call, choice, conventions
 from refwarp.golden.targets.module import one_line
@@ -38,32 +40,55 @@ class ResultsTarget:
 
     Raises
     ------
+    OSError
+        If the file cannot be read, perhaps because another program has it open; it may be whole.
     ValueError
         If it is no HDF5 file, is truncated or damaged, or holds no results.
     """
 
     def __init__(self, path: str) -> None:
         self.name = one_line(path)
-        if not h5py.is_hdf5(path):
-            raise ValueError(f"target: {path} is no HDF5 file")
         try:
-            self._file = h5py.File(path, "r")
-        except (OSError, RuntimeError) as error:
-            raise ValueError(f"target: {path} is truncated or damaged ({one_line(error)})") from error
+            self._file = open_hdf5(path)
+        except (OSError, ValueError) as error:
+            raise type(error)(f"target: {error}") from error
         try:
-            self.version = _text(self._file.attrs.get("version", ""))
-            self.dtypes = tuple(dtype for dtype in DTYPES if _group(self._file, dtype) is not None)
+            self._take_top(path)
+        except BaseException:
+            self.close()
+            raise
+
+    def _take_top(self, path: str) -> None:
+        """Find out what version and dtypes there are; raise ValueError if nothing can be judged."""
+        try:
             top = sorted(self._file)
         except Exception as error:  # what h5py raises on broken files is as varied as the damage; here and below
-            self.close()
             raise ValueError(f"target: {path} is damaged ({one_line(error)})") from error
+        self.version, self._remark = self._read_version()
+        self.dtypes: tuple[str, ...] = tuple(dtype for dtype in DTYPES if dtype in top)
         if not self.dtypes:
-            self.close()
-            found = ", ".join(top[:_MOST_NAMES]) or "nothing"
+            found = ", ".join(map(one_line, top[:_MOST_NAMES])) or "nothing"
             raise ValueError(
                 f"target: {path} holds {found} at its top, expected a group for each dtype, "
                 "as in /float32/<operation>/<case>/<part>/<output>"
             )
+        broken = []
+        for dtype in self.dtypes:
+            try:
+                _group(self._file, dtype)
+            except Exception as error:
+                broken.append(one_line(error))
+        if len(broken) == len(self.dtypes):  # of some, `reply` says so
+            raise ValueError(f"target: {path} holds no results that can be read ({broken[0]})")
+
+    def _read_version(self) -> tuple[str, str]:
+        """Return the version that the file says it is of, and a remark if it cannot be told."""
+        try:
+            if "version" not in self._file.attrs:
+                return "", ""
+            return _text(self._file.attrs["version"]), ""
+        except Exception as error:
+            return "", f"The attribute `version` of the file cannot be read ({one_line(error)})."
 
     def close(self) -> None:
         """Close the file."""
@@ -75,10 +100,7 @@ class ResultsTarget:
 
     def conventions(self, case: Case, dtype: str) -> Sequence[str]:
         """Return the conventions for which the file has results of a case."""
-        try:
-            given = {output.partition(":")[2] for _, output in self._outputs(f"{dtype}/{case.name}")}
-        except Exception:  # `reply` will say so
-            return ()
+        given = {output.partition(":")[2] for _, output in self._outputs(f"{dtype}/{case.name}")}
         return [name for name in conventions(case.operation, case.options) if name in given]
 
     def reply(self, case: Case, call: Call, dtype: str, options: Mapping[str, Any]) -> Reply:
@@ -92,6 +114,7 @@ class ResultsTarget:
                 return Reply(raised=f"refused: {_text(group.attrs['refused'])}", refused=True)
             part = None if group is None else _group(group, call.part)
             results = [] if part is None else [_read(part, output, convention) for output in call.outputs]
+            results = [_without_axes(case, path, found) for path, found in zip(call.paths(), results, strict=False)]
         except Exception as error:
             return Reply(broken=f"cannot be read from the file ({one_line(error)})")
         if all(result is None for result in results):
@@ -100,13 +123,14 @@ class ResultsTarget:
 
     def remarks(self, cases: Sequence[Case]) -> Sequence[str]:
         """Name what is in the file and not in the suite."""
+        remarks = [self._remark] if self._remark else []
         try:
             strange = sorted(self._strange({case.name: case for case in cases}))
         except Exception as error:
-            return [f"What else there is in the file cannot be listed ({one_line(error)})."]
+            return [*remarks, f"What else there is in the file cannot be listed ({one_line(error)})."]
         more = f" and {len(strange) - _MOST_NAMES} more" if len(strange) > _MOST_NAMES else ""
         some = ", ".join(one_line(name) for name in strange[:_MOST_NAMES])
-        return [f"In the file, but not in the suite: {some}{more}."] if strange else []
+        return [*remarks, f"In the file, but not in the suite: {some}{more}."] if strange else remarks
 
     def _strange(self, known: Mapping[str, Case]) -> Iterator[str]:
         yield from (f"/{name}" for name in self._file if name not in DTYPES)
@@ -137,7 +161,11 @@ def _is_known(case: Case, part: str, output: str) -> bool:
 
 
 def _text(stored: Any) -> str:
-    """Return an attribute that should be text; raise ValueError if it is none."""
+    """Return an attribute that should be text, perhaps in an array of one element; raise ValueError if it is none."""
+    if isinstance(stored, np.ndarray) and stored.size == 1:  # netCDF and MATLAB write no others
+        stored = stored.item()
+    if isinstance(stored, h5py.Empty):  # nor text of no characters
+        return ""
     if not isinstance(stored, str | bytes):
         raise ValueError(f"found {type(stored).__name__} where text belongs")
     return one_line(stored.decode(errors="replace") if isinstance(stored, bytes) else stored)
@@ -164,7 +192,19 @@ def _group(group: Any, path: str) -> Any:
 
 
 def _names(group: Any, path: str) -> list[str]:
-    return sorted(_group(group, path))
+    """Return the names in a group; none if there is none, or it cannot be read: a verdict says so."""
+    try:
+        return sorted(_group(group, path))
+    except Exception:
+        return []
+
+
+def _without_axes(case: Case, path: str, found: npt.NDArray[Any] | str | None) -> npt.NDArray[Any] | str | None:
+    """Return what was found, without axes if it is one number and should be one: some programs write no scalars."""
+    shapes = {truth.elements.shape for truth in case.conventions(path).values()}
+    if isinstance(found, np.ndarray) and found.size == 1 and shapes == {()}:
+        return found.reshape(())
+    return found
 
 
 def _read(part: Any, output: str, convention: str) -> npt.NDArray[Any] | str | None:

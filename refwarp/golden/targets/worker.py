@@ -12,6 +12,7 @@ import importlib.util
 import os
 import sys
 import traceback
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
@@ -22,6 +23,7 @@ from refwarp.golden.operations import OPERATIONS
 from refwarp.golden.targets.messages import Item, receive, send
 from refwarp.golden.targets.module import ModuleTarget, one_line
 from refwarp.golden.verify import Reply
+from refwarp.streams import guard_streams
 
 
 def main() -> None:
@@ -61,6 +63,7 @@ def _take_pipes() -> tuple[SimpleQueue[tuple[dict[str, Any], list[Item]]], IO[by
     os.dup2(empty, 0)
     os.close(empty)
     os.dup2(2, 1)
+    guard_streams(silent=True)
     requests: SimpleQueue[tuple[dict[str, Any], list[Item]]] = SimpleQueue()
 
     def read() -> None:
@@ -76,15 +79,16 @@ def _take_pipes() -> tuple[SimpleQueue[tuple[dict[str, Any], list[Item]]], IO[by
 
 
 def _import(name: str) -> ModuleType:
-    if not name.endswith(".py"):
+    if not name.lower().endswith(".py"):
         return importlib.import_module(name)
     # Last in the path: an adapter finds its neighbours, and one called torch.py still finds the library.
     sys.path.append(str(Path(name).resolve().parent))
-    spec = importlib.util.spec_from_file_location("refwarp_adapter", name)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{name} is no Python file")
+    # Which loads a mine.PY, too.
+    loader = SourceFileLoader("refwarp_adapter", name)
+    spec = importlib.util.spec_from_file_location("refwarp_adapter", name, loader=loader)
+    assert spec is not None
     module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    loader.exec_module(module)
     return module
 
 
