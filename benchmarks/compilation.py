@@ -90,4 +90,4 @@ def warm(program: str) -> float:
 def cold(program: str) -> tuple[float, int]:
     """Return how long a program takes without a cache, and how many variants it left there."""
     with tempfile.TemporaryDirectory() as folder:
-        return seconds(program, folder), len(list(Path(folder).rglob("*.nbc")))
+        return seconds(program, folder), len(list(Path(folder).rglob("*.kernel")))

@@ -7,12 +7,14 @@ if TYPE_CHECKING:  # what type checkers and editors see; at run time a room open
     from autograd_core.threads import get_num_threads, set_num_threads
     from refwarp.compilation import use_backend
     from refwarp.grids import *
+    from refwarp.kernel_cache import CacheWarning
     from refwarp.penalties import bending_energy, smoothness
     from refwarp.samplers import *
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "CacheWarning",
     "Kernel",
     "affine_basis",
     "affine_grid",
@@ -51,7 +53,14 @@ __all__ = [
     "use_backend",
 ]
 
-_ROOMS = ("refwarp.grids", "refwarp.samplers", "refwarp.penalties", "refwarp.compilation", "autograd_core.threads")
+_ROOMS = (
+    "refwarp.grids",
+    "refwarp.samplers",
+    "refwarp.penalties",
+    "refwarp.compilation",
+    "refwarp.kernel_cache",
+    "autograd_core.threads",
+)
 
 
 def __getattr__(name: str) -> Any:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
@@ -302,6 +303,7 @@ def main() -> None:
     """Run the command line, and end with its exit code."""
     guard_streams()
     take_interrupts()
+    warnings.showwarning = _show_warning
     sys.exit(run(sys.argv[1:]))
 
 
@@ -338,5 +340,14 @@ def _run(arguments: list[str]) -> int:
 
 
 def _refuse(reason: str) -> int:
-    print(f"refwarp: {' '.join(reason.split())}", file=sys.stderr)
+    _print_line(reason)
     return _REFUSED
+
+
+def _show_warning(message: Warning | str, *where: object, **more: object) -> None:
+    """Show a warning without the place in the sources that Python adds."""
+    _print_line(str(message))
+
+
+def _print_line(text: str) -> None:
+    print(f"refwarp: {' '.join(text.split())}", file=sys.stderr)

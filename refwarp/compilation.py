@@ -7,8 +7,8 @@ stretch of that range; on CUDA (`refwarp.cuda`) the same kernel is compiled once
 every so-many-th item. Each element of a result is computed by one thread in one order, so the bits do not depend on
 the number of threads.
 
-Numba's cache looks at the file of the kernel alone, and would run stale code after an edit in a file of scalars.
-So the cache lies in a folder named after a digest of all sources that hold kernels or scalars.
+A cache that looked at the file of the kernel alone would run stale code after an edit in a file of scalars. So compiled
+kernels lie in a folder named after a digest of all sources that hold kernels or scalars (`refwarp.kernel_cache`).
 """
 
 from __future__ import annotations
@@ -19,15 +19,34 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-import numba
 import numpy as np
 
 from autograd_core.arrays import array_module, read_only
 from autograd_core.threads import get_num_threads
+
+
+def _check_environment() -> None:
+    """Raise ImportError for a number of threads with which Numba compiles nothing."""
+    given = os.environ.get("NUMBA_NUM_THREADS", "1")
+    try:
+        valid = int(given) > 0
+    except ValueError:
+        valid = False
+    if not valid:
+        raise ImportError(
+            f"NUMBA_NUM_THREADS: given {given!r} in the environment, expected a positive integer; without one Numba "
+            "compiles no kernel: correct it, or unset it"
+        )
+
+
+_check_environment()  # before Numba reads it
+import numba  # noqa: E402
+
+from refwarp.kernel_cache import KernelCache  # noqa: E402
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -40,6 +59,7 @@ _SHARED = (
     "cuda",
     "double_double",
     "intrinsics",
+    "kernel_cache",
     "reductions",
     "team",
 )
@@ -55,26 +75,27 @@ def _source_digest() -> str:
     return digest.hexdigest()[:16]
 
 
-def _cache_folder() -> Path | None:
-    """Choose where compiled kernels lie: NUMBA_CACHE_DIR, beside the sources, or in the user's cache; None: nowhere.
+def _cache_folder() -> Path:
+    """Choose where compiled kernels lie: NUMBA_CACHE_DIR, beside the sources, or in the user's cache.
 
-    What an older state of the sources left there is removed after a day: until then a process may be using it.
+    It is the first place that can be written to; if none can, the last, where the first write says why. What an older
+    state of the sources left there is removed after a day: until then a process may be using it.
     """
     beside = _PACKAGE / "__pycache__"
     home = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "refwarp"
-    for place in [Path(numba.config.CACHE_DIR)] if numba.config.CACHE_DIR else [beside, home]:
-        folder = place / f"refwarp-kernels-{_source_digest()}"
-        try:
+    name = f"refwarp-kernels-{_source_digest()}"
+    for place in [Path(os.path.abspath(numba.config.CACHE_DIR))] if numba.config.CACHE_DIR else [beside, home]:
+        folder = place / name
+        with suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=folder):
                 pass
-        except OSError:
-            continue
-        for older in place.glob("refwarp-kernels-*"):
-            if older != folder and older.stat().st_mtime < time.time() - 86400:
-                shutil.rmtree(older, ignore_errors=True)
-        return folder
-    return None
+            for older in place.glob("refwarp-kernels-*"):
+                with suppress(OSError):  # another process may be removing it
+                    if older != folder and older.stat().st_mtime < time.time() - 86400:
+                        shutil.rmtree(older, ignore_errors=True)
+            break
+    return folder
 
 
 CACHE_FOLDER = _cache_folder()
@@ -101,14 +122,10 @@ def part(function: F) -> F:
 
 def kernel(function: F) -> F:
     """Compile a loop over arrays, for the CPU without the interpreter's lock; cached on disk, where that can be."""
-    if CACHE_FOLDER is None:
-        return cast(F, numba.njit(nogil=True, **_OPTIONS)(function))
-    set_by_user = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(CACHE_FOLDER)  # read by Numba while it decorates
-    try:
-        return cast(F, numba.njit(nogil=True, cache=True, **_OPTIONS)(function))
-    finally:
-        numba.config.CACHE_DIR = set_by_user
+    compiled = numba.njit(nogil=True, **_OPTIONS)(function)
+    if not numba.config.DISABLE_JIT:
+        compiled._cache = KernelCache(function, CACHE_FOLDER)  # where `cache=True` would put Numba's own
+    return cast(F, compiled)
 
 
 @part

@@ -35,15 +35,11 @@ def test_kernels_are_cached_where_the_user_says(tmp_path):
     assert run(code, NUMBA_CACHE_DIR=str(tmp_path)).startswith(str(tmp_path))
 
 
-def test_kernels_run_where_nothing_can_be_cached(tmp_path):
-    """A place that is a file cannot become a folder; compiled code is then kept in memory only."""
-    blocked = tmp_path / "file"
-    blocked.write_text("")
-    code = (
-        "import numpy as np, refwarp, refwarp.compilation as c; "
-        "print(c.CACHE_FOLDER, refwarp.affine_grid(np.ones((1, 2, 3)), (1, 1, 1, 1)).tolist())"
-    )
-    assert run(code, NUMBA_CACHE_DIR=str(blocked)) == "None [[[[1.0, 1.0]]]]"
+@pytest.mark.parametrize("given", ["0", "-1", "abc", "1.5", ""])
+def test_a_number_of_threads_with_which_numba_compiles_nothing_is_refused_in_a_sentence(given):
+    code = "import refwarp\ntry: refwarp.affine_grid\nexcept ImportError as error: print(error)"
+    expected = f"NUMBA_NUM_THREADS: given {given!r} in the environment, expected a positive integer; "
+    assert run(code, NUMBA_NUM_THREADS=given).startswith(expected)
 
 
 @pytest.mark.parametrize("file", ["arithmetic.py", "conventions.py", "samplers/bilinear.py"])
