@@ -46,6 +46,7 @@ def _check_environment() -> None:
 _check_environment()  # before Numba reads it
 import numba  # noqa: E402
 
+from refwarp.arguments import shown  # noqa: E402
 from refwarp.kernel_cache import KernelCache  # noqa: E402
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -172,8 +173,8 @@ def use_backend(name: str) -> ExitStack:
     RuntimeError
         If CUDA is asked for and there is none; the message says what is missing.
     """
-    if name not in ("cpu", "cuda"):
-        raise ValueError(f"backend: given {name!r}, expected 'cpu' or 'cuda'")
+    if not isinstance(name, str) or name not in ("cpu", "cuda"):
+        raise ValueError(f"backend: given {shown(name)}, expected 'cpu' or 'cuda'")
     if name == "cuda":
         from refwarp.cuda import check_cuda
 
@@ -203,7 +204,12 @@ def run(function: Callable[..., None], count: int, elements: int, *arguments: An
         from refwarp.cuda import launch
 
         launch(function, count, *arguments)
-        return
+    else:
+        run_on_cpu(function, count, elements, *arguments)
+
+
+def run_on_cpu(function: Callable[..., None], count: int, elements: int, *arguments: Any) -> None:
+    """Do what `run` does, on the CPU whatever the backend."""
     threads = min(get_num_threads(), count) if elements >= _SMALL else 1
     if threads > 1 and not numba.config.DISABLE_JIT:
         from refwarp.team import launch as launch_team

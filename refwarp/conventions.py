@@ -61,6 +61,7 @@ from autograd_core import Tensor
 from autograd_core.arrays import is_array, is_on_device
 from autograd_core.functions import astype
 from autograd_core.tensor import as_tensor
+from refwarp.arguments import LARGEST_POINTS, lengths, plain, shown
 from refwarp.compilation import scalar
 from refwarp.intrinsics import fused_multiply_add
 
@@ -253,11 +254,12 @@ def _choose_edge_side(
 
 def check_option(name: str, given: Any, options: tuple[Any, ...]) -> None:
     """Raise ValueError unless `given` is one of the options."""
+    plainly = plain(name, given)
     for option in options:
-        if type(given) is type(option) and given == option:
+        if type(plainly) is type(option) and plainly == option:
             return
     expected = ", ".join(repr(option) for option in options)
-    raise ValueError(f"{name}: given {given!r}, expected one of {expected}")
+    raise ValueError(f"{name}: given {shown(given)}, expected one of {expected}")
 
 
 def check_array(name: str, array: Any, shape: str, fixed: tuple[int | None, ...]) -> None:
@@ -333,14 +335,9 @@ def check_size(size: Any) -> tuple[int, int, int, int]:
     Raises
     ------
     ValueError
-        If it is not four non-negative integers.
+        If it is not four non-negative integers, or of more points than can be.
     """
-    try:
-        lengths = tuple(int(length) for length in size)
-        valid = len(lengths) == 4 and all(a == b and a >= 0 for a, b in zip(lengths, size, strict=True))
-    except (TypeError, ValueError, OverflowError):
-        valid = False
-    if not valid:
-        raise ValueError(f"size: given {size!r}, expected four non-negative integers (N, C, H, W)")
-    n, c, h, w = lengths
+    n, c, h, w = lengths("size", size, 4, 0, "four non-negative integers (N, C, H, W)")
+    if n * h * w > LARGEST_POINTS:
+        raise ValueError(f"size: given {shown(size)}, expected N H W of at most {LARGEST_POINTS:,}")
     return n, c, h, w

@@ -43,6 +43,7 @@ from autograd_core.functions import (
     sum,
     where,
 )
+from refwarp.arguments import public
 from refwarp.conventions import apply_as_given, check_array, check_option
 
 NORMS = ("1", "2", "squared")
@@ -138,6 +139,7 @@ def _in_double(penalty: Any, field: Any) -> Any:
     return apply_as_given(operation, field)
 
 
+@public
 def smoothness(field: Any, norm: str = "1", boundary: str = "valid", reduction: str = "mean") -> Any:
     """Return how much a motion field changes from pixel to pixel, |grad w|.
 
@@ -184,6 +186,7 @@ def smoothness(field: Any, norm: str = "1", boundary: str = "valid", reduction: 
     return _in_double(penalty, field)
 
 
+@public
 def bending_energy(
     field: Any, form: str = "laplacian", norm: str = "1", boundary: str = "valid", reduction: str = "mean"
 ) -> Any:

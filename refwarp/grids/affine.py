@@ -23,6 +23,7 @@ import numpy as np
 from autograd_core import Function, Tensor
 from autograd_core.arrays import array_module
 from autograd_core.function import Context
+from refwarp.arguments import public
 from refwarp.arithmetic import two_sum
 from refwarp.compilation import argument, items, kernel, run, scalar
 from refwarp.conventions import apply_as_given, check_array, check_option, check_size, coordinate_scale
@@ -110,6 +111,7 @@ class AffineGridGradient(Function):
         return AffineGrid.apply(ggtheta, height=height, width=width, **ctx.parameters)
 
 
+@public
 def affine_grid(theta: Any, size: Any, align_corners: bool = False) -> Any:
     """Return the sampling grid of an affine transformation.
 

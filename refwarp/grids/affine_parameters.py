@@ -26,6 +26,7 @@ from autograd_core import Function, Tensor
 from autograd_core.arrays import array_module
 from autograd_core.function import Context
 from autograd_core.functions import astype, cos, reshape, sin, stack
+from refwarp.arguments import public
 from refwarp.conventions import apply_as_given, check_array, check_option
 from refwarp.grids.affine import affine_grid
 
@@ -110,6 +111,7 @@ def _as_grid(theta: Any, matrix: MakeMatrix, size: Any, align_corners: bool) -> 
 # ---- matrices ----
 
 
+@public
 def attention_matrix(theta: Any) -> Any:
     """Return the affine matrices of STN's attention, an isotropic scale and a translation.
 
@@ -132,6 +134,7 @@ def attention_matrix(theta: Any) -> Any:
     return _as_matrix(theta, _attention)
 
 
+@public
 def translation_matrix(theta: Any) -> Any:
     """Return the affine matrices of translations.
 
@@ -154,6 +157,7 @@ def translation_matrix(theta: Any) -> Any:
     return _as_matrix(theta, _translation)
 
 
+@public
 def similarity_matrix(theta: Any) -> Any:
     """Return the affine matrices of similarities: an isotropic scale, a rotation and a translation.
 
@@ -177,6 +181,7 @@ def similarity_matrix(theta: Any) -> Any:
     return _as_matrix(theta, _similarity)
 
 
+@public
 def rotation_scale_translation_matrix(theta: Any, translate_first: bool = False) -> Any:
     """Return the affine matrices of a rotation, scales given by their logarithms, and a translation.
 
@@ -208,6 +213,7 @@ def rotation_scale_translation_matrix(theta: Any, translate_first: bool = False)
     return _as_matrix(theta, lambda theta: _rotation_scale_translation(theta, translate_first))
 
 
+@public
 def kurbiel_matrix(theta: Any) -> Any:
     """Return STN's affine matrices from Kurbiel's order of the six parameters.
 
@@ -234,6 +240,7 @@ def kurbiel_matrix(theta: Any) -> Any:
 # ---- grids ----
 
 
+@public
 def attention_grid(theta: Any, size: Any, align_corners: bool = False) -> Any:
     """Return the sampling grid of STN's attention, an isotropic scale and a translation.
 
@@ -269,6 +276,7 @@ def attention_grid(theta: Any, size: Any, align_corners: bool = False) -> Any:
     return _as_grid(theta, _attention, size, align_corners)
 
 
+@public
 def translation_grid(theta: Any, size: Any, align_corners: bool = False) -> Any:
     """Return the sampling grid of a translation.
 
@@ -299,6 +307,7 @@ def translation_grid(theta: Any, size: Any, align_corners: bool = False) -> Any:
     return _as_grid(theta, _translation, size, align_corners)
 
 
+@public
 def similarity_grid(theta: Any, size: Any, align_corners: bool = False) -> Any:
     """Return the sampling grid of a similarity: an isotropic scale, a rotation and a translation.
 
@@ -330,6 +339,7 @@ def similarity_grid(theta: Any, size: Any, align_corners: bool = False) -> Any:
     return _as_grid(theta, _similarity, size, align_corners)
 
 
+@public
 def rotation_scale_translation_grid(
     theta: Any, size: Any, align_corners: bool = False, translate_first: bool = False
 ) -> Any:

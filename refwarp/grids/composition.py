@@ -31,6 +31,7 @@ from autograd_core.arrays import array_module
 from autograd_core.function import Context
 from autograd_core.functions import astype, concatenate, cos, matrix_transpose, sin, stack
 from refwarp import double_double
+from refwarp.arguments import public
 from refwarp.compilation import argument, items, kernel, part, run
 from refwarp.conventions import apply_as_given, check_array, check_same_dtype
 from refwarp.grids.matrix_product import Product
@@ -162,6 +163,7 @@ def _wide(theta: Tensor) -> Tensor:
     return astype(theta, np.float64)
 
 
+@public
 def compose(outer: Any, inner: Any) -> Any:
     """Return the parameters of one warp after another: of the map p -> outer(inner(p)).
 
@@ -203,6 +205,7 @@ def compose(outer: Any, inner: Any) -> Any:
     return apply_as_given(lambda outer, inner: _compose(_wide(outer), _wide(inner)), outer, inner)
 
 
+@public
 def invert(theta: Any) -> Any:
     """Return the parameters of the inverse warp.
 
@@ -235,6 +238,7 @@ def invert(theta: Any) -> Any:
     return apply_as_given(lambda theta: _invert("theta", _wide(theta)), theta)
 
 
+@public
 def inverse_compositional_update(theta: Any, delta: Any) -> Any:
     """Return theta after the inverse of delta: the update of Lucas and Kanade's inverse compositional method.
 

@@ -28,6 +28,7 @@ import numpy as np
 from autograd_core import Tensor
 from autograd_core.arrays import array_module
 from autograd_core.functions import astype, transpose
+from refwarp.arguments import public
 from refwarp.conventions import apply_as_given, check_array, check_option, coordinate_scale
 from refwarp.grids.affine import affine_grid
 
@@ -46,6 +47,7 @@ def _numerators(xp: ModuleType, height: int, width: int) -> Any:
     return xp.stack([2 * x + 1 - width, 2 * y + 1 - height], axis=-1)
 
 
+@public
 def flow_grid(flow: Any, align_corners: bool = False, unit: str = "pixels") -> Any:
     """Return the sampling grid of a flow: each output pixel's own place, and its motion from there.
 
@@ -100,6 +102,7 @@ def flow_grid(flow: Any, align_corners: bool = False, unit: str = "pixels") -> A
     return apply_as_given(grid, flow)
 
 
+@public
 def affine_motion(theta: Any, size: Any, align_corners: bool = False, unit: str = "pixels") -> Any:
     """Return the motion field of an affine transformation.
 

@@ -21,18 +21,26 @@ and `thin_plate_spline_basis`. Axes: grid (N, H, W, 2), x first, in [-1, 1].
 from __future__ import annotations
 
 import math
+from itertools import accumulate, repeat
+from operator import mul
 from typing import Any
 
 import numpy as np
 
 from autograd_core import Tensor
+from autograd_core.arguments import is_integer
 from autograd_core.functions import reshape, transpose
+from refwarp.arguments import public, shown
 from refwarp.conventions import apply_as_given, check_array, check_option, check_same_dtype, check_size
 from refwarp.grids.matrix_product import Product
 
 Array = np.ndarray[Any, Any]
 
+# A basis of this degree has a million functions.
+LARGEST_DEGREE = 1024
 
+
+@public
 def linear_basis_grid(M: Any, B: Any) -> Any:
     """Return the sampling grid M B: a linear combination of basis functions for each coordinate.
 
@@ -86,6 +94,7 @@ def linear_basis_grid(M: Any, B: Any) -> Any:
 # ---- ready-made bases ----
 
 
+@public
 def affine_basis(size: Any, align_corners: bool = False) -> Array:
     """Return the basis of affine transformations, the points in homogeneous coordinates (x, y, 1).
 
@@ -119,13 +128,14 @@ def affine_basis(size: Any, align_corners: bool = False) -> Array:
     return basis
 
 
+@public
 def bernstein_basis(degree: int, size: Any, align_corners: bool = False) -> Array:
     """Return products of Bernstein polynomials in x and in y: free-form deformation, or a Bezier patch.
 
     Parameters
     ----------
     degree : int
-        The degree n >= 0 in each direction.
+        The degree n in each direction, from 0 to 1024.
     size : sequence of four int
         (N, C, H, W) of the map that will be sampled; N and C are not used.
     align_corners : bool
@@ -151,12 +161,15 @@ def bernstein_basis(degree: int, size: Any, align_corners: bool = False) -> Arra
     >>> bernstein_basis(1, (1, 1, 1, 2)).reshape(4, 2).tolist()
     [[0.375, 0.125], [0.125, 0.375], [0.375, 0.125], [0.125, 0.375]]
     """
-    if not isinstance(degree, int) or isinstance(degree, bool) or degree < 0:
-        raise ValueError(f"degree: given {degree!r}, expected a non-negative integer")
+    if not (is_integer(degree, least=0) and degree <= LARGEST_DEGREE):
+        raise ValueError(
+            f"degree: given {shown(degree)}, expected a non-negative integer of at most {LARGEST_DEGREE:,}"
+        )
     check_option("align_corners", align_corners, (False, True))
     _, _, height, width = check_size(size)
+    products = np.empty((degree + 1, degree + 1, height, width))  # first, for there may be no room
     x, y = (_bernstein_polynomials(degree, length, align_corners) for length in (width, height))
-    products: Array = y[:, None, :, None] * x[None, :, None, :]  # (linear_basis.5)
+    np.multiply(y[:, None, :, None], x[None, :, None, :], out=products)  # (linear_basis.5)
     return products.reshape((degree + 1) ** 2, height, width)
 
 
@@ -170,8 +183,10 @@ def _bernstein_polynomials(degree: int, length: int, align_corners: bool) -> Arr
     """Return b_0 to b_n at the pixels of an axis, (n + 1, length), each a quotient of integers rounded once."""
     scale = max(length - align_corners, 1)
     table = np.empty((degree + 1, length))
+    binomials = [math.comb(degree, k) for k in range(degree + 1)]
     for j in range(length):
         t, whole = 2 * j + 1 - length + scale, 2 * scale  # (linear_basis.6)
-        for k in range(degree + 1):
-            table[k, j] = math.comb(degree, k) * t**k * (whole - t) ** (degree - k) / whole**degree
+        rising, falling = (list(accumulate(repeat(base, degree), mul, initial=1)) for base in (t, whole - t))
+        divisor = whole**degree
+        table[:, j] = [c * a * b / divisor for c, a, b in zip(binomials, rising, reversed(falling), strict=True)]
     return table

@@ -34,6 +34,7 @@ import numpy as np
 from autograd_core import Function, Tensor
 from autograd_core.arrays import array_module
 from autograd_core.function import Context
+from refwarp.arguments import public
 from refwarp.arithmetic import compensated, two_sum
 from refwarp.compilation import argument, items, kernel, run, scalar
 from refwarp.conventions import apply_as_given, check_array, check_option, check_size, pixel_of
@@ -215,6 +216,7 @@ class PiecewiseAffineGridGradient(Function):
         return PiecewiseAffineGrid.apply(ggvertices, height=height, width=width, align_corners=align_corners)
 
 
+@public
 def piecewise_affine_grid(vertices: Any, size: Any, align_corners: bool = False) -> Any:
     """Return the sampling grid of a moved mesh, affine in each of its triangles.
 

@@ -34,6 +34,7 @@ from autograd_core import Function, Tensor
 from autograd_core.arrays import array_module
 from autograd_core.function import Context
 from autograd_core.functions import astype, concatenate, reshape
+from refwarp.arguments import public
 from refwarp.arithmetic import sum_of_products, two_sum
 from refwarp.compilation import argument, items, kernel, part, run, scalar
 from refwarp.conventions import apply_as_given, check_array, check_option, check_size, coordinate_scale
@@ -238,6 +239,7 @@ def _homography(theta: Tensor) -> Tensor:
     return reshape(concatenate([theta, ones], axis=1), (-1, 3, 3))
 
 
+@public
 def homography_matrix(theta: Any) -> Any:
     """Return the 3 x 3 matrices of homographies with eight parameters.
 
@@ -261,6 +263,7 @@ def homography_matrix(theta: Any) -> Any:
     return apply_as_given(_homography, theta)
 
 
+@public
 def projective_grid(theta: Any, size: Any, align_corners: bool = False) -> Any:
     """Return the sampling grid of a homography.
 

@@ -14,7 +14,8 @@ units and smoothing drop out of the condition number: what is left is how close 
 one line, or to one point seen from the origin. The result stays good to the last bit or two until that reaches some
 10^13; control points are refused beyond 10^12.
 
-All this runs on the CPU, for a GPU too: a system is solved once for a set of control points, and has few equations.
+All this runs on the CPU, for a GPU too: a system is solved once for a set of control points, and has few equations. Its
+cost grows with their cube.
 """
 
 from __future__ import annotations
@@ -27,13 +28,16 @@ import numpy as np
 
 from refwarp import double_double
 from refwarp.arithmetic import two_product, two_sum
-from refwarp.compilation import argument, kernel
+from refwarp.compilation import argument, kernel, run_on_cpu
 
 Array = np.ndarray[Any, Any]
 
 LARGEST_CONDITION_NUMBER = 1e12
+# The most control points: half a minute on two cores, for all their cardinal functions.
+LARGEST_COUNT = 2048
 _STEPS = 12
 _CONVERGED = 2.0**-80
+_COLUMNS = 256
 
 
 @kernel
@@ -54,19 +58,22 @@ def _fill(start: int, stop: int, control: Any, smoothing: float, high: Any, low:
 
 
 @kernel
-def _refine(
-    start: int, stop: int, high: Any, low: Any, right: Any, correction: Any, solution: Any, residual: Any
-) -> None:
-    """Add a correction to columns of the solution, and compute the residual that is left (system.2).
-
-    The solution (2, K + 3, m) and the residual are sums of two doubles.
-    """
-    count, width = high.shape[0], stop - start
-    for j in range(count):
-        x, rest, added = solution[0, j, start:stop], solution[1, j, start:stop], correction[j, start:stop]
-        for column in range(width):
+def _correct(start: int, stop: int, correction: Any, solution: Any) -> None:
+    """Add a correction to rows of the solution (2, K + 3, m), a sum of two doubles (system.2)."""
+    for j in range(start, stop):
+        x, rest, added = solution[0, j], solution[1, j], correction[j]
+        for column in range(len(x)):
             x[column], lost = two_sum(x[column], added[column])
             x[column], rest[column] = two_sum(x[column], rest[column] + lost)
+
+
+@kernel
+def _find_residual(
+    start: int, stop: int, first: int, high: Any, low: Any, right: Any, solution: Any, residual: Any
+) -> None:
+    """Compute the residual of columns of the solution, from `first` on (system.2); both are sums of two doubles."""
+    count, width = high.shape[0], stop - start
+    start, stop = first + start, first + stop
     for j in range(count):
         missing, lowest, wanted = residual[0, j, start:stop], residual[1, j, start:stop], right[j, start:stop]
         for column in range(width):
@@ -95,12 +102,22 @@ class System(NamedTuple):
         solution, residual = np.zeros((2, 2, *right.shape))
         correction = lu_solve(self.factors, right, check_finite=False)
         for _ in range(_STEPS):
-            _refine(0, right.shape[1], self.high, self.low, right, argument(correction), solution, residual)
+            run_on_cpu(_correct, len(right), right.size, argument(correction), solution)
             if (abs(correction).max(axis=0) <= _CONVERGED * abs(solution[0]).max(axis=0)).all():
                 break
+            self._find_residual(right, solution, residual)
             correction = lu_solve(self.factors, residual[0], check_finite=False)
         x: Array = self.scale * solution[0]
         return x
+
+    def _find_residual(self, right: Array, solution: Array, residual: Array) -> None:
+        """Compute the residual, so many columns at a time that an interrupt is heard in between."""
+        count, columns = right.shape
+        for first in range(0, columns, _COLUMNS):
+            some = min(_COLUMNS, columns - first)
+            run_on_cpu(
+                _find_residual, some, count * count * some, first, self.high, self.low, right, solution, residual
+            )
 
 
 @lru_cache(maxsize=64)
@@ -117,10 +134,10 @@ def spline_system(control: bytes, smoothing: float) -> System:
             f"control: given points that span {span:.1e}, expected a span between 1e-90 and 1e90; grids are in [-1, 1]"
         )
     high, low = np.zeros((2, len(centres) + 3, len(centres) + 3))
-    _fill(0, len(centres), argument(centres), smoothing, high, low)
+    run_on_cpu(_fill, len(centres), len(centres) ** 2, argument(centres), smoothing, high, low)
     scale = _equilibrium(high)
     high, low = scale * high * scale.T, scale * low * scale.T
-    condition = np.linalg.cond(high) if np.isfinite(high).all() else math.inf
+    condition = _condition_number(high) if np.isfinite(high).all() else math.inf
     if not condition <= LARGEST_CONDITION_NUMBER:
         raise ValueError(
             f"control: given points whose spline has the condition number {condition:.1e}, expected at most "
@@ -130,6 +147,13 @@ def spline_system(control: bytes, smoothing: float) -> System:
     for array in (scale, high, low, factors, pivots):
         array.flags.writeable = False
     return System(scale, high, low, (factors, pivots))
+
+
+def _condition_number(matrix: Array) -> float:
+    """Return the largest singular value over the smallest: of a symmetric matrix the absolute eigenvalues."""
+    values = abs(np.linalg.eigvalsh(matrix))
+    least = float(values.min())
+    return float(values.max()) / least if least > 0.0 else math.inf
 
 
 def _equilibrium(matrix: Array) -> Array:

@@ -49,12 +49,13 @@ from autograd_core.arrays import array_module, is_array, read_only
 from autograd_core.function import Context
 from autograd_core.functions import astype, concatenate, matrix_transpose, pad, reshape, transpose
 from autograd_core.tensor import as_tensor
+from refwarp.arguments import number, public
 from refwarp.compilation import runs_on_cuda
 from refwarp.conventions import apply_as_given, check_array, check_option, check_same_dtype, check_size
 from refwarp.grids.linear_basis import Array, affine_basis
 from refwarp.grids.matrix_product import Product, product
 from refwarp.grids.radial import RadialGradient, RadialMatrix, radial_matrix
-from refwarp.grids.spline_system import spline_system
+from refwarp.grids.spline_system import LARGEST_COUNT, spline_system
 
 
 class Lattice(NamedTuple):
@@ -185,13 +186,14 @@ def _system_gradient(control: Tensor, adjoint: Tensor, t: Tensor) -> Tensor:
 # ---- the public functions ----
 
 
+@public
 def tps_grid(points: Any, size: Any, control: Any = None, align_corners: bool = False, smoothing: float = 0.0) -> Any:
     """Return the sampling grid of a thin plate spline.
 
     Parameters
     ----------
     points : ndarray or Tensor, shape (N, K, 2)
-        For each image the fiducial points (x, y) in the input, K >= 3; float16, float32 or float64.
+        For each image the fiducial points (x, y) in the input, K from 3 to 2048; float16, float32 or float64.
     size : sequence of four int
         (N, C, H, W) of the map that will be sampled at this grid; C is not used.
     control : ndarray or Tensor, shape (K, 2) or (N, K, 2), optional
@@ -223,7 +225,8 @@ def tps_grid(points: Any, size: Any, control: Any = None, align_corners: bool = 
     docs/thin_plate_spline.md; second derivatives have 24 for 12. Gradients flow to `points` and to `control`. The
     second derivative to `control` diverges, and is NaN, where a control point is an output pixel.
 
-    The factorisations of the last 64 sets of control points are kept, and what the last four make of their pixels.
+    The factorisations of the last 64 sets of control points are kept, and what the last four make of their pixels. The
+    first call for a set takes time that grows with K^3: on two cores a second for some 600 points.
 
     Examples
     --------
@@ -233,10 +236,11 @@ def tps_grid(points: Any, size: Any, control: Any = None, align_corners: bool = 
     """
     check_array("points", points, "(N, K, 2)", (None, None, 2))
     batch, count, _ = points.shape
+    _check_count("points", count)
     lattice = _lattice(size, align_corners)
-    if int(size[0]) != batch:
+    if size[0] != batch:
         raise ValueError(f"size: given N = {size[0]} while points has N = {batch}, expected the same")
-    smoothing = _smoothing_weight(smoothing)
+    smoothing = number("smoothing", smoothing, "a finite number >= 0")
     if control is None:
         control = array_module(as_tensor(points).data).asarray(_regular_control(count))
     else:
@@ -258,13 +262,14 @@ def tps_grid(points: Any, size: Any, control: Any = None, align_corners: bool = 
     return apply_as_given(grid, points, control)
 
 
+@public
 def thin_plate_spline_basis(control: Any, size: Any, align_corners: bool = False, smoothing: float = 0.0) -> Any:
     """Return the cardinal functions of a thin plate spline, a basis for `linear_basis_grid`.
 
     Parameters
     ----------
     control : ndarray, shape (K, 2)
-        The control points (x, y) in the output, K >= 3; float16, float32 or float64.
+        The control points (x, y) in the output, K from 3 to 2048; float16, float32 or float64.
     size : sequence of four int
         (N, C, H, W) of the map that will be sampled; N and C are not used.
     align_corners : bool
@@ -293,7 +298,8 @@ def thin_plate_spline_basis(control: Any, size: Any, align_corners: bool = False
     check_array("control", control, "(K, 2)", (None, 2))
     _check_control(control)
     lattice = _lattice(size, align_corners)
-    z, q = _factors_of(control.astype(np.float64)[None], _smoothing_weight(smoothing), lattice)
+    smoothing = number("smoothing", smoothing, "a finite number >= 0")
+    z, q = _factors_of(control.astype(np.float64)[None], smoothing, lattice)
     return product(z.swapaxes(1, 2), q).reshape(len(control), lattice.height, lattice.width)
 
 
@@ -313,8 +319,13 @@ def _check_control(control: Any) -> None:
     """Raise unless control points have a shape and a dtype that fit, and are at least three."""
     axes: tuple[int | None, ...] = (None, 2) if getattr(control, "ndim", 2) == 2 else (None, None, 2)
     check_array("control", control, "(K, 2) or (N, K, 2)", axes)
-    if control.shape[-2] < 3:
-        raise ValueError(f"control: given K = {control.shape[-2]} points, expected at least 3")
+    _check_count("control", control.shape[-2])
+
+
+def _check_count(name: str, count: int) -> None:
+    """Raise unless there are at least three points, and no more than can be solved for in reasonable time."""
+    if not 3 <= count <= LARGEST_COUNT:
+        raise ValueError(f"{name}: given K = {count} points, expected at least 3 and at most {LARGEST_COUNT:,}")
 
 
 def _lattice(size: Any, align_corners: bool) -> Lattice:
@@ -322,10 +333,3 @@ def _lattice(size: Any, align_corners: bool) -> Lattice:
     check_option("align_corners", align_corners, (False, True))
     _, _, height, width = check_size(size)
     return Lattice(height, width, align_corners)
-
-
-def _smoothing_weight(smoothing: Any) -> float:
-    """Return the smoothing weight as a float."""
-    if isinstance(smoothing, int | float | np.integer | np.floating) and 0 <= smoothing < math.inf:
-        return float(smoothing)
-    raise ValueError(f"smoothing: given {smoothing!r}, expected a finite number >= 0")

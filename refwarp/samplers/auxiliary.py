@@ -23,19 +23,15 @@ from typing import Any
 
 import numpy as np
 
+from autograd_core.arguments import is_integer
 from autograd_core.arrays import array_module, is_array
 from autograd_core.tensor import Tensor, as_tensor
+from refwarp.arguments import lengths, numbers, public, shown
 from refwarp.conventions import check_array, check_option, check_same_dtype, check_same_library, coordinate_scale
 from refwarp.grids.affine import target_coordinate
 
-
-def numbers(name: str, given: Any, count: int) -> tuple[float, ...]:
-    """Return `count` numbers, from as many or from one that stands for all; ValueError if one is negative."""
-    values = np.asarray(given)
-    fits = values.dtype.kind in "iuf" and values.shape in ((), (count,))
-    if not (fits and (np.isfinite(values) & (values >= 0)).all()):
-        raise ValueError(f"{name}: given {given!r}, expected one number or {count}, finite and not negative")
-    return tuple(np.broadcast_to(values.astype(np.float64), (count,)).tolist())
+# The most samples around a point: more than any use needs.
+LARGEST_COUNT = 65_536
 
 
 def _pitch(xp: ModuleType, size: Sequence[int], align_corners: bool) -> Any:
@@ -78,14 +74,7 @@ def _cell(index: Any, displacement: Any, size: int) -> tuple[Any, Any, Any]:
     return left, right, (displacement - (left - index))[..., None] * (right - left)[..., None]
 
 
-def _check_map_size(given: Any) -> tuple[int, int]:
-    """Return (height, width) as integers, or raise ValueError."""
-    lengths = tuple(given) if isinstance(given, Sequence | np.ndarray) else ()
-    if len(lengths) != 2 or not all(isinstance(n, int | np.integer) and n >= 1 for n in lengths):
-        raise ValueError(f"map_size: given {given!r}, expected two integers (height, width), each at least 1")
-    return int(lengths[0]), int(lengths[1])
-
-
+@public
 def auxiliary_grid(
     grid: Any,
     map_size: Sequence[int],
@@ -110,7 +99,7 @@ def auxiliary_grid(
         Standard normal numbers, x first: the first half displaces the samples (LMS 3), the second keeps them apart
         after the transformation (LMS 8, 9); or what to draw them from.
     count : int, optional
-        K, the number of samples beside the centre, where noise is drawn; 8 if not given.
+        K, the number of samples beside the centre, where noise is drawn; 8 if not given, and at most 65,536.
     deviation : float or (float, float)
         The standard deviation of the displacement, in output pixels; a pair is (x, y).
     collapse_deviation : float or (float, float)
@@ -127,8 +116,8 @@ def auxiliary_grid(
 
     Returns
     -------
-    ndarray, shape (N, H_out, W_out, K, 2)
-        The points, x first, of the dtype of `grid`. They carry no history.
+    ndarray or Tensor, shape (N, H_out, W_out, K, 2)
+        The points, x first, of the dtype of `grid`; a Tensor if one of the arguments is. They carry no history.
 
     Raises
     ------
@@ -152,9 +141,9 @@ def auxiliary_grid(
     check_option("align_corners", align_corners, (False, True))
     points = as_tensor(grid).data.astype(np.float64)
     xp = array_module(points)
-    height, width = _check_map_size(map_size)
-    if count is not None and not (isinstance(count, int | np.integer) and not isinstance(count, bool) and count >= 0):
-        raise ValueError(f"count: given {count!r}, expected a non-negative integer")
+    height, width = lengths("map_size", map_size, 2, 1, "two integers (height, width), each at least 1")
+    if count is not None and not (is_integer(count, least=0) and count <= LARGEST_COUNT):
+        raise ValueError(f"count: given {shown(count)}, expected a non-negative integer of at most {LARGEST_COUNT:,}")
     if isinstance(noise, np.random.Generator):
         noise = noise.standard_normal((2, *points.shape[:3], 8 if count is None else count, 2))
         noise = xp.asarray(noise)

@@ -25,6 +25,7 @@ from autograd_core import Function, Tensor
 from autograd_core.arrays import array_module
 from autograd_core.function import Context
 from autograd_core.functions import astype, clip, reshape, where
+from refwarp.arguments import public
 from refwarp.compilation import runs_on_cuda
 from refwarp.conventions import KINKS, apply_as_given, check_array, check_option, check_same_dtype, check_size
 from refwarp.samplers.decoder import Decode
@@ -152,6 +153,7 @@ def released_decode(values: Tensor, grid: Tensor, previous: Tensor | None, heigh
 # ---- the public function ----
 
 
+@public
 def dense_decode(
     values: Any,
     grid: Any,

@@ -52,6 +52,7 @@ from autograd_core.arrays import array_module, is_array
 from autograd_core.function import Context
 from autograd_core.functions import astype, expand_dims, reshape, transpose
 from autograd_core.tensor import as_tensor
+from refwarp.arguments import numbers, public, shown
 from refwarp.compilation import argument, run, runs_on_cuda
 from refwarp.conventions import (
     PADDINGS,
@@ -65,7 +66,7 @@ from refwarp.conventions import (
     coordinate_scale,
 )
 from refwarp.samplers import plane_fit, plane_fit_chunks
-from refwarp.samplers.auxiliary import auxiliary_grid, numbers
+from refwarp.samplers.auxiliary import auxiliary_grid
 from refwarp.samplers.bilinear_function import BilinearGradient
 from refwarp.samplers.plane_fit import GIVEN, MASKS
 
@@ -239,6 +240,7 @@ def _linearized(input: Tensor, grid: Tensor, samples: Samples, input_gradient: s
     return reshape(value, (*input.shape[:2], rows, columns))
 
 
+@public
 def linearized_sample(
     input: Any,
     grid: Any,
@@ -284,7 +286,7 @@ def linearized_sample(
     Returns
     -------
     ndarray or Tensor, shape (N, C, H_out, W_out)
-        The samples, of the dtype of `input`; a Tensor if `input` or `grid` is.
+        The samples, of the dtype of `input`; a Tensor if one of the arguments is.
 
     Raises
     ------
@@ -324,7 +326,7 @@ def linearized_sample(
             raise ValueError(f"mask: given {mask.dtype}{mask.shape}, expected bool{auxiliary.shape[:4]}")
     elif not isinstance(mask, str) or mask not in MASKS:
         expected = ", ".join(repr(option) for option in MASKS)
-        raise ValueError(f"mask: given {mask!r}, expected one of {expected}, or an array of bool")
+        raise ValueError(f"mask: given {shown(mask)}, expected one of {expected}, or an array of bool")
     check_option("intercept", intercept, (False, True))
     check_option("input_gradient", input_gradient, INPUT_GRADIENTS)
     check_option("padding_mode", padding_mode, PADDINGS)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from autograd_core import Tensor
+from refwarp.arguments import public
 from refwarp.conventions import (
     KINKS,
     PADDINGS,
@@ -20,6 +21,7 @@ from refwarp.samplers.bilinear_function import Bilinear
 from refwarp.samplers.nearest import EVEN, Nearest
 
 
+@public
 def grid_sample(
     input: Any,
     grid: Any,

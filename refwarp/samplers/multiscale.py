@@ -32,6 +32,7 @@ from autograd_core import Function, Tensor
 from autograd_core.arrays import array_module
 from autograd_core.function import Context
 from autograd_core.functions import astype, concatenate, reshape
+from refwarp.arguments import number, numbers, public
 from refwarp.arithmetic import compensated, two_sum
 from refwarp.compilation import argument, items, kernel, run
 from refwarp.conventions import apply_as_given, check_maps_and_grid, check_option
@@ -101,6 +102,7 @@ def gaussian_blur(input: Tensor, deviation: float, truncate: float) -> Tensor:
     return input
 
 
+@public
 def multiscale_sample(
     input: Any,
     grid: Any,
@@ -158,26 +160,19 @@ def multiscale_sample(
     [1.0, 0.4026]
     """
     check_maps_and_grid(input, grid)
-    widths = np.asarray(deviations)
-    if widths.dtype.kind not in "iuf" or widths.ndim != 1 or not widths.size or not _are_lengths(widths):
-        raise ValueError(f"deviations: given {deviations!r}, expected at least one finite number, none negative")
+    widths = numbers("deviations", deviations)
     check_option("aggregate", aggregate, AGGREGATES)
-    if not (isinstance(truncate, int | float) and _are_lengths(truncate)):
-        raise ValueError(f"truncate: given {truncate!r}, expected a finite number that is not negative")
+    reach = number("truncate", truncate, "a finite number that is not negative")
     batch, channels = input.shape[:2]
 
     def operation(input: Tensor, grid: Tensor) -> Tensor:
         wide = astype(input, np.float64)
-        blurred = concatenate([gaussian_blur(wide, sigma, truncate) for sigma in widths.tolist()], 1)
+        blurred = concatenate([gaussian_blur(wide, sigma, reach) for sigma in widths], 1)
         points = astype(grid, np.float64)
         samples = grid_sample(blurred, points, "bilinear", padding_mode, align_corners, kink)
-        levels = reshape(samples, (batch, widths.size, channels, *grid.shape[1:3]))
+        levels = reshape(samples, (batch, len(widths), channels, *grid.shape[1:3]))
         if aggregate != "stack":
             levels = levels.sum(1) if aggregate == "sum" else levels.mean(1)  # (multiscale.3)
         return astype(levels, input.dtype)
 
     return apply_as_given(operation, input, grid)
-
-
-def _are_lengths(values: Any) -> bool:
-    return bool((np.isfinite(values) & (np.asarray(values) >= 0)).all())

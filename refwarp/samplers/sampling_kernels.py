@@ -15,24 +15,18 @@ the B-spline sum to 1 but do not interpolate; those of Lanczos and of the Gaussi
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Callable
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from autograd_core.arguments import is_integer
+from refwarp.arguments import number, shown
+
 Floats = npt.NDArray[np.float64]
 Profile = Callable[[Floats], Any]
-
-
-def _real(name: str, given: Any, low: float, high: float, expected: str) -> float:
-    """Return a number that lies between low and high as a float."""
-    if isinstance(given, bool) or not isinstance(given, Real) or not low < float(given) < high:
-        raise ValueError(f"{name}: given {given!r}, expected {expected}")
-    return float(given)
 
 
 @dataclass(frozen=True)
@@ -60,10 +54,10 @@ class Kernel:
     profiles: tuple[Profile, ...]
 
     def __post_init__(self) -> None:
-        support = _real("support", self.support, 0, 1024, "a number of pixels above 0 and below 1024")
+        support = number("support", self.support, "a number of pixels above 0 and below 1024", lambda r: 0 < r < 1024)
         object.__setattr__(self, "support", support)  # the dataclass is frozen
         if not (isinstance(self.profiles, tuple) and self.profiles and all(map(callable, self.profiles))):
-            raise TypeError(f"profiles: given {self.profiles!r}, expected a tuple of functions (k, k', ...)")
+            raise TypeError(f"profiles: given {shown(self.profiles)}, expected a tuple of functions (k, k', ...)")
 
     def derivative(self, order: int) -> Profile:
         """Return the derivative of that order.
@@ -108,7 +102,7 @@ INTEGER = Kernel("integer", 0.5, (lambda d: np.where((-0.5 <= d) & (d < 0.5), 1.
 
 def keys(a: float = -0.5) -> Kernel:
     """Return Keys' cubic with the parameter a (kernels.1); -1/2 reproduces parabolas, PyTorch uses -3/4."""
-    a = _real("a", a, -math.inf, math.inf, "a finite number")
+    a = number("a", a, "a finite number", math.isfinite)
     # (kernels.1)
     value = _cubic(lambda r: (1 - r) * (1 + r - (a + 2) * r * r), lambda r: a * (r - 1) * (2 - r) ** 2)
     slope = _cubic(lambda r: r * (3 * (a + 2) * r - 2 * (a + 3)), lambda r: a * (2 - r) * (4 - 3 * r), sign=-1)
@@ -150,9 +144,9 @@ def _sinc(d: Floats, order: int) -> Floats:
 
 def lanczos(lobes: int = 3) -> Kernel:
     """Return the Lanczos kernel with so many lobes on each side (kernels.3)."""
-    if isinstance(lobes, bool) or not hasattr(lobes, "__index__") or not 0 < operator.index(lobes) < 1024:
-        raise ValueError(f"lobes: given {lobes!r}, expected an integer above 0 and below 1024")
-    lobes = operator.index(lobes)  # NumPy's own integers wrap around
+    if not (is_integer(lobes, least=1) and lobes < 1024):
+        raise ValueError(f"lobes: given {shown(lobes)}, expected an integer above 0 and below 1024")
+    lobes = int(lobes)  # NumPy's own integers wrap around
 
     def profile(order: int) -> Profile:
         def value(d: Floats) -> Any:  # (kernels.3)
@@ -168,7 +162,7 @@ def lanczos(lobes: int = 3) -> Kernel:
 
 def gaussian(deviation: float) -> Kernel:
     """Return the Gaussian with that deviation in pixels, cut off at four deviations (kernels.4)."""
-    s = _real("deviation", deviation, 0, 256, "a number of pixels above 0 and below 256")
+    s = number("deviation", deviation, "a number of pixels above 0 and below 256", lambda r: 0 < r < 256)
 
     def value(d: Floats) -> Any:  # (kernels.4)
         inside = (-4 * s <= d) & (d < 4 * s)

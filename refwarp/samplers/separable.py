@@ -32,6 +32,7 @@ from autograd_core import Function, Tensor
 from autograd_core.arrays import array_module
 from autograd_core.function import Context
 from autograd_core.functions import astype, multiply, stack, sum
+from refwarp.arguments import public
 from refwarp.arithmetic import compensated, two_sum
 from refwarp.compilation import argument, items, kernel, run, runs_on_cuda
 from refwarp.conventions import (
@@ -280,6 +281,7 @@ def _grid_gradient(ctx: Context, cotangent: Tensor, map: Tensor) -> Tensor:
     return stack(axes, axis=3)
 
 
+@public
 def separable_sample(
     input: Any, grid: Any, kernel: Any, padding_mode: str = "zeros", align_corners: bool = False
 ) -> Any:
