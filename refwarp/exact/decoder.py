@@ -34,15 +34,6 @@ T_c = sum over i of (A_c(i) w_i + (V_c(i) - U_c) D_i) / S the change of U_c, the
     with respect to g_x(i):      s_x/2 sum over c, n, m of gU_c / S ((A_c(i) - T_c - (V_c(i) - U_c) D / S) k'k
                                  + (V_c(i) - U_c) b_y s_y/2 k'k')                              (decoder.7)
 
-Holes are filled with zeros, with the previous map P at the same place, or with the mean of its neighbours: those of
-the eight pixels around the place that lie inside the map, without the place itself; of none, 0           (decoder.8)
-
-The authors' program does something else, from x = (g_x + 1) W/2. For the four corners (a, b) in {0, 1} x {0, 1}:
-
-    the corner's column is m_a = clip(floor x + a), its row n_b = clip(floor y + b), clip to the map     (released.1)
-    and its weight (m_1 - x or x - m_0) (n_1 - y or y - n_0), with the clipped columns and rows           (released.2)
-    U = (sum over corners of (sum_i w_i) (sum_i V_i)) / clip(S, 1e-5, 1e10) + (P where S <= 1e-5)         (released.3)
-
 The error bounds of quotients count what numerator and denominator add: a `Sum` of the values has M = sum |V_i| w_i/S
 + |U|; one of gV twice the sum of absolute terms; one of the others the terms of U written out.
 """
@@ -51,7 +42,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from fractions import Fraction
 from typing import NamedTuple
 
 from refwarp.exact.bilinear import HALF, Window, coordinate_scale, finite_samples, support, tent, tent_derivative
@@ -139,6 +129,17 @@ def printed_y_gradient(gout: Plane, values: Sequence[Number], points: Points, i:
     return printed_x_gradient(turned, values, [(y, x) for x, y in points], i, equal)
 
 
+def encode_decode(plane: Plane, points: Points) -> list[list[Number | None]]:
+    """Return a map encoded and decoded with the same points Tp, counted from 1 (DTN 5); None in holes."""
+    height, width = len(plane), len(plane[0])
+    values = [encoded_value(plane, x, y) for x, y in points]
+    covered = set(covered_pixels(points, height, width))
+    return [
+        [printed_value(values, points, n, m) if (n, m) in covered else None for m in range(1, width + 1)]
+        for n in range(1, height + 1)
+    ]
+
+
 # ---- the operation: grids in [-1, 1], pixels from 0, channels ----
 
 
@@ -149,7 +150,8 @@ class Decoded(NamedTuple):
     maps: Maps
 
 
-def _maps(channels: int, height: int, width: int) -> Maps:
+def empty_maps(channels: int, height: int, width: int) -> Maps:
+    """Return maps of sums without a term."""
     return [[[Sum() for _ in range(width)] for _ in range(height)] for _ in range(channels)]
 
 
@@ -191,7 +193,7 @@ def _sources(grid: Sequence[Plane], height: int, width: int, align_corners: bool
 def _mean(values: Sequence[Plane], sources: Sequence[Source], height: int, width: int) -> Decoded:
     """Return S and U, whose M is the sum of |V_i| w_i / S alone (decoder.2)."""
     weights: dict[Pixel, Sum] = {}
-    maps = _maps(len(values), height, width)
+    maps = empty_maps(len(values), height, width)
     for source in sources:
         for pixel, dx, dy in source.reached():
             if tent(dx) * tent(dy) > 0:
@@ -263,7 +265,7 @@ def decode_gradient(
     sources = _sources(grid, height, width, align_corners, literal)
     decoded = _mean(values, sources, height, width)
     scales = coordinate_scale(width, align_corners) * HALF, coordinate_scale(height, align_corners) * HALF
-    gvalues = _maps(len(values), len(grid), len(grid[0]))
+    gvalues = empty_maps(len(values), len(grid), len(grid[0]))
     ggrid = _grid_gradient(grid)
     for source in sources:
         i, j = source.i, source.j
@@ -325,7 +327,7 @@ def decode_second_gradient(
                 yield pixel, kx * ky / s, sx * ky / s, kx * sy / s, sx * sy / s
 
     changes = {pixel: Sum() for pixel in decoded.normalisation}
-    ggout = _maps(len(values), height, width)
+    ggout = empty_maps(len(values), height, width)
     for source in sources:
         bx, by = cotangent_grid[source.i][source.j]
         for pixel, w, wx, wy, _ in reached(source):
@@ -337,7 +339,7 @@ def decode_second_gradient(
                 for change in (bx * wx, by * wy):
                     total.add(change * plane[source.i][source.j])
                     _add_product(total, -change, decoded.maps[c][pixel[0]][pixel[1]])
-    gvalues = _maps(len(values), len(grid), len(grid[0]))
+    gvalues = empty_maps(len(values), len(grid), len(grid[0]))
     ggrid = _grid_gradient(grid)
     for source in sources:
         i, j = source.i, source.j
@@ -357,104 +359,6 @@ def decode_second_gradient(
                     total.add(g * other * wxy * v)
                     _add_product(total, -g * other * wxy, u)
     return SecondGradients(ggout, gvalues, ggrid)
-
-
-# ---- holes ----
-
-
-def neighbours(height: int, width: int, n: int, m: int) -> list[Pixel]:
-    """Return the pixels around (n, m) that lie inside the map, without itself (decoder.8)."""
-    around = [(n + i, m + j) for i in (-1, 0, 1) for j in (-1, 0, 1) if (i, j) != (0, 0)]
-    return [(i, j) for i, j in around if 0 <= i < height and 0 <= j < width]
-
-
-def filled(decoded: Decoded, previous: Sequence[Plane], fill: str) -> Maps:
-    """Return the decoded maps with their holes filled from the previous map (decoder.8)."""
-    height, width = len(previous[0]), len(previous[0][0])
-    result = _maps(len(previous), height, width)
-    for c, plane in enumerate(previous):
-        for n in range(height):
-            for m in range(width):
-                if (n, m) in decoded.normalisation:
-                    result[c][n][m] = decoded.maps[c][n][m]
-                elif fill == "previous":
-                    result[c][n][m].add(plane[n][m])
-                elif fill == "neighbours":
-                    around = neighbours(height, width, n, m)
-                    result[c][n][m] = Sum(plane[i][j] / Fraction(len(around)) for i, j in around)
-    return result
-
-
-def fill_gradient(decoded: Decoded, gout: Sequence[Plane], fill: str) -> Maps:
-    """Return the gradient with respect to the previous map: what the holes' cotangents give to it (decoder.8)."""
-    height, width = len(gout[0]), len(gout[0][0])
-    result = _maps(len(gout), height, width)
-    for c, plane in enumerate(gout):
-        for n in range(height):
-            for m in range(width):
-                if (n, m) in decoded.normalisation:
-                    continue
-                if fill == "previous":
-                    result[c][n][m].add(plane[n][m])
-                elif fill == "neighbours":
-                    around = neighbours(height, width, n, m)
-                    for i, j in around:
-                        result[c][i][j].add(plane[n][m] / Fraction(len(around)))
-    return result
-
-
-# ---- encoder and decoder together ----
-
-
-def encode_decode(plane: Plane, points: Points) -> list[list[Number | None]]:
-    """Return a map encoded and decoded with the same points Tp, counted from 1 (DTN 5); None in holes."""
-    height, width = len(plane), len(plane[0])
-    values = [encoded_value(plane, x, y) for x, y in points]
-    covered = set(covered_pixels(points, height, width))
-    return [
-        [printed_value(values, points, n, m) if (n, m) in covered else None for m in range(1, width + 1)]
-        for n in range(1, height + 1)
-    ]
-
-
-# ---- the released program ----
-
-
-def released(values: Sequence[Plane], grid: Sequence[Plane], previous: Sequence[Plane]) -> list[list[list[Number]]]:
-    """Return what the authors' program computes, (C, H, W) of the size of `previous`; coordinates are finite."""
-    height, width = len(previous[0]), len(previous[0][0])
-
-    def corners(z: Number, size: int) -> tuple[tuple[int, Number], tuple[int, Number]]:
-        """Return the pixels on both sides of z, with their weights (released.1), (released.2)."""
-        low, high = (min(max(math.floor(z) + a, 0), size - 1) for a in (0, 1))
-        return (low, high - z), (high, z - low)
-
-    result = []
-    for plane, behind in zip(values, previous, strict=True):
-        shape = range(4), range(height), range(width)
-        weights: list[list[list[Number]]] = [[[0 for _ in shape[2]] for _ in shape[1]] for _ in shape[0]]
-        scattered: list[list[list[Number]]] = [[[0 for _ in shape[2]] for _ in shape[1]] for _ in shape[0]]
-        for row, points in zip(plane, grid, strict=True):
-            for value, (gx, gy) in zip(row, points, strict=True):
-                columns = corners((gx + 1) * width * HALF, width)
-                rows = corners((gy + 1) * height * HALF, height)
-                for corner in range(4):
-                    (m, wx), (n, wy) = columns[corner // 2], rows[corner % 2]
-                    weights[corner][n][m] = weights[corner][n][m] + wx * wy
-                    scattered[corner][n][m] = scattered[corner][n][m] + value
-        map: list[list[Number]] = [[0 for _ in shape[2]] for _ in shape[1]]
-        for n in shape[1]:
-            for m in shape[2]:
-                total: Number = 0
-                weight: Number = 0
-                for corner in range(4):
-                    total = total + weights[corner][n][m] * scattered[corner][n][m]  # (released.3)
-                    weight = weight + weights[corner][n][m]
-                clipped = min(max(weight, Fraction(1, 10**5)), Fraction(10**10))
-                hole = not clipped > Fraction(1, 10**5)
-                map[n][m] = total / clipped + (behind[n][m] if hole else 0)
-        result.append(map)
-    return result
 
 
 _TESTS = "tests/exact/test_exact_decoder.py::"
@@ -542,28 +446,5 @@ LEDGER = (
         "derived: Eq. (10) with x and y exchanged",
         (_HOME + "printed_y_gradient", _SAMPLER + "DecodeGradient"),
         (_TESTS + "test_the_printed_gradients_are_derivatives_off_the_lattice",),
-    ),
-    Equation(
-        "DTN",
-        "holes",
-        '"an interpolation strategy over its neighboring pixels on previous feature maps"',
-        "ambiguous",
-        "which map, which neighbours, which weights: `fill` offers three readings",
-        (_HOME + "filled", "refwarp.samplers.decoding.fill_holes"),
-        (_TESTS + "test_holes_are_filled_as_said",),
-    ),
-    Equation(
-        "DTN",
-        "released program",
-        "the decoder as the authors released it",
-        "wrong",
-        "(sum w)(sum V) in place of sum wV for each corner of the cell: Eq. (7) only if no two sources share a corner; "
-        "S is clipped at 1e-5, the previous map added where S <= 1e-5, and x = (g + 1) W/2 is half a pixel off. "
-        'Offered as variant="released"',
-        (_HOME + "released", "refwarp.samplers.decoding.released_decode"),
-        (
-            _TESTS + "test_the_released_program_multiplies_sums",
-            _TESTS + "test_the_released_program_agrees_with_equation_7_where_sources_do_not_meet",
-        ),
     ),
 )

@@ -120,7 +120,7 @@ def choice(operation: str, options: Mapping[str, Any]) -> str:
     """Return the option by which conventions differ in a call, one of `CHOICES`; "" if there is none."""
     if operation == "grid_sample":
         return {"bilinear": "kink", "nearest": "ties"}.get(str(options.get("mode")), "")
-    if options.get("variant") == "released":  # of dense_decode: the program's derivatives, and no other
+    if options.get("variant", "paper") != "paper":  # of dense_decode: the released program's derivatives, and no other
         return ""
     return "kink" if operation in ("multiscale_sample", "dense_decode") else ""
 

@@ -1,18 +1,8 @@
-"""dense_decode: the decoder of `decoder.py`, with its holes filled; and what its authors released instead.
+"""dense_decode: the decoder of `decoder.py`, with its holes filled, or that of `decoder_released.py`.
 
 Holes are filled with zeros, with the previous map at the same place, or with the mean of the previous map's
 neighbours: those of the eight pixels around the place that lie inside the map; of none (a map of one pixel), 0. DTN
 says no more than "an interpolation strategy over its neighboring pixels on previous feature maps"        (decoder.8)
-
-The authors' program takes x = (g_x + 1) W/2, and y alike, half a pixel from where align_corners=False is. For the
-four corners (a, b) in {0, 1} x {0, 1} of a source's cell,
-
-    the column is m_a = clip(floor x + a), the row n_b = clip(floor y + b), clip to the map               (released.1)
-    the weight is (m_1 - x or x - m_0) (n_1 - y or y - n_0), with the clipped columns and rows            (released.2)
-    U = (sum over corners of (sum_i w_i) (sum_i V_i)) / clip(S, 1e-5, 1e10) + (P where S <= 1e-5)         (released.3)
-
-S being the sum of all weights and P the previous map. So sources that share a corner multiply each other's weights,
-and beyond the outermost pixels weights of both signs grow without bound.
 """
 
 from __future__ import annotations
@@ -24,14 +14,14 @@ import numpy as np
 from autograd_core import Function, Tensor
 from autograd_core.arrays import array_module
 from autograd_core.function import Context
-from autograd_core.functions import astype, clip, reshape, where
+from autograd_core.functions import astype, where
 from refwarp.arguments import public
-from refwarp.compilation import runs_on_cuda
 from refwarp.conventions import KINKS, apply_as_given, check_array, check_option, check_same_dtype, check_size
 from refwarp.samplers.decoder import Decode
-from refwarp.samplers.taps import gather_taps
+from refwarp.samplers.decoder_released import released_decode
 
 FILLS = ("zeros", "previous", "neighbours")
+VARIANTS = ("paper", "released", "first_release")
 
 # ---- holes ----
 
@@ -76,80 +66,6 @@ def fill_holes(decoded: Tensor, covered: Tensor, fill: str, previous: Tensor | N
     return where(covered.detach(), decoded, filling)
 
 
-# ---- the released program ----
-
-
-class Scatter(Function):
-    """Add the elements of (N, C, P), at the places (N, P), to zeros (N, C, size); in the order of P, in float64."""
-
-    @staticmethod
-    def forward(ctx: Context, x: Any, *, places: Any, size: int) -> Any:
-        """Add."""
-        xp = array_module(x)
-        out = xp.zeros((*x.shape[:2], size))
-        if runs_on_cuda(x):
-            gather_taps(x, places[..., None], xp.ones((*places.shape, 1)), out, xp.zeros_like(out))
-            return out
-        images, channels = np.ogrid[: x.shape[0], : x.shape[1]]
-        np.add.at(out, (images[..., None], channels[..., None], places[:, None]), x)
-        return out
-
-    @staticmethod
-    def backward(ctx: Context, gout: Tensor) -> Tensor:
-        """Gather."""
-        return Gather.apply(gout, **ctx.parameters)
-
-
-class Gather(Function):
-    """Take the elements of (N, C, size) at the places (N, P)."""
-
-    @staticmethod
-    def forward(ctx: Context, x: Any, *, places: Any, size: int) -> Any:
-        """Take."""
-        return array_module(x).take_along_axis(x, places[:, None], axis=2)
-
-    @staticmethod
-    def backward(ctx: Context, gout: Tensor) -> Tensor:
-        """Scatter."""
-        return Scatter.apply(gout, **ctx.parameters)
-
-
-def _corners(x: Tensor, size: int) -> list[tuple[Any, Tensor]]:
-    """Return the two pixels around each coordinate, and their weights (released.1), (released.2)."""
-    xp = array_module(x.data)
-    low, high = (xp.clip(xp.floor(x.data) + a, 0, size - 1) for a in (0, 1))
-    return [(low.astype(np.int64), Tensor(high) - x), (high.astype(np.int64), x - Tensor(low))]
-
-
-def released_decode(values: Tensor, grid: Tensor, previous: Tensor | None, height: int, width: int) -> Tensor:
-    """Return what the authors' program computes (released.3), for float64 Tensors; see `dense_decode` for shapes.
-
-    The gradients are those of the program as a composition of its steps: floor and the comparison with 1e-5 are
-    constants. A source at a coordinate that is not finite, where the program's integers are undefined, is left out.
-    """
-    xp, (batch, channels) = array_module(grid.data), values.shape[:2]
-    count = values.shape[2] * values.shape[3]
-    finite = xp.isfinite(grid.data).all(axis=3)
-    points = where(Tensor(finite[..., None]), grid, 0.0)
-    columns = _corners(reshape((points[..., 0] + 1.0) * (0.5 * width), (batch, 1, count)), width)
-    rows = _corners(reshape((points[..., 1] + 1.0) * (0.5 * height), (batch, 1, count)), height)
-    there = Tensor(finite.reshape(batch, 1, count))
-    v = where(there, reshape(values, (batch, channels, count)), 0.0)
-    total, weight = Tensor(xp.zeros((1, 1, 1))), Tensor(xp.zeros((1, 1, 1)))
-    for m, wx in columns:
-        for n, wy in rows:
-            options = {"places": (n * width + m)[:, 0], "size": height * width}
-            received = Scatter.apply(where(there, wx * wy, 0.0), **options)
-            total = total + received * Scatter.apply(v, **options)
-            weight = weight + received
-    clipped = clip(weight, 1e-5, 1e10)
-    out = reshape(total / clipped, (batch, channels, height, width))
-    if previous is None:
-        return out
-    hole = reshape(Tensor(clipped.data <= 1e-5), (batch, 1, height, width))
-    return out + where(hole, previous, 0.0)
-
-
 # ---- the public function ----
 
 
@@ -186,10 +102,11 @@ def dense_decode(
         Which value the gradient with respect to the grid takes where a source lies exactly on the lattice. Two cases
         of DTN's Eq. (10) claim the lattice; "literal" takes the first. Holes take no part, whatever the rule: where
         a source begins to reach one, the map jumps.
-    variant : {"paper", "released"}
-        "released" computes what the authors' program does, which is not DTN's Eq. (7), with the gradients of the
-        program; its pixels are at (g + 1) W/2, so `align_corners` must be False. It adds `previous` where the sum of
-        weights is at most 1e-5 (`fill` "previous"), or nothing ("zeros").
+    variant : {"paper", "released", "first_release"}
+        "released" computes what the authors' program does since June 2017, which is not DTN's Eq. (7), with the
+        gradients of the program; "first_release" what it did in May, with other weights beyond the outermost pixels'
+        centres. Their pixels are at (g + 1) W/2, so `align_corners` must be False. They add `previous` where the sum
+        of weights is at most 1e-5 (`fill` "previous"), or nothing ("zeros").
 
     Returns
     -------
@@ -206,7 +123,7 @@ def dense_decode(
     DTN Eqs. (6) to (10). Values are within (c + log2 k) u M + k eta of the exact value for the given floats (k: number
     of non-zero terms; u: unit roundoff; eta: smallest subnormal) with c = 4, M = sum |V| w / S + |U|; the gradient with
     respect to the grid with c = 12, M = sum |gU| / S |w_x| (|V| + sum |V| w / S). See docs/decoder.md, and
-    `refwarp.conventions`. Can be differentiated twice. "released" comes without a bound.
+    `refwarp.conventions`. Can be differentiated twice. The released programs come without a bound.
 
     Examples
     --------
@@ -219,8 +136,8 @@ def dense_decode(
     check_array("values", values, "(N, C, H', W')", (None, None, None, None))
     check_array("grid", grid, "(N, H', W', 2)", (None, None, None, 2))
     check_same_dtype("grid", grid, "values", values)
-    check_option("variant", variant, ("paper", "released"))
-    released = variant == "released"
+    check_option("variant", variant, VARIANTS)
+    released = variant != "paper"
     batch, channels, height, width = check_size(size)
     check_option("align_corners", align_corners, (False,) if released else (False, True))
     check_option("fill", fill, ("zeros", "previous") if released else FILLS)
@@ -231,7 +148,7 @@ def dense_decode(
         expected = (batch, *values.shape[2:], 2)
         raise ValueError(f"grid: given shape {tuple(grid.shape)}, expected {expected}, one point for each of values")
     if released and 0 in (height, width):
-        raise ValueError(f"size: given {tuple(size)}, expected H and W of at least 1 with variant='released'")
+        raise ValueError(f"size: given {tuple(size)}, expected H and W of at least 1 with variant={variant!r}")
     if fill == "zeros" and previous is not None:
         raise ValueError("previous: given with fill='zeros', which does not use it, expected None")
     if fill != "zeros":
@@ -241,8 +158,8 @@ def dense_decode(
     def decode(values: Tensor, grid: Tensor, previous: Tensor | None = None) -> Tensor:
         if released:
             behind = None if previous is None else astype(previous, np.float64)
-            out = released_decode(astype(values, np.float64), astype(grid, np.float64), behind, height, width)
-            return astype(out, values.dtype)
+            given = astype(values, np.float64), astype(grid, np.float64), behind
+            return astype(released_decode(*given, height, width, variant == "first_release"), values.dtype)
         options = {"height": height, "width": width, "align_corners": align_corners, "kink": KINKS.index(kink)}
         decoded, covered = Decode.call(values, grid, **options)
         return fill_holes(decoded, covered, fill, previous)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from refwarp.exact import bilinear, decoder
+from refwarp.exact import bilinear, decoder, decoder_holes
 from refwarp.exact.numbers import Dual
 
 F = Fraction
@@ -155,9 +155,9 @@ def test_a_pixel_that_becomes_covered_jumps():
     values, previous = [[[F(5)]]], [[[F(1), F(2)]]]
     for x, expected in [(F(0), 2), (F(1, 10**50), 5), (F(1, 2), 5), (F(1) - F(1, 10**50), 5), (F(1), 5)]:
         decoded = decoder.decode(values, [[to_g((x, F(0)), False, 1, 2)]], 1, 2, False)
-        assert decoder.filled(decoded, previous, "previous")[0][0][1].value == expected
+        assert decoder_holes.filled(decoded, previous, "previous")[0][0][1].value == expected
     # ... and pixel 0 falls back to it at the end. Neither is seen by the gradient, of whatever rule.
-    assert decoder.filled(decoded, previous, "previous")[0][0][0].value == 1
+    assert decoder_holes.filled(decoded, previous, "previous")[0][0][0].value == 1
     grid = [[to_g((F(0), F(0)), False, 1, 2)]]
     for kink in ("right", "left", "central", "literal"):
         ggrid = decoder.decode_gradient([[[F(3), F(7)]]], values, grid, False, kink).ggrid
@@ -169,7 +169,7 @@ def test_holes_are_filled_as_said():
     decoded = decoder.decode([[[F(5)]]], [[to_g((F(1), F(0)), False, 3, 3)]], 3, 3, False)
 
     def values(fill):
-        return [[cell.value for cell in row] for row in decoder.filled(decoded, previous, fill)[0]]
+        return [[cell.value for cell in row] for row in decoder_holes.filled(decoded, previous, fill)[0]]
 
     assert values("zeros") == [[0, 5, 0], [0, 0, 0], [0, 0, 0]]
     assert values("previous") == [[0, 5, 2], [10, 11, 12], [20, 21, 22]]
@@ -179,17 +179,17 @@ def test_holes_are_filled_as_said():
     assert filled[1][1] == F(0 + 1 + 2 + 10 + 12 + 20 + 21 + 22, 8)
     assert filled[2][1] == F(10 + 11 + 12 + 20 + 22, 5)
     nowhere = decoder.decode([[[F(5)]]], [[(F(9), F(9))]], 1, 1, False)
-    assert decoder.filled(nowhere, [[[F(3)]]], "neighbours")[0][0][0].value == 0
+    assert decoder_holes.filled(nowhere, [[[F(3)]]], "neighbours")[0][0][0].value == 0
 
 
 @settings(max_examples=15)
 @given(*[lists(SMALL, 1, HEIGHT, WIDTH)] * 2, points(2), st.sampled_from(["previous", "neighbours"]))
 def test_the_gradient_of_the_previous_map_is_the_transpose_of_the_filling(gout, previous, at, fill):
     decoded = decoder.decode([[[F(0), F(0)]]], [[to_g(point, False) for point in at]], HEIGHT, WIDTH, False)
-    filled, gradient = decoder.filled(decoded, previous, fill), decoder.fill_gradient(decoded, gout, fill)
+    filled, gradient = decoder_holes.filled(decoded, previous, fill), decoder_holes.fill_gradient(decoded, gout, fill)
     forward = sum(at_place(gout, place) * at_place(filled, place).value for place in places(gout))
     assert forward == sum(at_place(previous, place) * at_place(gradient, place).value for place in places(gout))
-    assert all(at_place(decoder.fill_gradient(decoded, gout, "zeros"), place).value == 0 for place in places(gout))
+    assert all(at_place(decoder_holes.fill_gradient(decoded, gout, "zeros"), place).value == 0 for place in places(gout))
 
 
 def test_a_value_that_is_nan_reaches_the_pixels_on_which_it_has_a_weight():
@@ -248,50 +248,6 @@ def test_windows_hold_every_term_that_is_not_zero(values, coordinates, kink):
         for place in places(part):
             a, b = at_place(part, place), at_place(whole, place)
             assert (a.value, a.k, a.M) == (b.value, b.k, b.M)
-
-
-# ---- the released program ----
-
-
-def test_the_released_program_multiplies_sums():
-    """Two points in one cell, weights 9/16 and 1/4, values 3 and 7: Eq. (7) gives 55/13, the program 10."""
-    values = [[[F(3), F(7)]]]
-    at = [(F(1, 4), F(1, 4)), (F(1, 2), F(1, 2))]
-    printed = decoder.decode(values, [[to_g(point, False, 2, 2) for point in at]], 2, 2, False)
-    assert printed.normalisation[0, 0].value == F(9, 16) + F(1, 4)
-    assert printed.maps[0][0][0].value == F(55, 13)
-    program = decoder.released(values, [[(x - 1, y - 1) for x, y in at]], [[[F(0)] * 2] * 2])
-    assert program[0][0][0] == 10
-    # A constant map shows it best: two sources make it 2.
-    assert decoder.released([[[F(1), F(1)]]], [[(x - 1, y - 1) for x, y in at]], [[[F(0)] * 2] * 2])[0][0][0] == 2
-
-
-@settings(max_examples=25)
-@given(lists(SMALL, 1, 1, 1), points(1), lists(SMALL, 1, HEIGHT, WIDTH))
-def test_the_released_program_agrees_with_equation_7_where_sources_do_not_meet(values, at, previous):
-    """One source that lies inside: the same values, where its coordinates are the same pixels."""
-    ((x, y),) = at
-    x, y = x % (WIDTH - 1), y % (HEIGHT - 1)
-    decoded = decoder.decode(values, [[to_g((x, y), False)]], HEIGHT, WIDTH, False)
-    program = decoder.released(values, [[(2 * x / WIDTH - 1, 2 * y / HEIGHT - 1)]], previous)
-    paper = decoder.filled(decoded, previous, "previous")
-    for place in places(previous):
-        assert at_place(program, place) == at_place(paper, place).value
-
-
-def test_the_released_program_adds_the_previous_map_where_little_arrives():
-    """S = 1e-5 is a hole to it, and what little arrives there is divided by the clipped S and added."""
-    previous = [[[F(10), F(20)], [F(30), F(40)]]]
-    x = F(1, 10**5)
-    assert decoder.released([[[F(4)]]], [[(x - 1, F(-1))]], previous) == [[[4, 24], [30, 40]]]
-    assert decoder.released([[[F(4)]]], [[(x / 2 - 1, F(-1))]], previous) == [[[4, 22], [30, 40]]]
-
-
-def test_the_released_program_gives_weights_of_both_signs_beyond_the_last_pixel():
-    """A source at x = 6 of a map of two pixels weighs -5 and 5 on the last; beside one inside, 4 and 1 make 15."""
-    zeros = [[[F(0), F(0)], [F(0), F(0)]]]
-    assert decoder.released([[[F(4)]]], [[(F(5), F(-1))]], zeros) == zeros
-    assert decoder.released([[[F(4), F(1)]]], [[(F(5), F(-1)), (F(-1, 2), F(-1))]], zeros)[0][0][1] == 15
 
 
 # ---- places in nested lists, and derivatives by dual numbers ----

@@ -194,13 +194,13 @@ class Plain:
             return np.where(bottom[:, None] > 0, top / bottom[:, None], 0).astype(values.dtype), bottom
 
     def dense_decode(self, values, grid, previous, *, size, align_corners, fill, variant):
-        if variant == "released" or fill == "neighbours":
+        if variant != "paper" or fill == "neighbours":
             raise NotImplementedError("not here")
         out, bottom = self._decode(values, grid, size, align_corners)
         return out if previous is None else np.where(bottom[:, None] > 0, out, previous)
 
     def dense_decode_vjp(self, gout, values, grid, previous, *, size, align_corners, fill, variant):
-        if variant == "released" or fill == "neighbours":
+        if variant != "paper" or fill == "neighbours":
             raise NotImplementedError("not here")
         out, bottom = self._decode(values, grid, size, align_corners)
         gvalues, ggrid = np.zeros_like(values), np.zeros_like(grid)

@@ -1,4 +1,4 @@
-"""The truth about dense_decode, both variants.
+"""The truth about dense_decode, the paper's decoder and the released ones.
 
 **G of the paper's decoder.** If the pixel coordinates of all sources move by at most e times their reach, the size of
 their axis times max(1, |g|), to first order in e each weight w = k k of a source moves by at most e times
@@ -19,9 +19,9 @@ Where S itself is but a few e the first order says too little; no ordinary sourc
 **Seams.** On the lattice pixels turn from hole to covered, and slopes jump. For a case with sources next to it, what
 moves them across is tried out: each such coordinate is taken on the lattice, and just as far on its other side.
 
-**The released program** has no gradients but those of its steps: `Dual` numbers take them from the transcription, and
-a second pair those of the gradients. The rules of `Bounded` along the same steps give M, and G where they start from
-the coordinates' moves instead. c counts the longest path, on which every source of a pixel is one addition.
+**The released programs** have no gradients but those of their steps: `Dual` numbers take them from the transcription,
+and a second pair those of the gradients. The rules of `Bounded` along the same steps give M, and G where they start
+from the coordinates' moves instead. c counts the longest path, on which every source of a pixel is one addition.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from refwarp.exact import bilinear, decoder
+from refwarp.exact import bilinear, decoder, decoder_holes, decoder_released
 from refwarp.exact.budget import UNIT_ROUNDOFF
 from refwarp.exact.numbers import Dual, Number, Sum
 from refwarp.exact.running_error import Bounded
@@ -52,7 +52,7 @@ Objects = npt.NDArray[np.object_]
 
 # c of the budgets (docs/decoder.md): the map and the gradients of values and previous map; all others.
 VALUE, GRID = 4.0, 12.0
-# c of the released program: the operations on its longest path, beside one for each source.
+# c of the released programs: the operations on its longest path, beside one for each source.
 RELEASED = 32.0
 
 # Beside the middle of a map 1/S, and with it G, may be larger than any double; this one says as much.
@@ -87,8 +87,8 @@ def images(case: Case) -> list[Image]:
 
 
 def is_released(case: Case) -> bool:
-    """Tell which variant is asked for."""
-    return case.options.get("variant") == "released"
+    """Tell whether one of the released programs is asked for."""
+    return bool(case.options["variant"] != "paper")
 
 
 # ---- the paper's decoder ----
@@ -111,9 +111,9 @@ def paper(image: Image, fill: str, align_corners: bool, kink: str) -> dict[str, 
     }
     if image.previous is not None:
         changes = decoder.Decoded(decoded.normalisation, second.ggout)
-        found["forward/output"] = decoder.filled(decoded, image.previous, fill)
-        found["second_vjp/ggout"] = decoder.filled(changes, image.cotangent_previous, fill)
-        found["vjp/gprevious"] = decoder.fill_gradient(decoded, image.gout, fill)
+        found["forward/output"] = decoder_holes.filled(decoded, image.previous, fill)
+        found["second_vjp/ggout"] = decoder_holes.filled(changes, image.cotangent_previous, fill)
+        found["vjp/gprevious"] = decoder_holes.fill_gradient(decoded, image.gout, fill)
         found["second_vjp/gprevious"] = [[[Sum() for _ in row] for row in plane] for plane in image.gout]
     return found
 
@@ -228,10 +228,12 @@ def _change(image: Image, source: tuple[int, int], share: Share) -> Any:
     return share.wx * bx + share.wy * by
 
 
-# ---- the released program ----
+# ---- the released programs ----
 
 
-def released(image: Image, number: type[Bounded], coordinate: Callable[[Number], Bounded]) -> dict[str, Any]:
+def released(
+    image: Image, first_release: bool, number: type[Bounded], coordinate: Callable[[Number], Bounded]
+) -> dict[str, Any]:
     """Return each element of each output of one image, of the kind of numbers that it is given.
 
     The second derivatives are those of the first in the direction of the cotangents.
@@ -260,7 +262,7 @@ def released(image: Image, number: type[Bounded], coordinate: Callable[[Number],
             ]
             for c, planes in enumerate(zip(*previous, strict=True))
         ]
-        return decoder.released(values, [points], behind)
+        return decoder_released.released(values, [points], behind, first_release)
 
     def derivative(*seed: Any) -> tuple[Bounded, Bounded]:
         """Return that of the sum of output times gout, and its change in the direction."""
@@ -289,8 +291,6 @@ def released(image: Image, number: type[Bounded], coordinate: Callable[[Number],
     return found
 
 
-
-
 def _nothing(maps: Any) -> Any:
     return [[[Fraction(0) for _ in row] for row in plane] for plane in maps]
 
@@ -304,10 +304,11 @@ def evaluated(image: Image, case: Case, convention: str) -> tuple[dict[str, Any]
         options = case.options["align_corners"], convention
         return paper(image, case.options["fill"], *options), sensitivities(image, *options)
     count = len(image.grid) * len(image.grid[0])  # k: all sources may share a pixel
-    exact = released(image, Bounded, Bounded)
+    first_release = case.options["variant"] == "first_release"
+    exact = released(image, first_release, Bounded, Bounded)
     sums = {path: [as_sum(number, count) for number in elements(found)] for path, found in exact.items()}
     # e times the axis is 2 e in [-1, 1].
-    return sums, released(image, Displaced, lambda g: Displaced(g, 2 * max(1, abs(g))))
+    return sums, released(image, first_release, Displaced, lambda g: Displaced(g, 2 * max(1, abs(g))))
 
 
 def dense_decode(case: Case, convention: str) -> Answers:
@@ -345,7 +346,7 @@ def on_axes(case: Case) -> Iterator[tuple[tuple[int, ...], Number, int]]:
 
 
 def conventions(case: Case) -> tuple[str, ...]:
-    """Return all rules at kinks if a source has an integer coordinate, else one; the program has none."""
+    """Return all rules at kinks if a source has an integer coordinate, else one; the released programs have none."""
     if is_released(case):
         return ("",)
     rules = every_convention(case)
