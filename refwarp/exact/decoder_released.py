@@ -296,8 +296,8 @@ LEDGER = (
         "released program, first decoder",
         "the decoder as the authors released it in May 2017",
         "wrong",
-        "the same, but with signed weights: beyond the outermost pixels' centres they are -d and d on one pixel, cancel "
-        'where a source is alone, and grow without bound where it is not. Offered as variant="first_release"',
+        "the same, but with signed weights: beyond the outermost pixels' centres they are -d and d on one pixel, which "
+        'cancel where a source is alone, and grow without bound where it is not. Offered as variant="first_release"',
         (_HOME + "released", _SAMPLER),
         (
             _TESTS + "test_the_identity_of_the_program_at_the_last_pixel",

@@ -212,7 +212,7 @@ def test_layout_and_flags_of_the_arrays_do_not_matter():
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize("variant", ["paper", "released"])
+@pytest.mark.parametrize("variant", ["paper", "released", "first_release"])
 def test_dtype_and_kind_in_are_dtype_and_kind_out(dtype, variant):
     rng = np.random.default_rng(7)
     arrays = [rng.standard_normal(shape).astype(dtype) for shape in ((1, 2, 3, 3), (1, 3, 3, 2), (1, 2, 4, 4))]
@@ -355,7 +355,11 @@ def test_a_third_derivative_is_refused():
             TypeError,
             "previous: given dtype float32 while values is float64",
         ),
-        ({"variant": "program"}, ValueError, "variant: given 'program', expected one of 'paper', 'released'"),
+        (
+            {"variant": "program"},
+            ValueError,
+            "variant: given 'program', expected one of 'paper', 'released', 'first_release'",
+        ),
     ],
 )
 def test_wrong_arguments_are_named(change, error, words):
