@@ -71,7 +71,8 @@ _COORDINATES = {
 _SAMPLES = {
     "LastPixelDropped": Bug(
         "The upper neighbour is clipped to the map before the weights are formed: at the last pixel both are 0.",
-        "github.com/kevinzakka/spatial-transformer-network/issues/13",
+        "github.com/kevinzakka/spatial-transformer-network/issues/13 and "
+        "github.com/divelab/dtn (Dense_Transformer_Network.py)",
     ),
     "TruncatedCell": Bug(
         "The cell is found by truncation towards 0: between -1 and 0 the weights extrapolate.",
@@ -232,7 +233,12 @@ _GRIDS = {
 _OTHERS = {
     "SumsMultiplied": Bug(
         "Values and weights are summed apart, corner by corner, and the sums multiplied.",
-        "github.com/divelab/dtn (SpatialDecoderLayer.py)",
+        "github.com/divelab/dtn (Dense_Transformer_Network.py)",
+    ),
+    "CornersClamped": Bug(
+        "The corners of a source's cell are clamped to the map before their weights are formed: beyond the last pixel "
+        "both are that pixel, and their weights cancel.",
+        "github.com/divelab/dtn (Dense_Transformer_Network.py)",
     ),
     "SumNotAverage": Bug(
         "The values that meet in a pixel are added up, and not divided by their weights.",

@@ -105,8 +105,9 @@ def dense_decode(
     variant : {"paper", "released", "first_release"}
         "released" computes what the authors' program does since June 2017, which is not DTN's Eq. (7), with the
         gradients of the program; "first_release" what it did in May, with other weights beyond the outermost pixels'
-        centres. Their pixels are at (g + 1) W/2, so `align_corners` must be False. They add `previous` where the sum
-        of weights is at most 1e-5 (`fill` "previous"), or nothing ("zeros").
+        centres. Their pixels are at (g + 1) W/2, so `align_corners` must be False, and their slopes at kinks are
+        their own, so `kink` must be "right", the default. They add `previous` where the sum of weights is at most
+        1e-5 (`fill` "previous"), or nothing ("zeros").
 
     Returns
     -------

@@ -88,6 +88,7 @@ EVERYTHING = {
     "dense_decode-previous": decoder(fill="previous"),
     "dense_decode-neighbours": decoder(fill="neighbours"),
     "dense_decode-released": decoder(fill="previous", variant="released"),
+    "dense_decode-first_release": decoder(fill="previous", variant="first_release"),
     "attention_matrix": alone(refwarp.attention_matrix, (2, 3)),
     "translation_matrix": alone(refwarp.translation_matrix, (2, 2)),
     "similarity_matrix": alone(refwarp.similarity_matrix, (2, 4)),
@@ -148,8 +149,9 @@ def test_arrays_of_cupy_give_the_bits_that_numpys_give(name, device):
         assert_same_bits(there, results(name, "cpu"))
 
 
-def test_the_released_decoder_gathers_in_the_order_in_which_the_cpu_scatters(device):
-    assert_same_bits(results("dense_decode-released", "cuda"), results("dense_decode-released", "cpu"))
+@pytest.mark.parametrize("name", ["dense_decode-released", "dense_decode-first_release"])
+def test_the_released_decoders_gather_in_the_order_in_which_the_cpu_scatters(name, device):
+    assert_same_bits(results(name, "cuda"), results(name, "cpu"))
 
 
 def test_no_operation_is_left_out():

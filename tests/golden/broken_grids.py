@@ -4,6 +4,7 @@ As in `broken`: a sound and naive implementation of each operation, and defects 
 """
 
 import math
+from itertools import product
 
 import numpy as np
 from broken import Sampler
@@ -189,14 +190,17 @@ class Decoder:
         for at in np.ndindex(grid.shape[:3]):
             x, y = ((float(g) + 1) * (n - align_corners) / 2 for g, n in zip(grid[at], size[:1:-1], strict=True))
             x, y = x - (not align_corners) / 2, y - (not align_corners) / 2
-            for corner in np.ndindex(2, 2):
-                n, m = math.floor(y) + corner[0], math.floor(x) + corner[1]
-                wx, wy = 1 - abs(x - m), 1 - abs(y - n)
-                slopes = self.slope(x - m) * wy * size[3] / 2, self.slope(y - n) * wx * size[2] / 2
-                if 0 <= n < size[2] and 0 <= m < size[3] and wx * wy > 0:
-                    taps.append((at, n, m, corner, wx * wy, np.array(slopes)))
+            for (a, n, wy, dy), (b, m, wx, dx) in product(self.pixels(y, size[2]), self.pixels(x, size[3])):
+                if wx * wy:
+                    slopes = np.array([dx * wy * size[3] / 2, wx * dy * size[2] / 2])
+                    taps.append((at, n, m, (a, b), wx * wy, slopes))
         ones = np.ones((len(values), 1, *values.shape[2:]))
         return taps, self.total(taps, values.astype(float), size), self.total(taps, ones, size)
+
+    def pixels(self, z, size):
+        """Return the corners of a coordinate's cell on an axis: which, its pixel, its weight and that one's slope."""
+        corners = ((a, math.floor(z) + a) for a in (0, 1))
+        return [(a, n, 1 - abs(z - n), self.slope(z - n)) for a, n in corners if 0 <= n < size]
 
     def slope(self, d):
         return -1.0 if d >= 0 else 1.0
@@ -219,6 +223,12 @@ class SumsMultiplied(Decoder):
             weights = super().total(here, np.ones_like(values), size)
             total = total + weights * super().total([(*tap[:4], 1.0, tap[5]) for tap in here], values, size)
         return total
+
+
+class CornersClamped(Decoder):
+    def pixels(self, z, size):
+        low, high = (min(max(math.floor(z) + a, 0), size - 1) for a in (0, 1))
+        return [(0, low, high - z, -1.0), (1, high, z - low, 1.0)]
 
 
 class SumNotAverage(Decoder):

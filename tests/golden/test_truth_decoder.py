@@ -8,14 +8,15 @@ import pytest
 
 from refwarp.exact import decoder as exact
 from refwarp.exact.bilinear import pixel_coordinate
-from refwarp.golden.cases import decoder, decoder_extremes
+from refwarp.golden.cases import decoder, decoder_extremes, decoder_released
 from refwarp.golden.targets.module import ModuleTarget
 from refwarp.golden.truth import decoder as truth
 from refwarp.golden.truth import with_truth
 from refwarp.golden.truth.running import elements
 from refwarp.golden.verify import Grade, verify
 
-CASES = [case for case in [*decoder.cases(), *decoder_extremes.cases()] if case.result != "invalid"]
+FAMILIES = decoder, decoder_extremes, decoder_released
+CASES = [case for family in FAMILIES for case in family.cases() if case.result != "invalid"]
 FINITE = [case for case in CASES if all(np.isfinite(array).all() for array in case.inputs.values())]
 BY_NAME = {case.name.partition("/")[2]: case for case in CASES}
 

@@ -1,4 +1,4 @@
-"""Cases for dense_decode at the ends of floating-point arithmetic, and of the program that its authors released."""
+"""Cases for dense_decode at the ends of floating-point arithmetic."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from refwarp.golden.case import Case, Floats
+from refwarp.golden.case import Case
 from refwarp.golden.cases import draw
 from refwarp.golden.cases.decoder import case, off_lattice, on_row, row, sources
 
@@ -226,109 +226,7 @@ def _scale() -> Iterator[Case]:
         )
 
 
-def _program(
-    name: str, comment: str, flags: str, values: Floats, points: Floats, size: tuple[int, int], fill: str = "zeros"
-) -> Case:
-    """Return a case of the released program, with sources at the given points in pixels; exact for powers of two."""
-    grid = 2.0 * points / np.array(size[::-1]) - 1.0
-    return case(name, comment, f"{flags} ReleasedProgram", values, grid, size, fill=fill, variant="released")
-
-
-def _released() -> Iterator[Case]:
-    yield _program(
-        "released_two_in_one_cell",
-        "Values 3 and 7 at (1/4, 1/4) and (1/2, 1/2) of a cell: the program gives 10, and the paper 55/13.",
-        "Colliding",
-        row([3.0, 7.0]),
-        sources((0.25, 0.25), (0.5, 0.5)),
-        (2, 2),
-    )
-    yield _program(
-        "released_constant",
-        "A constant 1 from two sources in a cell: the program gives 2.",
-        "Colliding",
-        row([1.0, 1.0]),
-        sources((0.25, 0.375), (0.625, 0.25)),
-        (2, 2),
-    )
-    yield _program(
-        "released_apart",
-        "Sources that reach no pixel by the same corner: there the program is the paper's, half a pixel away.",
-        "Interior",
-        draw.dyadics("apart", 1, 2, 1, 2),
-        sources((0.25, 0.375), (1.625, 0.6875)),
-        (2, 4),
-    )
-    for fill in ("zeros", "previous"):
-        yield _program(
-            f"released_holes_{fill}",
-            "Pixels that nothing reaches " + ("are 0." if fill == "zeros" else "show the previous map."),
-            "Hole",
-            draw.dyadics("released holes", 1, 1, 1, 2),
-            sources((0.25, 0.375), (0.625, 0.25)),
-            (2, 4),
-            fill,
-        )
-    yield _program(
-        "released_beyond_the_last",
-        "A source beyond the last pixel's centre weighs -d and d on it: with another there, it adds too much.",
-        "Border",
-        row([4.0, 1.0]),
-        sources((3.75, 0.375), (2.5, 0.25)),
-        (2, 4),
-    )
-    yield _program(
-        "released_outside",
-        "Sources far outside count at the border, with weights that grow with the distance.",
-        "Outside",
-        row([4.0, 1.0, -3.0]),
-        sources((-2.25, 0.375), (9.5, 0.25), (0.625, -1.375)),
-        (2, 4),
-    )
-    yield _program(
-        "released_little",
-        "A pixel that receives 2^-18, less than 1e-5: what arrives is divided by 1e-5, and the previous map added.",
-        "Hole TinyWeight",
-        row([4.0]),
-        sources((1.0 + 2.0**-18, 0.5)),
-        (2, 4),
-        "previous",
-    )
-    yield _program(
-        "released_batch",
-        "Two images of two channels.",
-        "Shape",
-        draw.dyadics("released batch", 2, 2, 1, 2),
-        np.array([[[[0.375, 0.625], [1.25, 0.6875]]], [[[2.25, 0.4375], [0.8125, 1.375]]]]),
-        (2, 4),
-        "previous",
-    )
-    for dtype in ("float32", "float64"):
-        points = draw.full(f"released {dtype}", 1, 1, 3, 2, dtype="float32", reach=0.375) + np.array([1.5, 0.5])
-        found = _program(
-            f"released_full_{dtype}",
-            f"Every bit of {dtype} is used.",
-            "FullPrecision",
-            draw.full(f"released values {dtype}", 1, 1, 1, 3, dtype=dtype),
-            points.astype(np.float32).astype(np.float64),
-            (2, 4),
-        )
-        found.inputs["grid"][...] = found.inputs["grid"].astype(dtype)
-        yield found
-    grid = 2.0 * np.array([[0.25, 0.375], [1.625, 0.6875], [0.5, 0.5]]) / np.array([4, 2]) - 1.0
-    grid[1, 0], grid[2, 1] = NAN, INF
-    yield case(
-        "released_non_finite",
-        "Sources at NaN and infinity, where the program's integers are undefined, are left out, and have no gradient.",
-        "NonFinite ReleasedProgram",
-        row([3.0, 5.0, -2.0]),
-        grid[None, None],
-        (2, 4),
-        variant="released",
-    )
-
-
 def cases() -> list[Case]:
     """Return the extreme cases for dense_decode."""
-    parts = (_colliding, _tiny, _non_finite, _scale, _released)
+    parts = (_colliding, _tiny, _non_finite, _scale)
     return [one for part in parts for one in part()]
