@@ -35,6 +35,19 @@ def documented_tags():
     return set(TAG.findall(re.sub(r"\\tag\{(.*?)\}", r"(\1)", pages)))
 
 
+def printed_tags():
+    """Return the tags that stand beside a formula: in it, at the end of an indented line, or in a table."""
+    pages = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md"))
+    lines = re.findall(r"^    .*\(\S+ \d+\)$|^\|.*", pages, re.MULTILINE)
+    return {f"({tag})" for tag in re.findall(r"\\tag\{(.*?)\}", pages)} | set(TAG.findall("\n".join(lines)))
+
+
+def test_every_numbered_equation_is_printed():
+    """A page that discusses an equation shows it, so that it can be read without the paper."""
+    numbered = {f"({line.document} {line.number})" for line in ledger.collect() if line.number.isdigit()}
+    assert len(numbered) > 25 and numbered - printed_tags() == set()
+
+
 def test_the_page_is_what_the_code_says():
     assert (ROOT / "docs" / "equations.md").read_text(encoding="utf-8") == ledger.page()
 
