@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from refwarp.exact import decoder as exact
+from refwarp.exact import decoder_released as released
 from refwarp.exact.bilinear import pixel_coordinate
 from refwarp.golden.cases import decoder, decoder_extremes, decoder_released
 from refwarp.golden.targets.module import ModuleTarget
@@ -97,6 +98,27 @@ def test_the_second_derivatives_are_those_of_one_sum():
                 assert inner(found["second_vjp/ggout"], image.gout) == first, case.name
 
 
+@pytest.mark.parametrize("case", [case for case in FINITE if truth.is_released(case)], ids=lambda case: case.name)
+def test_the_released_programs_derivatives_are_the_written_ones(case):
+    """Elements come from dual numbers along the steps; (released.5) to (released.9) are another way to them."""
+    first = case.options["variant"] == "first_release"
+    for image in truth.images(case):
+        sums, _ = truth.evaluated(image, case, "")
+        found = {path: [number.value for number in elements(part)] for path, part in sums.items()}
+        gradient = released.released_gradient(image.gout, image.values, image.grid, first)
+        nothing = [[[0 for _ in row] for row in plane] for plane in image.gout]
+        cotangents = image.cotangent_values, image.cotangent_grid, image.cotangent_previous or nothing
+        second = released.released_second_gradient(
+            released.Gradients(*cotangents), image.gout, image.values, image.grid, first
+        )
+        assert found["vjp/gvalues"] == elements(gradient.gvalues)
+        assert found["vjp/ggrid"] == elements(gradient.ggrid)
+        assert found.get("vjp/gprevious") in (None, elements(gradient.gprevious))
+        assert found["second_vjp/ggout"] == elements(second.ggout)
+        assert found["second_vjp/gvalues"] == elements(second.gvalues)
+        assert found["second_vjp/ggrid"] == elements(second.ggrid)
+
+
 def test_the_released_program_gives_10_and_the_paper_55_thirteenths():
     paper, program = (with_truth(BY_NAME[name]) for name in ("two_in_one_cell", "released_two_in_one_cell"))
     assert paper.outputs["forward/output"].elements["value"][0, 0, 0, 0] == 55 / 13
@@ -107,7 +129,15 @@ def test_the_released_program_gives_10_and_the_paper_55_thirteenths():
 
 
 @pytest.mark.parametrize(
-    "name", ["dense_4x4_to_3x3", "batch_2x3x2x3_to_3x4", "released_apart", "released_holes_previous"]
+    "name",
+    [
+        "dense_4x4_to_3x3",
+        "batch_2x3x2x3_to_3x4",
+        "released_apart",
+        "released_holes_previous",
+        "released_every_border",
+        "first_release_every_border",
+    ],
 )
 def test_g_bounds_how_far_an_element_moves(name):
     """To first order: moves by 2^-60 of the axis, up and down at random, and some 2^-20 to spare."""

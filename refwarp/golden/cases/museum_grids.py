@@ -146,11 +146,11 @@ def _decoder() -> list[Case]:
         ),
         decoder.case(
             "museum_beyond_the_last",
-            "A source a quarter of a pixel beyond the last one weighs 3/4 there, beside one that weighs 1/2.",
+            "A source a quarter of a pixel beyond the last column weighs 3/4 there, beside one that weighs 1/2.",
             "CornersClamped",
             decoder.row([1.0, 5.0]),
             off_y(*at(3.25, 2.5)),
-            (1, 4),
+            (2, 4),
         ),
         decoder.case(
             "museum_thin_source",
