@@ -63,16 +63,24 @@ def sum_of_products(a0: float, b0: float, a1: float, b1: float, a2: float, b2: f
 
 
 @scalar
-def scaled_dot(a: float, scale: float, b0: float, w0: float, b1: float, w1: float) -> float:
+def scaled_dot(
+    a: float,
+    scale: float,
+    b0: tuple[float, int],
+    w0: tuple[float, float],
+    b1: tuple[float, int],
+    w1: tuple[float, float],
+) -> float:
     """Return a scale (b0 w0 + b1 w1) where its factors are so small or large that products of them under- or overflow.
 
-    All but `scale`, which is near 1, are taken apart into numbers near 1 and powers of two, which come back in one
-    step at the end.
+    Each b is a number and a power of two, each w a product of two numbers. All but `scale`, which is near 1, are taken
+    apart into numbers near 1 and powers of two, which come back in one step at the end.
     """
-    (b0, e0), (w0, f0) = math.frexp(b0), math.frexp(w0)
-    (b1, e1), (w1, f1) = math.frexp(b1), math.frexp(w1)
+    (c0, e0), (v0, f0), (q0, g0) = math.frexp(b0[0]), math.frexp(w0[0]), math.frexp(w0[1])
+    (c1, e1), (v1, f1), (q1, g1) = math.frexp(b1[0]), math.frexp(w1[0]), math.frexp(w1[1])
     a, ea = math.frexp(a)
-    e0, e1 = e0 + f0, e1 + f1
-    e = e0 if b1 * w1 == 0.0 else e1 if b0 * w0 == 0.0 else max(e0, e1)
-    inner = math.ldexp(b0 * w0, e0 - e) + math.ldexp(b1 * w1, e1 - e)
-    return math.ldexp(a * (inner * scale), ea + e)
+    e0, e1 = e0 + b0[1] + f0 + g0, e1 + b1[1] + f1 + g1
+    term0, term1 = c0 * q0 * v0, c1 * q1 * v1
+    e = e0 if term1 == 0.0 else e1 if term0 == 0.0 else max(e0, e1)
+    inner = math.ldexp(term0, int(e0 - e)) + math.ldexp(term1, int(e1 - e))
+    return math.ldexp(a * (inner * scale), int(ea + e))

@@ -192,9 +192,13 @@ def place(g: float, size: int, align_corners: bool, padding: int) -> tuple[int, 
 
 @scalar
 def split_weight(w: float, g: float, s: float) -> tuple[float, float]:
-    """Return a weight as a product of two numbers that hold all its digits, even if it underflows itself."""
-    if 0.0 < w < TINY:
-        return abs(g), 0.5 * s
+    """Return a weight as a product of two numbers that hold all its digits, even if it underflows itself.
+
+    Neither is larger than 1, so that a number times one of them, or both, is not larger than the number.
+    """
+    if 0.0 < w < TINY:  # there it is |g| s/2
+        fraction, power = math.frexp(0.5 * s)
+        return math.ldexp(abs(g), int(power)), fraction
     return w, 1.0
 
 

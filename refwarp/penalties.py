@@ -33,11 +33,11 @@ from autograd_core.function import Context
 from autograd_core.functions import (
     absolute,
     astype,
+    broadcast_to,
     concatenate,
     divide,
     expand_dims,
     getitem,
-    mean,
     multiply,
     square,
     sum,
@@ -51,32 +51,75 @@ BOUNDARIES = ("valid", "replicate")
 REDUCTIONS = ("mean", "sum")
 
 
-class Length(Function):
-    """Vectors along axis 1 -> their Euclidean lengths, with the gradient 0 at the vector 0 (penalties.4)."""
+class Motions(Function):
+    """field -> float64 in the order of its axes, whatever that of its memory; a motion that is not finite is NaN.
+
+    (An infinite motion has no differences.) Its gradient is NaN too.
+    """
 
     @staticmethod
-    def forward(ctx: Context, vectors: Any) -> Any:
+    def forward(ctx: Context, field: Any) -> Any:
+        """Return a copy: sums run along memory, and so would have other bits in another order."""
+        xp = array_module(field)
+        return xp.array(xp.where(xp.isfinite(field), field, np.nan), np.float64, order="C")
+
+    @staticmethod
+    def backward(ctx: Context, gout: Tensor) -> Tensor:
+        """Return gout, NaN where the motion is."""
+        (field,) = ctx.inputs
+        xp = array_module(field.data)
+        return astype(gout * xp.where(xp.isfinite(field.data), 1.0, np.nan), field.dtype)
+
+
+class Length(Function):
+    """Vectors along axis 1 -> their Euclidean lengths, with the gradient 0 at the vector 0 (penalties.4).
+
+    `factors` (D, 1, 1) are those of its components: powers of two, of which the vectors may have no digit to spare.
+    """
+
+    @staticmethod
+    def forward(ctx: Context, vectors: Any, *, factors: Any) -> Any:
         """Return sqrt(sum of v_k^2), of v scaled by a power of two so that no square leaves the range of floats."""
         xp, exponent = array_module(vectors), _exponents(vectors)
-        scaled = xp.ldexp(vectors, -exponent)
+        scaled = xp.ldexp(vectors, -exponent) * factors
         return xp.ldexp(xp.sqrt((scaled * scaled).sum(axis=1)), exponent[:, 0])
 
     @staticmethod
     def backward(ctx: Context, gout: Tensor) -> Tensor:
         """Return gout v / |v|, 0 where v = 0; of the scaled v, for a subnormal |v| has lost digits."""
-        (vectors,) = ctx.inputs
+        (vectors,), factors = ctx.inputs, ctx.parameters["factors"]
         exponent = _exponents(vectors.data)
         ones = array_module(exponent).ones(exponent.shape)
-        scaled = multiply(vectors, array_module(exponent).ldexp(ones, -exponent))
+        scaled = multiply(vectors, array_module(exponent).ldexp(ones, -exponent) * factors)
         is_zero = ~vectors.data.any(axis=1, keepdims=True)
-        direction = divide(scaled, where(is_zero, 1.0, expand_dims(Length.apply(scaled), 1)))
-        return multiply(where(is_zero, 0.0, direction), expand_dims(gout, 1))
+        length = Length.apply(scaled, factors=array_module(exponent).ones((1, 1, 1)))
+        direction = divide(scaled, where(is_zero, 1.0, expand_dims(length, 1)))
+        return multiply(where(is_zero, 0.0, direction), expand_dims(gout, 1)) * factors
+
+
+class Mean(Function):
+    """The mean of numbers that are not negative, also where their sum is beyond the largest float."""
+
+    @staticmethod
+    def forward(ctx: Context, x: Any) -> Any:
+        """Return the sum over the count; of numbers scaled by a power of two, if the sum is not finite."""
+        xp, total = array_module(x), x.sum()
+        if xp.isfinite(total):
+            return total / x.size
+        down = x.size.bit_length()
+        return xp.ldexp(xp.ldexp(x, -down).sum() / x.size, down)
+
+    @staticmethod
+    def backward(ctx: Context, gout: Tensor) -> Tensor:
+        """Return gout over the count, for each."""
+        (x,) = ctx.inputs
+        return broadcast_to(gout / x.data.size, x.shape)
 
 
 def _exponents(vectors: Any) -> Any:
     """Return for each vector along axis 1 the exponent of its largest component, if 2 to the minus that is a float."""
     xp = array_module(vectors)
-    largest = xp.zeros_like(vectors[:, :1])
+    largest = xp.zeros((vectors.shape[0], 1, *vectors.shape[2:]))
     for k in range(vectors.shape[1]):
         largest = xp.maximum(largest, abs(vectors[:, k : k + 1]))
     _, exponents = xp.frexp(xp.where(xp.isfinite(largest), largest, 0.0))
@@ -99,14 +142,23 @@ def _part(field: Tensor, rows: tuple[int, int], columns: tuple[int, int]) -> Ten
     return getitem(field, (slice(None), slice(None), *index))
 
 
-def _penalty(entries: list[Tensor], norm: str, reduction: str) -> Tensor:
-    """Return one of the norms in (HSTN 7) of the vectors that the entries (N, D, H, W) make, reduced (penalties.4)."""
+def _penalty(entries: list[Tensor], norm: str, reduction: str, factors: tuple[float, ...] = (1.0,)) -> Tensor:
+    """Return one of the norms in (HSTN 7) of the vectors that the entries (N, D, H, W) make, reduced (penalties.4).
+
+    The entries are multiplied by `factors`, powers of two, after their sign is known: a subnormal one has no digit to
+    spare.
+    """
     vectors = concatenate(entries, axis=1)
+    xp, components = array_module(vectors.data), entries[0].shape[1]
+    scales = xp.asarray(np.repeat(factors, components).reshape(-1, 1, 1) if len(factors) > 1 else np.ones((1, 1, 1)))
     if norm == "2":
-        penalty = Length.apply(vectors)
+        penalty = Length.apply(vectors, factors=scales)
     else:
-        penalty = sum(absolute(vectors) if norm == "1" else square(vectors), axis=1)
-    return mean(penalty) if reduction == "mean" else sum(penalty)
+        sizes = absolute(vectors) if norm == "1" else square(vectors)
+        if len(factors) > 1:
+            sizes = sizes * (scales if norm == "1" else scales * scales)
+        penalty = sum(sizes, axis=1)
+    return Mean.apply(penalty) if reduction == "mean" else sum(penalty)
 
 
 def _check(name: str, field: Any, norm: str, boundary: str, reduction: str, smallest: int) -> None:
@@ -125,16 +177,11 @@ def _check(name: str, field: Any, norm: str, boundary: str, reduction: str, smal
 
 
 def _in_double(penalty: Any, field: Any) -> Any:
-    """Compute in float64 and round once to the dtype of the field.
-
-    An infinite motion has no differences: it becomes NaN at once, and so do what is computed from it and its gradient.
-    """
+    """Compute in float64 and round once to the dtype of the field."""
 
     def operation(field: Tensor) -> Tensor:
-        xp = array_module(field.data)
-        motions = astype(field, np.float64) * xp.where(xp.isfinite(field.data), 1.0, np.nan)
         with np.errstate(over="ignore"):  # a penalty beyond the largest float is infinity
-            return astype(penalty(motions), field.dtype)
+            return astype(penalty(Motions.apply(field)), field.dtype)
 
     return apply_as_given(operation, field)
 
@@ -190,7 +237,7 @@ def smoothness(field: Any, norm: str = "1", boundary: str = "valid", reduction: 
 def bending_energy(
     field: Any, form: str = "laplacian", norm: str = "1", boundary: str = "valid", reduction: str = "mean"
 ) -> Any:
-    """Return how much a motion field bends; 0 for every field that is linear in the pixel's coordinates.
+    """Return how much a motion field bends; 0 where it is linear in the pixel's coordinates.
 
     Parameters
     ----------
@@ -202,7 +249,9 @@ def bending_energy(
     norm : {"1", "2", "squared"}
         How the entries of the D components at a pixel become one number.
     boundary : {"valid", "replicate"}
-        Only pixels with neighbours on all sides ((H - 2)(W - 2) of them); or all, with the outermost ones repeated.
+        Only pixels with neighbours on all sides ((H - 2)(W - 2) of them): then the penalty of every field that is
+        linear is 0, as HSTN says. Or all, with the outermost ones repeated: these copies bend a field at the border
+        unless it is constant across it.
     reduction : {"mean", "sum"}
         Over the images and the pixels that `boundary` leaves.
 
@@ -239,7 +288,7 @@ def bending_energy(
             return _penalty([w_xx + w_yy], norm, reduction)
         falling = _part(w, (2, 0), (2, 0)) + _part(w, (0, 2), (0, 2))
         rising = _part(w, (2, 0), (0, 2)) + _part(w, (0, 2), (2, 0))
-        w_xy = 0.25 * (falling - rising)  # (penalties.3)
-        return _penalty([w_xx, w_xy, w_xy, w_yy], norm, reduction)
+        w_xy = falling - rising  # four times (penalties.3)
+        return _penalty([w_xx, w_xy, w_xy, w_yy], norm, reduction, factors=(1.0, 0.25, 0.25, 1.0))
 
     return _in_double(penalty, field)

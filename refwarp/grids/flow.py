@@ -95,8 +95,9 @@ def flow_grid(flow: Any, align_corners: bool = False, unit: str = "pixels") -> A
         divisors = xp.asarray([max(s, 1.0) for s in scales])  # where s is 0 the numerator is 0 too
         motion = astype(transpose(flow, (0, 2, 3, 1)), np.float64)
         points: Tensor = motion + numerators / divisors
-        if unit == "pixels":
-            points = (motion * xp.asarray([2.0 if s > 0 else 0.0 for s in scales]) + numerators) / divisors
+        if unit == "pixels":  # of halves, for twice a motion may be beyond the largest float
+            moves = xp.asarray([1.0 if s > 0 else 0.0 for s in scales])
+            points = (motion * moves + 0.5 * numerators) / (0.5 * divisors)
         return points  # (flow.1); going back, (flow.2)
 
     return apply_as_given(grid, flow)

@@ -49,6 +49,7 @@ from refwarp.conventions import (
 
 # n, w0, w1, p0, p1, d0, d1, d2 of `read_axis`.
 Axis = tuple[int, float, float, float, float, float, float, float]
+Three = tuple[float, float, float]
 
 # ---- scalars: the equations' pieces, for the CPU and the GPU ----
 
@@ -76,21 +77,37 @@ def read_axis(g: float, size: int, align_corners: bool, padding: int, kink: int)
 
 
 @scalar
-def slope(a0: float, a1: float, a2: float, d0: float, d1: float, d2: float) -> float:
-    """Return the derivative along up to three pixels of a row or column, `d` from `choose_side`."""
-    return d0 * a0 + d1 * a1 + d2 * a2
+def slope(a: Three, d: Three, scale: float) -> float:
+    """Return scale times the derivative along up to three pixels of a row or column, `d` from `choose_side`."""
+    return d[0] * (scale * a[0]) + d[1] * (scale * a[1]) + d[2] * (scale * a[2])
 
 
 @scalar
-def weighted(gout: float, scale: float, slope0: float, w0: float, slope1: float, w1: float) -> float:
-    """Return gout scale (slope0 w0 + slope1 w1), a summand of (bilinear.6), with care near under- and overflow."""
-    inner = (slope0 * w0 + slope1 * w1) * scale
+def scaled_slope(a: Three, d: Three) -> tuple[float, int]:
+    """Return the same as a number and a power of two: half a subnormal pixel has its digits, no difference overflows."""
+    largest = max(abs(a[0]), abs(a[1]), abs(a[2]))
+    if largest > HUGE:
+        return slope(a, d, 0.25), 2
+    return (slope(a, d, 2.0**64), -64) if largest < TINY else (slope(a, d, 1.0), 0)
+
+
+@scalar
+def weighted(
+    gout: float, scale: float, d: Three, a0: Three, w0: tuple[float, float], a1: Three, w1: tuple[float, float]
+) -> float:
+    """Return gout scale (slope0 w0 + slope1 w1), a summand of (bilinear.6), with care near under- and overflow.
+
+    `a0` and `a1` are the pixels of the slopes; weights are products of two factors.
+    """
+    slope0, slope1 = slope(a0, d, 1.0), slope(a1, d, 1.0)
+    inner = (slope0 * w0[1] * w0[0] + slope1 * w1[1] * w1[0]) * scale
     product = gout * inner
     if TINY <= abs(inner) and TINY <= abs(product) <= HUGE:
         return product
-    if (gout == 0.0 and abs(inner) <= HUGE) or (slope0 == 0.0 and slope1 == 0.0):
+    # Twice a slope is 0 only if the slope is, while half a subnormal pixel may have been rounded to 0.
+    if (gout == 0.0 and abs(inner) <= HUGE) or (slope(a0, d, 2.0) == 0.0 and slope(a1, d, 2.0) == 0.0):
         return product
-    return scaled_dot(gout, scale, slope0, w0, slope1, w1)
+    return scaled_dot(gout, scale, scaled_slope(a0, d), w0, scaled_slope(a1, d), w1)
 
 
 # ---- one sample, with every care ----
@@ -196,11 +213,11 @@ def grid_gradient(
             u02, u12 = _pixel(input, b, c, n, m + 2), _pixel(input, b, c, n + 1, m + 2)
         if dy2 != 0.0:
             u20, u21 = _pixel(input, b, c, n + 2, m), _pixel(input, b, c, n + 2, m + 1)
-        row0, row1 = slope(u00, u01, u02, dx0, dx1, dx2), slope(u10, u11, u12, dx0, dx1, dx2)
-        column0, column1 = slope(u00, u10, u20, dy0, dy1, dy2), slope(u01, u11, u21, dy0, dy1, dy2)
-        total_x, lost = two_sum(total_x, weighted(g, 0.5 * sx, row0 * py0, hy, row1 * py1, fy))  # (bilinear.6)
+        term = weighted(g, 0.5 * sx, (dx0, dx1, dx2), (u00, u01, u02), (hy, py0), (u10, u11, u12), (fy, py1))
+        total_x, lost = two_sum(total_x, term)  # (bilinear.6)
         lost_x += lost
-        total_y, lost = two_sum(total_y, weighted(g, 0.5 * sy, column0 * px0, hx, column1 * px1, fx))
+        term = weighted(g, 0.5 * sy, (dy0, dy1, dy2), (u00, u10, u20), (hx, px0), (u01, u11, u21), (fx, px1))
+        total_y, lost = two_sum(total_y, term)
         lost_y += lost
     ggrid[b, i, j, 0] = compensated(total_x, lost_x)
     ggrid[b, i, j, 1] = compensated(total_y, lost_y)

@@ -35,7 +35,7 @@ from autograd_core.functions import astype, concatenate, reshape
 from refwarp.arguments import number, numbers, public
 from refwarp.arithmetic import compensated, two_sum
 from refwarp.compilation import argument, items, kernel, run
-from refwarp.conventions import apply_as_given, check_maps_and_grid, check_option
+from refwarp.conventions import HUGE, apply_as_given, check_maps_and_grid, check_option
 from refwarp.samplers.modes import grid_sample
 
 AGGREGATES = ("mean", "sum", "stack")
@@ -91,6 +91,12 @@ class Smooth(Function):
         return Smooth.apply(gout, **ctx.parameters)
 
 
+def _down(input: Tensor, terms: int) -> float:
+    """Return a power of two by which sums of so many numbers stay finite: 1 unless some of the map's are huge."""
+    largest = array_module(input.data).abs(input.data).max() if input.data.size else 0.0
+    return 2.0 ** -terms.bit_length() if HUGE < float(largest) < math.inf else 1.0
+
+
 def gaussian_blur(input: Tensor, deviation: float, truncate: float) -> Tensor:
     """Return the maps (N, C, H, W), in float64, blurred (multiscale.2)."""
     for axis in (2, 3):
@@ -98,7 +104,11 @@ def gaussian_blur(input: Tensor, deviation: float, truncate: float) -> Tensor:
         radius = math.floor(min(truncate * deviation + 0.5, size - 1))
         weights = gaussian_weights(deviation, radius)
         norm = Smooth.apply(array_module(input.data).ones((1, size)), weights=weights, axis=1)
-        input = Smooth.apply(input, weights=weights, axis=axis) / reshape(norm, (size, 1) if axis == 2 else (size,))
+        norm = reshape(norm, (size, 1) if axis == 2 else (size,))
+        down = _down(input, 2 * radius + 1)
+        if down < 1.0:  # a mean is finite where its sum is not
+            input, norm = input * down, norm * down
+        input = Smooth.apply(input, weights=weights, axis=axis) / norm
     return input
 
 
@@ -172,7 +182,9 @@ def multiscale_sample(
         samples = grid_sample(blurred, points, "bilinear", padding_mode, align_corners, kink)
         levels = reshape(samples, (batch, len(widths), channels, *grid.shape[1:3]))
         if aggregate != "stack":
-            levels = levels.sum(1) if aggregate == "sum" else levels.mean(1)  # (multiscale.3)
+            down = _down(wide, widths.size) if aggregate == "mean" else 1.0
+            total = (levels if down == 1.0 else levels * down).sum(1)
+            levels = total / (widths.size * down) if aggregate == "mean" else total  # (multiscale.3)
         return astype(levels, input.dtype)
 
     return apply_as_given(operation, input, grid)
