@@ -94,7 +94,7 @@ class Length(Function):
         is_zero = ~vectors.data.any(axis=1, keepdims=True)
         length = Length.apply(scaled, factors=array_module(exponent).ones((1, 1, 1)))
         direction = divide(scaled, where(is_zero, 1.0, expand_dims(length, 1)))
-        return multiply(where(is_zero, 0.0, direction), expand_dims(gout, 1)) * factors
+        return multiply(multiply(where(is_zero, 0.0, direction), expand_dims(gout, 1)), factors)
 
 
 class Mean(Function):

@@ -54,6 +54,7 @@ from refwarp.samplers.cubic import (
     tap,
     window,
 )
+from refwarp.samplers.pieces import second_gradient
 from refwarp.samplers.taps import gather_taps, total
 from refwarp.samplers.windows import CHUNK, backward_grid, backward_input, forward, takes_windows
 
@@ -302,8 +303,12 @@ class BicubicSecondGradient(Function):
         padding: int,
     ) -> Any:
         """Compute (bicubic.7), (bicubic.8), (bicubic.9)."""
-        a, b, g, u, grid = (argument(array) for array in (cotangent_input, cotangent_grid, gout, input, grid))
-        xp = array_module(u)
-        ggout, ggrid = xp.empty_like(g), xp.empty_like(grid)
-        run(_second_gather, grid.size // 2, g.size, a, b, g, u, grid, align_corners, padding, ggout, ggrid)
-        return ggout, _input_gradient(g, grid, b, True, align_corners, padding, u.shape), ggrid
+        xp, grid, where = array_module(input), argument(grid), (align_corners, padding)
+
+        def compute(*arrays: Any) -> tuple[Any, Any, Any]:
+            a, b, g, u = (argument(array) for array in arrays)
+            ggout, ggrid = xp.empty_like(g), xp.empty_like(grid)
+            run(_second_gather, grid.size // 2, g.size, a, b, g, u, grid, *where, ggout, ggrid)
+            return ggout, _input_gradient(g, grid, b, True, *where, u.shape), ggrid
+
+        return second_gradient(compute, cotangent_input, cotangent_grid, gout, input)

@@ -84,7 +84,7 @@ def slope(a: Three, d: Three, scale: float) -> float:
 
 @scalar
 def scaled_slope(a: Three, d: Three) -> tuple[float, int]:
-    """Return the same as a number and a power of two: half a subnormal pixel has its digits, no difference overflows."""
+    """Return the slope as a number and a power of two, where halves lose no digits and differences stay finite."""
     largest = max(abs(a[0]), abs(a[1]), abs(a[2]))
     if largest > HUGE:
         return slope(a, d, 0.25), 2

@@ -18,6 +18,7 @@ from refwarp.samplers.bilinear_chunks import takes_lanes
 from refwarp.samplers.cells import constants, takes_chunks
 from refwarp.samplers.gathering import sort_samples
 from refwarp.samplers.lanes import LANES
+from refwarp.samplers.pieces import second_gradient
 
 
 def _in_chunks(input: Any) -> bool:
@@ -130,10 +131,14 @@ class BilinearSecondGradient(Function):
         kink: int,
     ) -> Any:
         """Compute (bilinear.7) to (bilinear.9)."""
-        a, b, g, u, grid = (argument(array) for array in (cotangent_input, cotangent_grid, gout, input, grid))
-        xp, where = array_module(u), (align_corners, padding, kink)
-        ggout, ginput, ggrid = xp.empty_like(g), xp.empty_like(u), xp.empty_like(grid)
-        run(bilinear.second_gather, ggrid.size // 2, g.size, a, b, g, u, grid, *where, ggout, ggrid)
-        found = _sorted(grid, u.shape[2], u.shape[3], *where)
-        run(bilinear.second_gather_input, ginput.size, g.size, b, g, align_corners, *found, ginput)
-        return ggout, ginput, ggrid
+        xp, grid, where = array_module(input), argument(grid), (align_corners, padding, kink)
+        found = _sorted(grid, input.shape[2], input.shape[3], *where)
+
+        def compute(*arrays: Any) -> tuple[Any, Any, Any]:
+            a, b, g, u = (argument(array) for array in arrays)
+            ggout, ginput, ggrid = xp.empty_like(g), xp.empty_like(u), xp.empty_like(grid)
+            run(bilinear.second_gather, ggrid.size // 2, g.size, a, b, g, u, grid, *where, ggout, ggrid)
+            run(bilinear.second_gather_input, ginput.size, g.size, b, g, align_corners, *found, ginput)
+            return ggout, ginput, ggrid
+
+        return second_gradient(compute, cotangent_input, cotangent_grid, gout, input)

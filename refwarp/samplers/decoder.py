@@ -35,8 +35,9 @@ from autograd_core.function import Context
 from refwarp.conventions import HUGE, RIGHT
 from refwarp.samplers import decoder_gathering, decoder_lanes
 from refwarp.samplers.decoder_gathering import HOLE, SMALL, find_reach
-from refwarp.samplers.decoder_lanes import are_ordinary
 from refwarp.samplers.decoder_second import decode_second_gradient
+from refwarp.samplers.ordinary import are_ordinary
+from refwarp.samplers.pieces import second_gradient
 
 
 def _lift(values: Any) -> int:
@@ -117,5 +118,8 @@ class DecodeSecondGradient(Function):
         kink: int,
     ) -> Any:
         """Compute the equations of `decoder_second`."""
-        found = decode_second_gradient(cotangent_values, cotangent_grid, gout, values, grid, align_corners, kink)
+        found = second_gradient(
+            lambda a, b, g, v: decode_second_gradient(a, b, g, v, grid, align_corners, kink),
+            *(cotangent_values, cotangent_grid, gout, values),
+        )
         return tuple(_rounded(array, values.dtype) for array in found)

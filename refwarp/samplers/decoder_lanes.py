@@ -15,38 +15,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 
 from refwarp.arithmetic import two_sum
-from refwarp.compilation import argument, kernel, part, run, runs_on_cuda, scalar
+from refwarp.compilation import argument, kernel, part, run, scalar
 from refwarp.conventions import coordinate_scale, half_difference
 from refwarp.samplers.lanes import LANES, prepare, pull, settle, spread
-
-SMALLEST, LARGEST = 2.0**-100, 2.0**100
-
-
-@kernel
-def _find_strange(start: int, stop: int, numbers: Any, bounded: bool, strange: Any) -> None:
-    """Tell of the rows start to stop whether a number is too small and not 0, or, if bounded, too large or NaN."""
-    smallest, largest = numbers.dtype.type(SMALLEST), numbers.dtype.type(LARGEST)
-    for row in range(start, stop):
-        small, large = np.int64(0), np.int64(0)  # integers, for these LLVM sums up in vectors
-        for i in range(numbers.shape[1]):
-            size = abs(numbers[row, i])
-            small |= np.int64((size < smallest) & (size != 0))
-            large |= np.int64(not size <= largest)
-        strange[row] = small != 0 or (bounded and large != 0)
-
-
-def are_ordinary(numbers: Any, bounded: bool = True) -> bool:
-    """Tell whether vectors of lanes may compute with all the numbers of an array: on the CPU, compiled, ordinary."""
-    if runs_on_cuda(numbers) or numba.config.DISABLE_JIT:
-        return False
-    rows = _flat(numbers, 1)
-    strange = np.empty(rows.shape[0], np.bool_)
-    run(_find_strange, rows.shape[0], rows.size, rows, bounded, strange)
-    return not strange.any()
 
 
 @scalar

@@ -1,0 +1,36 @@
+"""Whether an array's numbers are ordinary: 0, or of a size at which products of a few neither under- nor overflow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+
+from refwarp.compilation import argument, kernel, run, runs_on_cuda
+
+
+@kernel
+def _find_strange(
+    start: int, stop: int, numbers: Any, smallest: float, largest: float, bounded: bool, strange: Any
+) -> None:
+    """Tell of the rows start to stop whether a number is too small and not 0, or, if bounded, too large or NaN."""
+    for row in range(start, stop):
+        small, large = np.int64(0), np.int64(0)  # integers, for these LLVM sums up in vectors
+        for i in range(numbers.shape[1]):
+            size = abs(numbers[row, i])
+            small |= np.int64((size < smallest) & (size != 0))
+            large |= np.int64(not size <= largest)
+        strange[row] = small != 0 or (bounded and large != 0)
+
+
+def are_ordinary(numbers: Any, bounded: bool = True, reach: int = 100) -> bool:
+    """Tell whether all numbers are 0, or between 2^-reach and, if bounded, 2^reach; False where no CPU compiles it."""
+    if runs_on_cuda(numbers) or numba.config.DISABLE_JIT:
+        return False
+    rows = argument(numbers)
+    rows = argument(rows.reshape(rows.shape[0], rows.size // max(rows.shape[0], 1)))
+    ends = numbers.dtype.type(2.0**-reach), numbers.dtype.type(2.0**reach)
+    strange = np.empty(rows.shape[0], np.bool_)
+    run(_find_strange, rows.shape[0], rows.size, rows, *ends, bounded, strange)
+    return not strange.any()
