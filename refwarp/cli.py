@@ -285,18 +285,12 @@ def show(
     golden: _GoldenOption = None,
 ) -> None:
     """Print one case: what it is for, its inputs, and the truth about its outputs."""
-    from difflib import get_close_matches
-
     from refwarp.console import TextConsole
     from refwarp.golden import SUITE
-    from refwarp.golden.format import read
+    from refwarp.golden.format import read_case
     from refwarp.golden.report.terminal import show_case
 
-    cases = {found.name: found for found in read(golden or SUITE).cases}
-    if case not in cases:
-        nearest = get_close_matches(case, cases, n=3, cutoff=0.0)
-        raise ValueError(f"case: given {case!r}, which there is not; the nearest are {', '.join(nearest)}")
-    show_case(cases[case], TextConsole())
+    show_case(read_case(golden or SUITE, case), TextConsole())
 
 
 def main() -> None:

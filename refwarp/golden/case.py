@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -80,7 +81,7 @@ class Case:
             return tuple(self.options["size"][2:])
         return self.inputs["input"].shape[2:] if "input" in self.inputs else None
 
-    @property
+    @cached_property
     def dtype(self) -> str:
         """The narrowest type in which all inputs are exact."""
         return next(name for name in INPUT_DTYPES if all(is_exact(array, name) for array in self.inputs.values()))

@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
+from h5py import h5a, h5d, h5g, h5l, h5o, h5s, h5t
 
-from refwarp.files import atomic_write
+from refwarp.files import atomic_write, open_hdf5
 from refwarp.golden.case import ELEMENT, INPUT_DTYPES, RESULTS, SEAM, Case, Truth
 from refwarp.golden.flags import FLAGS
 from refwarp.golden.operations import OPERATIONS, PARTS
@@ -31,6 +34,12 @@ VERSION = 1
 _MOST_ELEMENTS = 2**24
 # Datasets from this size on are compressed. A chunk costs some 150 bytes, which smaller ones would not save.
 _COMPRESSED_FROM = 512
+
+# The types of arrays, and what HDF5 calls them.
+_DOUBLE = np.dtype("<f8")
+_KINDS = {dtype: h5t.py_create(dtype) for dtype in (_DOUBLE, ELEMENT, SEAM)}
+# The groups that a case may have.
+_GROUPS = ("inputs", *PARTS, "seams", *(f"seams/{part}" for part in PARTS))
 
 
 class GoldenFileError(ValueError):
@@ -144,28 +153,40 @@ def read(path: str | os.PathLike[str]) -> Golden:
     Raises
     ------
     GoldenFileError
-        If the file is missing, foreign, truncated, damaged, or of a newer version.
+        If the file is missing, foreign, truncated, damaged, of a newer version, or open in another program.
     """
-    with _opened(Path(path)) as file:
-        found = file.attrs
-        if "format" not in found or _read_text(found["format"]) != FORMAT:
-            raise GoldenFileError(f"{path} is an HDF5 file but no golden file; give one made by {_REMEDY}")
-        version = int(found["version"])
-        if version != VERSION:
-            raise GoldenFileError(
-                f"{path} has format version {version} while this refwarp reads version {VERSION}; "
-                "install a refwarp that reads it"
-            )
-        generator, expected = _read_text(found["generator"]), _read_text(found["digest"])
-        flags = json.loads(_read_text(found["flags"]))
-        cases = tuple(
-            _read_case(f"{operation}/{name}", _group(_group(file, operation), name))
-            for operation in sorted(file)
-            for name in sorted(_group(file, operation))
-        )
-        if int(found["cases"]) != len(cases) or digest(cases, generator, flags) != expected:
+    with _opened(path) as file:
+        header = _read_header(path, file)
+        cases = tuple(_read_case(name, group, what) for name, group, what in _case_groups(file))
+        if header.case_count != len(cases) or digest(cases, header.generator, header.flags) != header.digest:
             raise ValueError("the digest of the content differs")
-    return Golden(cases, generator, flags, expected)
+    return Golden(cases, header.generator, header.flags, header.digest)
+
+
+def read_case(path: str | os.PathLike[str], name: str) -> Case:
+    """Read one case of a golden file, and check it alone: that the whole is undamaged only `read` can tell.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    name : str
+        The case's.
+
+    Raises
+    ------
+    GoldenFileError
+        As `read` does.
+    ValueError
+        If there is no such case.
+    """
+    with _opened(path) as file:
+        _read_header(path, file)
+        groups = {found: (group, what) for found, group, what in _case_groups(file)}
+        if name in groups:
+            return _read_case(name, *groups[name])
+    nearest = get_close_matches(name, groups, n=3, cutoff=0.0)
+    raise ValueError(f"case: given {name!r}, which there is not; the nearest are {', '.join(nearest)}")
 
 
 # ---- what is in the file ----
@@ -199,19 +220,30 @@ def _create(group: Any, name: str, array: Any) -> Any:
 
 
 # ---- reading: everything is checked ----
+#
+# By h5py's lower level: the suite has thousands of arrays, and the upper level takes most of the time for each.
+
+
+class _Header(NamedTuple):
+    case_count: int
+    generator: str
+    flags: Mapping[str, Mapping[str, str]]
+    digest: str
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
+def _opened(path: str | os.PathLike[str]) -> Iterator[Any]:
     """Open a file, and turn what goes wrong with it into one sentence."""
-    if not path.is_file():
+    if not Path(path).is_file():
         raise GoldenFileError(f"{path} is no file; give the path of a golden file, or make one with {_REMEDY}")
-    if not os.access(path, os.R_OK):
-        raise GoldenFileError(f"{path} cannot be read; check its permissions")
-    if not h5py.is_hdf5(path):
-        raise GoldenFileError(f"{path} is no HDF5 file; give a golden file, or make one with {_REMEDY}")
     try:
-        with h5py.File(path, "r") as file:
+        opened = open_hdf5(path)
+    except OSError as error:
+        raise GoldenFileError(str(error)) from error
+    except ValueError as error:
+        raise GoldenFileError(f"{error}; get it again, or make one with {_REMEDY}") from error
+    try:
+        with opened as file:
             yield file
     except GoldenFileError:
         raise
@@ -223,6 +255,20 @@ def _opened(path: Path) -> Iterator[Any]:
         ) from error
 
 
+def _read_header(path: str | os.PathLike[str], file: Any) -> _Header:
+    found = file.attrs
+    if "format" not in found or _read_text(found["format"]) != FORMAT:
+        raise GoldenFileError(f"{path} is an HDF5 file but no golden file; give one made by {_REMEDY}")
+    version = int(found["version"])
+    if version != VERSION:
+        raise GoldenFileError(
+            f"{path} has format version {version} while this refwarp reads version {VERSION}; "
+            "install a refwarp that reads it"
+        )
+    flags = json.loads(_read_text(found["flags"]))
+    return _Header(int(found["cases"]), _read_text(found["generator"]), flags, _read_text(found["digest"]))
+
+
 def _read_text(stored: Any) -> str:
     if isinstance(stored, str):
         return stored
@@ -231,63 +277,98 @@ def _read_text(stored: Any) -> str:
     return stored.decode()
 
 
-def _member(group: Any, name: str) -> Any:
-    """Return a member of a group that lies in this file."""
-    if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-        raise ValueError(f"{name!r} is missing, or a link")
-    return group[name]
+def _case_groups(file: Any) -> Iterator[tuple[str, Any, str]]:
+    """Yield the names of all cases in their order; for each the group that it is in, and its name there."""
+    for operation in sorted(_names(file.id)):
+        group = _open(file.id, operation, h5g.GroupID)
+        yield from ((f"{operation}/{what}", group, what) for what in sorted(_names(group)))
 
 
-def _group(group: Any, name: str) -> Any:
-    member = _member(group, name)
-    if not isinstance(member, h5py.Group):
-        raise ValueError(f"{name!r} is no group")
-    return member
+def _open(group: Any, path: str, kind: type) -> Any:
+    """Return an object of a kind at a path below a group."""
+    found = h5o.open(group, path.encode())
+    if not isinstance(found, kind):
+        raise ValueError(f"{path!r} is {'an array' if kind is h5g.GroupID else 'no array'}")
+    return found
 
 
-def _read_array(group: Any, name: str, dtype: Any) -> tuple[Any, Any]:
+def _names(group: Any, below: bool = False) -> list[str]:
+    """Return the names in a group, or the paths of all that lies below it; each must lie in this file."""
+    names: list[bytes] = []
+    # Python code, and an interrupt in it, must not come between: h5py makes a SystemError of what is raised there.
+    (group.links.visit if below else group.links.iterate)(names.append)
+    for name in names:
+        if group.links.get_info(name).type != h5l.TYPE_HARD:
+            raise ValueError(f"{name.decode()!r} is a link")
+    return [name.decode() for name in names]
+
+
+def _read_attributes(group: Any) -> dict[str, str]:
+    """Return the attributes of a group, which must be text."""
+    found = {}
+    for index in range(h5a.get_num_attrs(group)):
+        attribute = h5a.open(group, index=index)
+        name, kind = attribute.name.decode(), attribute.get_type()
+        if isinstance(kind, h5t.TypeStringID) and not kind.is_variable_str() and attribute.shape == ():
+            stored = np.empty((), f"S{kind.get_size()}")
+            attribute.read(stored, kind)
+            found[name] = _read_text(stored[()])
+        else:
+            found[name] = _read_text(h5py.Group(group).attrs[name])
+    return found
+
+
+def _read_array(group: Any, path: str, dtype: np.dtype[Any]) -> tuple[Any, Any]:
     """Return the array of a dataset that lies in this file and is what it should be, and the dataset."""
-    dataset = _member(group, name)
-    if not isinstance(dataset, h5py.Dataset) or dataset.dtype != dtype or dataset.shape is None:
-        raise ValueError(f"{name!r} is no array of the expected type")
-    if dataset.external or dataset.is_virtual or dataset.size > _MOST_ELEMENTS:
-        raise ValueError(f"{name!r} lies outside of the file, or is too large")
-    return np.asarray(dataset[()]), dataset
+    dataset, kind = _open(group, path, h5d.DatasetID), _KINDS[dtype]
+    space, properties = dataset.get_space(), dataset.get_create_plist()
+    shape, size = space.shape, space.get_simple_extent_npoints()
+    if not dataset.get_type().equal(kind) or size != math.prod(shape):  # it differs where there is no array at all
+        raise ValueError(f"{path!r} is no array of the expected type")
+    if properties.get_external_count() or properties.get_layout() == h5d.VIRTUAL or size > _MOST_ELEMENTS:
+        raise ValueError(f"{path!r} lies outside of the file, or is too large")
+    array = np.empty(shape, dtype)
+    dataset.read(h5s.ALL, h5s.ALL, array, kind)
+    return array, dataset
 
 
-def _read_truth(group: Any, name: str) -> Truth:
-    elements, dataset = _read_array(group, name, ELEMENT)
-    return Truth(float(dataset.attrs["c"]), elements)
+def _read_truth(group: Any, path: str) -> Truth:
+    elements, dataset = _read_array(group, path, ELEMENT)
+    attribute, c = h5a.open(dataset, b"c"), np.empty((), _DOUBLE)
+    if attribute.shape != () or not attribute.get_type().equal(_KINDS[_DOUBLE]):
+        raise ValueError(f"the constant of {path!r} is no number")
+    attribute.read(c)
+    return Truth(float(c), elements)
 
 
-def _read_seam(group: Any, name: str) -> Any:
-    return _read_array(group, name, SEAM)[0]
-
-
-def _read_parts(group: Any, read_one: Callable[[Any, str], Any], others: Sequence[str] = ()) -> dict[str, Any]:
-    """Return what a group holds by "part/output"; `others` are the members that it may have besides."""
-    if foreign := set(group) - {*PARTS, *others}:
-        raise ValueError(f"{min(foreign)!r} is no part of a case")
-    parts = {part: _group(group, part) for part in PARTS if part in group}
-    return {f"{part}/{key}": read_one(members, key) for part, members in parts.items() for key in sorted(members)}
-
-
-def _read_case(name: str, group: Any) -> Case:
-    text = {key: _read_text(value) for key, value in group.attrs.items()}
+def _read_case(name: str, above: Any, what: str) -> Case:
+    """Return the case that is in a group `above` under the name `what`."""
+    group = _open(above, what, h5g.GroupID)
+    text = _read_attributes(group)
     operation = text["operation"]
     if operation not in OPERATIONS or text["result"] not in RESULTS or text["dtype"] not in INPUT_DTYPES:
         raise ValueError(f"{name!r} has an operation, a result or a dtype that there is not")
-    inputs = _group(group, "inputs")
-    case = Case(
-        name,
-        json.loads(text["options"]),
-        {key: _read_array(inputs, key, np.dtype("<f8"))[0] for key in sorted(inputs)},
-        tuple(text["flags"].split()),
-        text["comment"],
-        text["result"],
-        _read_parts(group, _read_truth, ("inputs", "seams")),
-        _read_parts(_group(group, "seams"), _read_seam) if "seams" in group else {},
-    )
+    paths = {*_names(group, below=True), "inputs"}
+    full = {path.rpartition("/")[0] for path in paths}
+    inputs: dict[str, Any] = {}
+    outputs: dict[str, Truth] = {}
+    seams: dict[str, Any] = {}
+    for path in sorted(paths):
+        place, _, key = path.rpartition("/")
+        if path in _GROUPS:
+            if path not in full:
+                _open(group, path, h5g.GroupID)
+        elif place == "inputs":
+            inputs[key] = _read_array(group, path, _DOUBLE)[0]
+        elif place in PARTS:
+            outputs[path] = _read_truth(group, path)
+        elif place in _GROUPS and place != "seams":
+            seams[path.removeprefix("seams/")] = _read_array(group, path, SEAM)[0]
+        else:
+            raise ValueError(f"{path!r} is no part of a case")
+    flags = tuple(text["flags"].split())
+    options = json.loads(text["options"])
+    case = Case(name, options, inputs, flags, text["comment"], text["result"], outputs, seams)
     for path, hulls in case.seams.items():
         if any(truth.elements.shape != hulls.shape for truth in case.conventions(path).values()):
             raise ValueError(f"the seams of {name!r} have another shape than {path}")
