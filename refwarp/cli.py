@@ -103,8 +103,8 @@ def verify(
 
     from refwarp.console import TextConsole, text_column
     from refwarp.golden import SUITE
-    from refwarp.golden.format import read
     from refwarp.golden.grades import PROFILES
+    from refwarp.golden.reading import read
     from refwarp.golden.report import check_report_path, write
     from refwarp.golden.report.terminal import show
     from refwarp.golden.targets import load
@@ -261,7 +261,7 @@ def export(
     from refwarp.files import check_output_file, make_output_folder
     from refwarp.golden import SUITE
     from refwarp.golden.export import export
-    from refwarp.golden.format import read
+    from refwarp.golden.reading import read
 
     source = golden or SUITE
     make_output_folder(check_output_file(out, source=source).parent)
@@ -272,8 +272,8 @@ def export(
 
 @golden_app.command()
 def check(file: Annotated[Path, typer.Argument(help="A golden file.")]) -> None:
-    """Check that a golden file is whole and undamaged."""
-    from refwarp.golden.format import read
+    """Check that a golden file, of HDF5 or of JSON, is whole and undamaged."""
+    from refwarp.golden.reading import read
 
     found = read(file)
     print(f"{file}: {len(found.cases)} cases by generator {found.generator}, undamaged, {found.digest}")
@@ -287,7 +287,7 @@ def show(
     """Print one case: what it is for, its inputs, and the truth about its outputs."""
     from refwarp.console import TextConsole
     from refwarp.golden import SUITE
-    from refwarp.golden.format import read_case
+    from refwarp.golden.reading import read_case
     from refwarp.golden.report.terminal import show_case
 
     show_case(read_case(golden or SUITE, case), TextConsole())

@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -23,7 +23,7 @@ import numpy as np
 from h5py import h5a, h5d, h5g, h5l, h5o, h5s, h5t
 
 from refwarp.files import atomic_write, open_hdf5
-from refwarp.golden.case import ELEMENT, INPUT_DTYPES, RESULTS, SEAM, Case, Truth
+from refwarp.golden.case import ELEMENT, RESULTS, SEAM, Case, Truth
 from refwarp.golden.flags import FLAGS
 from refwarp.golden.operations import OPERATIONS, PARTS
 
@@ -185,8 +185,27 @@ def read_case(path: str | os.PathLike[str], name: str) -> Case:
         groups = {found: (group, what) for found, group, what in _case_groups(file)}
         if name in groups:
             return _read_case(name, *groups[name])
-    nearest = get_close_matches(name, groups, n=3, cutoff=0.0)
-    raise ValueError(f"case: given {name!r}, which there is not; the nearest are {', '.join(nearest)}")
+    raise no_such_case(name, groups)
+
+
+def no_such_case(name: str, known: Iterable[str]) -> ValueError:
+    """Return an error that says which cases of a file have the names nearest to one that there is not."""
+    nearest = get_close_matches(name, list(known), n=3, cutoff=0.0)
+    return ValueError(f"case: given {name!r}, which there is not; the nearest are {', '.join(nearest)}")
+
+
+def check_case(case: Case, stated: Mapping[str, str]) -> None:
+    """Raise ValueError unless a case makes sense, and is what the attributes in its file state, in their text."""
+    if case.operation not in OPERATIONS or case.result not in RESULTS:
+        raise ValueError(f"{case.name!r} has an operation or a result that there is not")
+    for path in (*case.outputs, *case.seams):
+        if path.partition("/")[0] not in PARTS:
+            raise ValueError(f"{path!r} is no part of a case")
+    for path, hulls in case.seams.items():
+        if any(truth.elements.shape != hulls.shape for truth in case.conventions(path).values()):
+            raise ValueError(f"the seams of {case.name!r} have another shape than {path}")
+    if _attributes(case) != stated:
+        raise ValueError(f"the attributes of {case.name!r} contradict its content")
 
 
 # ---- what is in the file ----
@@ -345,9 +364,6 @@ def _read_case(name: str, above: Any, what: str) -> Case:
     """Return the case that is in a group `above` under the name `what`."""
     group = _open(above, what, h5g.GroupID)
     text = _read_attributes(group)
-    operation = text["operation"]
-    if operation not in OPERATIONS or text["result"] not in RESULTS or text["dtype"] not in INPUT_DTYPES:
-        raise ValueError(f"{name!r} has an operation, a result or a dtype that there is not")
     paths = {*_names(group, below=True), "inputs"}
     full = {path.rpartition("/")[0] for path in paths}
     inputs: dict[str, Any] = {}
@@ -369,9 +385,5 @@ def _read_case(name: str, above: Any, what: str) -> Case:
     flags = tuple(text["flags"].split())
     options = json.loads(text["options"])
     case = Case(name, options, inputs, flags, text["comment"], text["result"], outputs, seams)
-    for path, hulls in case.seams.items():
-        if any(truth.elements.shape != hulls.shape for truth in case.conventions(path).values()):
-            raise ValueError(f"the seams of {name!r} have another shape than {path}")
-    if _attributes(case) != text:
-        raise ValueError(f"the attributes of {name!r} contradict its content")
+    check_case(case, text)
     return case
