@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from autograd_core.arguments import integer, not_negative
-from autograd_core.arrays import Array, array_module, device_of
+from autograd_core.arrays import Array, array_module, device_of, working_dtype
 from autograd_core.tensor import Tensor
 
 State = dict[str, np.ndarray[Any, Any]]
@@ -42,18 +42,21 @@ class Optimizer:
     Attributes
     ----------
     parameters : list of Tensor
-        What is optimised, by the `grad` that `backward` left there. One without `grad` is passed over.
+        What is optimised, by the `grad` that `backward` left there. One without `grad`, or frozen
+        (`requires_grad = False`), is passed over.
     learning_rate : float
         The length of a step; may be set between steps.
     memory : list of dict of str to array
-        For each parameter, its running quantities, such as the velocity.
+        For each parameter, its running quantities, such as the velocity. Those of a parameter in float16 are
+        float32, in which its steps are computed and rounded once: squares of small gradients would be zero.
 
     Raises
     ------
     TypeError
         If a parameter is no Tensor.
     ValueError
-        If there is none, one is no leaf with `requires_grad=True`, or a number is out of its range.
+        If there is none, one is given twice, one is neither a leaf with `requires_grad=True` nor one that is frozen, or
+        a number is out of its range.
     """
 
     def __init__(self, parameters: Iterable[Tensor], learning_rate: float) -> None:
@@ -62,10 +65,16 @@ class Optimizer:
         self.parameters = list(parameters)
         if not self.parameters:
             raise ValueError("parameters: given none, expected at least one Tensor")
+        numbers: dict[int, int] = {}
         for number, parameter in enumerate(self.parameters):
             if not isinstance(parameter, Tensor):
                 raise TypeError(f"parameters[{number}]: given {type(parameter).__name__}, expected a Tensor")
-            if not parameter.requires_grad or parameter.source is not None:
+            if (first := numbers.setdefault(id(parameter), number)) != number:
+                raise ValueError(
+                    f"parameters[{number}]: given the Tensor that is parameters[{first}] too, expected each once, "
+                    "for each place would be a step"
+                )
+            if not parameter.is_parameter or parameter.source is not None:
                 given = "requires_grad=False" if parameter.source is None else "the result of a computation"
                 raise ValueError(
                     f"parameters[{number}]: given a Tensor that is {given}, expected a leaf with requires_grad=True"
@@ -73,6 +82,13 @@ class Optimizer:
         self.learning_rate = not_negative("learning_rate", learning_rate)
         self.memory: list[dict[str, Array]] = [{} for _ in self.parameters]
         self._devices = [device_of(parameter.data) for parameter in self.parameters]
+
+    def _remember(self, *names: str) -> None:
+        """Give every parameter running quantities that start at zero."""
+        for parameter, memory in zip(self.parameters, self.memory, strict=True):
+            for name in names:
+                kept = working_dtype(parameter.dtype)
+                memory[name] = array_module(parameter.data).zeros(parameter.shape, kept)
 
     def _step(self, data: Array, gradient: Array, memory: dict[str, Array]) -> Array:
         """Return the new values of a parameter, and put new arrays into its memory."""
@@ -88,8 +104,10 @@ class Optimizer:
                     f"parameters[{number}]: it lies on {device}, and the optimizer's memory of it on {expected}; "
                     "move a module before making its optimizer"
                 )
-            if parameter.grad is not None:
-                parameter.data = self._step(parameter.data, parameter.grad.data, memory)
+            if parameter.requires_grad and parameter.grad is not None:
+                wide = working_dtype(parameter.dtype)
+                data, gradient = (array.astype(wide, copy=False) for array in (parameter.data, parameter.grad.data))
+                parameter.data = self._step(data, gradient, memory).astype(parameter.dtype, copy=False)
 
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""
@@ -153,8 +171,7 @@ class SGD(Optimizer):
             raise ValueError("nesterov: given without momentum, expected a momentum > 0")
         self.momentum, self.nesterov = float(momentum), nesterov
         self.weight_decay = not_negative("weight_decay", weight_decay)
-        for parameter, memory in zip(self.parameters, self.memory, strict=True):
-            memory["velocity"] = array_module(parameter.data).zeros_like(parameter.data)
+        self._remember("velocity")
 
     def _step(self, data: Array, gradient: Array, memory: dict[str, Array]) -> Array:
         gradient = gradient + self.weight_decay * data if self.weight_decay else gradient
@@ -194,9 +211,8 @@ class Adam(Optimizer):
             raise ValueError(f"betas: given {betas}, expected two numbers, 0 <= beta < 1")
         self.betas = float(betas[0]), float(betas[1])
         self.eps, self.weight_decay = not_negative("eps", eps), not_negative("weight_decay", weight_decay)
-        for parameter, memory in zip(self.parameters, self.memory, strict=True):
-            memory["mean"] = array_module(parameter.data).zeros_like(parameter.data)
-            memory["mean_square"] = array_module(parameter.data).zeros_like(parameter.data)
+        self._remember("mean", "mean_square")
+        for memory in self.memory:
             memory["steps"] = np.array(0)
 
     def _step(self, data: Array, gradient: Array, memory: dict[str, Array]) -> Array:

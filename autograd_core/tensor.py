@@ -6,12 +6,12 @@ This file knows no operation. `functions/operators.py` binds the operators (`+`,
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from autograd_core.arrays import Array, is_array, read_only, to_device
+from autograd_core.arrays import Array, as_array, read_only, to_device
 
 if TYPE_CHECKING:
     from autograd_core.function import Context
@@ -26,7 +26,8 @@ class Tensor:
     ----------
     data : array_like
         A NumPy or CuPy array, or anything `numpy.asarray` takes. Python floats become float64. An array is
-        kept, not copied: whoever made it must not write into it while a record that uses it is needed.
+        kept, not copied (but for one in another byte order than the machine's): whoever made it must not write
+        into it while a record that uses it is needed. A `numpy.matrix` becomes an ordinary array.
     requires_grad : bool
         Whether gradients with respect to this tensor are wanted. Only floating-point (or, for the complex
         step, complex) tensors can have one.
@@ -37,6 +38,11 @@ class Tensor:
         The values. The engine never writes into them; an optimizer puts a new array in their place. Where
         `requires_grad` is set, and from the first recorded application that takes or gives the tensor, this is
         a read-only view (of a NumPy array): writing into it raises ValueError instead of making gradients wrong.
+    requires_grad : bool
+        As given; may be set. A leaf that is set to False is frozen: no gradient is computed for it.
+    is_parameter : bool
+        Whether this is a leaf whose gradient is or was wanted. A Module keeps such a tensor in its state, frozen or
+        not, and passes this on to what is put in its place.
     grad : Tensor or None
         What `backward` has accumulated here (leaves only).
     source : Context or None
@@ -47,26 +53,43 @@ class Tensor:
     Raises
     ------
     TypeError
-        If `requires_grad` is asked for an integer or boolean array.
+        If the data are no numbers, have a mask, or contain a Tensor whose gradient is wanted; if `requires_grad` is
+        asked for an integer or boolean array.
+    ValueError
+        If `requires_grad` is set to False for the result of a computation.
     """
 
-    __slots__ = ("data", "requires_grad", "grad", "source", "index", "__weakref__")
+    __slots__ = ("data", "grad", "index", "is_parameter", "source", "_requires_grad", "__weakref__")
     # NumPy must not take `array + tensor` apart element by element: it hands the operator to the Tensor.
     __array_ufunc__ = None
 
     def __init__(self, data: Any, requires_grad: bool = False) -> None:
         if isinstance(data, Tensor):
             raise TypeError("data: given a Tensor, expected an array; x.detach() cuts one off its history")
-        array = data if is_array(data) else np.asarray(data)
-        self.data: Array = read_only(array) if requires_grad else array
-        if requires_grad and self.data.dtype.kind not in "fc":
-            raise TypeError(
-                f"requires_grad: given for an array of {self.data.dtype}, expected a floating-point dtype"
-            )
-        self.requires_grad = requires_grad
+        self.data: Array = as_array("data", data)
         self.grad: Tensor | None = None
         self.source: Context | None = None
         self.index = 0
+        self.is_parameter = False
+        self.requires_grad = requires_grad
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether gradients with respect to this tensor are wanted."""
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, wanted: bool) -> None:
+        if wanted and self.dtype.kind not in "fc":
+            raise TypeError(f"requires_grad: given for an array of {self.dtype}, expected a floating-point dtype")
+        if not wanted and self.source is not None:
+            raise ValueError(
+                "requires_grad: given False for the result of a computation; x.detach() cuts one off its history"
+            )
+        self._requires_grad = wanted
+        if wanted:
+            self.freeze()
+            self.is_parameter = self.source is None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -96,6 +119,24 @@ class Tensor:
             raise TypeError("len() of a tensor without axes")
         return self.shape[0]
 
+    def __iter__(self) -> Iterator[Tensor]:
+        """Go through the first axis."""
+        if not self.shape:
+            raise TypeError("iteration over a tensor without axes")
+        return map(self.__getitem__, range(len(self)))
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+        """Return the values for `numpy.asarray`; TypeError if the gradient is wanted, for an array has no history."""
+        if self.requires_grad:
+            raise TypeError(
+                "given a Tensor whose gradient is wanted in the place of an array, expected one without history; join "
+                "Tensors with autograd_core.functions.stack or concatenate, or take their values with x.numpy()"
+            )
+        return np.array(self.data, dtype) if copy else np.asarray(self.data, dtype)
+
+    # Equal by their elements, but told apart in sets and dictionaries by who they are.
+    __hash__ = object.__hash__
+
     def __repr__(self) -> str:
         """Show the values, and whether a gradient is wanted."""
         wanted = ", requires_grad=True" if self.requires_grad else ""
@@ -105,9 +146,17 @@ class Tensor:
         """Return the truth of the one element."""
         return bool(self.data)
 
+    def __int__(self) -> int:
+        """Return the one element."""
+        return int(self.data)
+
     def __float__(self) -> float:
         """Return the one element."""
         return float(self.data)
+
+    def __complex__(self) -> complex:
+        """Return the one element."""
+        return complex(self.data)
 
     def item(self) -> float:
         """Return the one element as a Python number."""
@@ -142,6 +191,15 @@ class Tensor:
     __matmul__: ClassVar[Operator]
     __rmatmul__: ClassVar[Operator]
     __getitem__: ClassVar[Operator]
+    __eq__: ClassVar[Operator]  # type: ignore[assignment]
+    __ne__: ClassVar[Operator]  # type: ignore[assignment]
+    __lt__: ClassVar[Operator]
+    __le__: ClassVar[Operator]
+    __gt__: ClassVar[Operator]
+    __ge__: ClassVar[Operator]
+    __and__: ClassVar[Operator]
+    __or__: ClassVar[Operator]
+    __invert__: ClassVar[Operator]
     sum: ClassVar[Operator]
     mean: ClassVar[Operator]
     reshape: ClassVar[Operator]

@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any, Self
 
 import numpy as np
 
-from autograd_core.arrays import Array, array_module, to_device
+from autograd_core.arrays import Array, array_module, as_array, to_device
 from autograd_core.tensor import Tensor
+
+
+def _flattened(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield what lists, tuples and dictionaries hold, or else the value itself, with names."""
+    if isinstance(value, Mapping | list | tuple):
+        for key, inner in value.items() if isinstance(value, Mapping) else enumerate(value):
+            yield from _flattened(f"{name}.{key}", inner)
+    else:
+        yield name, value
+
+
+def _is_parameter(value: Any) -> bool:
+    """Tell whether `value` is a leaf whose gradient is or was wanted."""
+    return isinstance(value, Tensor) and value.is_parameter and value.source is None
 
 
 class Module:
     """Base of layers and networks. A subclass sets attributes and gives `forward`.
 
-    Attributes that are Tensors with `requires_grad=True` are parameters; attributes that are Modules, or
-    lists of Modules, are parts. Names join attributes and positions by dots: `features.0.weight`.
+    Attributes that are leaf Tensors with `requires_grad=True` are parameters, and stay so when they are frozen
+    (`requires_grad = False`) or replaced; attributes that are Modules are parts. Both may lie in lists, tuples and
+    dictionaries. Names join attributes, positions and keys by dots: `features.0.weight`.
 
     Attributes
     ----------
@@ -35,24 +51,29 @@ class Module:
         """Return `forward(*inputs)`."""
         return self.forward(*inputs)
 
-    def _parts(self) -> Iterator[tuple[str, Module]]:
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute; a Tensor that replaces a parameter is one."""
+        if isinstance(value, Tensor) and _is_parameter(vars(self).get(name)):
+            value.is_parameter = True
+        super().__setattr__(name, value)
+
+    def _members(self) -> Iterator[tuple[str, Any]]:
+        """Yield every attribute, and in place of lists, tuples and dictionaries what is in them."""
         for name, value in vars(self).items():
-            if isinstance(value, Module):
-                yield name, value
-            elif isinstance(value, list | tuple):
-                yield from ((f"{name}.{k}", part) for k, part in enumerate(value) if isinstance(part, Module))
+            yield from _flattened(name, value)
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
         """Yield the module itself and all its parts, each after its owner, with the prefix of their names."""
         yield prefix, self
-        for name, part in self._parts():
-            yield from part.named_modules(f"{prefix}{name}.")
+        for name, part in self._members():
+            if isinstance(part, Module):
+                yield from part.named_modules(f"{prefix}{name}.")
 
     def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
-        """Yield every parameter with its name; a shared one under each of its names."""
+        """Yield every parameter, also a frozen one, with its name; a shared one under each of its names."""
         for prefix, module in self.named_modules():
-            for name, value in vars(module).items():
-                if isinstance(value, Tensor) and value.requires_grad and value.source is None:
+            for name, value in module._members():
+                if _is_parameter(value):
                     yield prefix + name, value
 
     def parameters(self) -> list[Tensor]:
@@ -67,6 +88,17 @@ class Module:
     def eval(self) -> None:
         """Behave as in evaluation, here and in all parts."""
         self.train(False)
+
+    @contextmanager
+    def evaluation(self) -> Iterator[None]:
+        """Behave as in evaluation within a `with` block; afterwards every part behaves as before."""
+        before = [(module, module.training) for _, module in self.named_modules()]
+        self.eval()
+        try:
+            yield
+        finally:
+            for module, training in before:
+                module.training = training
 
     def to(self, device: str) -> Self:
         """Move every parameter, its gradient and every buffer to a device, here and in all parts.
@@ -114,6 +146,8 @@ class Module:
         ------
         ValueError
             If an entry is missing, unexpected, or of another shape or dtype. Nothing is changed then.
+        TypeError
+            If an entry is no array of numbers. Nothing is changed then.
         """
         own = self.state_dict()
         missing, unexpected = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
@@ -122,19 +156,17 @@ class Module:
                 f"state: missing entries {missing}, unexpected entries {unexpected}; "
                 f"expected exactly those of a {type(self).__name__} of this structure"
             )
+        given = {name: as_array(f"state[{name!r}]", state[name]) for name in own}
         for name, array in own.items():
-            given = np.asarray(state[name])
-            if given.shape != array.shape or given.dtype != array.dtype:
-                raise ValueError(
-                    f"state[{name!r}]: given {given.dtype}{given.shape}, expected {array.dtype}{array.shape}"
-                )
+            new = given[name]
+            if new.shape != array.shape or new.dtype != array.dtype:
+                raise ValueError(f"state[{name!r}]: given {new.dtype}{new.shape}, expected {array.dtype}{array.shape}")
         for name, parameter in self.named_parameters():
-            parameter.data = array_module(parameter.data).array(state[name])
+            parameter.data = array_module(parameter.data).array(given[name])
         for prefix, module in self.named_modules():
             if module.buffers:
                 module.buffers = {
-                    name: array_module(array).array(state[prefix + name])
-                    for name, array in module.buffers.items()
+                    name: array_module(array).array(given[prefix + name]) for name, array in module.buffers.items()
                 }
 
 

@@ -181,6 +181,7 @@ def train(
     *,
     epochs: int,
     batch_size: int,
+    drop_last: bool = False,
     distortion: Distortion | None = None,
     checkpoint: str | Path | None = None,
     resume: bool = False,
@@ -192,15 +193,19 @@ def train(
     Parameters
     ----------
     run : Run
-        The model and what trains it; changed in place.
+        The model and what trains it; changed in place. Parts of the model that are in evaluation stay so, unless all of
+        it is.
     examples : Examples
-        What to learn from. The last minibatch of an epoch may be smaller than the others.
+        What to learn from. The last minibatch of an epoch may be smaller than the others; see `drop_last`.
     validation : Examples
         What the error rate is measured on after each epoch, as they are: distort them before, once.
     epochs : int
         How many epochs the whole run has, those before a resume included.
     batch_size : int
         Examples in a minibatch.
+    drop_last : bool
+        Leave out a last minibatch that is smaller, in each epoch other examples. Batch statistics of one example may
+        not exist, and those of a few are noisy.
     distortion : Distortion, optional
         Distorts each minibatch afresh. Without it the examples are taken as they are.
     checkpoint : path, optional
@@ -222,12 +227,19 @@ def train(
     Raises
     ------
     ValueError
-        If a number is not positive, there are no examples, or the checkpoint cannot be resumed or written.
+        If a number is not positive, there are no examples, or too few for a minibatch with `drop_last`, or the
+        checkpoint cannot be resumed or written. The layers', such as that of batch normalisation in training for a last
+        minibatch of one example.
     FileNotFoundError
         If there is no checkpoint to resume.
     """
     for name, value in (("epochs", epochs), ("batch_size", batch_size), ("len(examples)", len(examples))):
         check_count(name, value)
+    if drop_last and len(examples) < batch_size:
+        raise ValueError(
+            f"drop_last: given with {len(examples)} examples and minibatches of {batch_size}, which leaves none; "
+            "give a smaller batch_size"
+        )
     if resume and checkpoint is None:
         raise ValueError("resume: given without a checkpoint, expected the file to resume from as `checkpoint`")
     if checkpoint is not None and resume:
@@ -236,12 +248,14 @@ def train(
         make_output_folder(check_output_file(checkpoint, "checkpoint").parent, "checkpoint")
         run.save(checkpoint)
 
-    starts = range(0, len(examples), batch_size)
+    used = len(examples) - (len(examples) % batch_size if drop_last else 0)
+    starts = range(0, used, batch_size)
+    if not run.model.training:
+        run.model.train()
     display = EpochDisplay(progress, label, epochs, len(starts), done=len(run.history))
     while len(run.history) < epochs:
         began = time.perf_counter()
         total = 0.0
-        run.model.train()
         order = run.rng.permutation(len(examples))
         for start in starts:
             batch = order[start : start + batch_size]
@@ -252,7 +266,7 @@ def train(
             display.step()
         seconds = time.perf_counter() - began
         run.history.append(
-            loss=total / len(examples),
+            loss=total / used,
             validation_error=error_rate(run.model, validation),
             learning_rate=run.optimizers[0].learning_rate,
             seconds=seconds,

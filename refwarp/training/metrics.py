@@ -36,7 +36,7 @@ def predict(model: Module, images: Array, batch_size: int = 256) -> Array:
     Parameters
     ----------
     model : Module
-        Maps (N, C, H, W) to scores (N, K). Whether it is in training is as before afterwards.
+        Maps (N, C, H, W) to scores (N, K). Whether it, and each of its parts, is in training is as before afterwards.
     images : ndarray, shape (N, C, H, W)
         The pictures.
     batch_size : int
@@ -53,14 +53,10 @@ def predict(model: Module, images: Array, batch_size: int = 256) -> Array:
         If `batch_size` is not positive.
     """
     check_count("batch_size", batch_size)
-    training = model.training
-    model.eval()
-    try:
-        starts = range(0, len(images), batch_size)
-        given = [Tensor(to_device(images[start : start + batch_size], model_device(model))) for start in starts]
+    starts = range(0, len(images), batch_size)
+    given = [Tensor(to_device(images[start : start + batch_size], model_device(model))) for start in starts]
+    with model.evaluation():
         batches = [model(tensor).numpy().argmax(axis=1) for tensor in given]
-    finally:
-        model.train(training)
     return np.concatenate([np.zeros(0, np.int64), *batches])
 
 

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from autograd_core import Tensor, functions
+from autograd_core import Tensor, functions, no_grad
 from autograd_core.layers import BatchNorm, Conv2d, Dense, Dropout, Module, ReLU, Sequential
+from autograd_core.optimizers import SGD, Adam
 
 
 class Branching(Module):
@@ -109,3 +110,111 @@ def test_sequential_takes_plain_functions():
     x = Tensor(np.ones((1, 2), np.float32))
     np.testing.assert_array_equal(network(x).data, np.tanh(network.layers[0](x).data))
     assert len(network.parameters()) == 2
+
+
+def frozen(network, *names):
+    parameters = dict(network.named_parameters())
+    for name in names:
+        parameters[name].requires_grad = False
+    return network
+
+
+@pytest.mark.parametrize("frozen_first", [True, False])
+def test_a_frozen_parameter_is_in_the_state_and_the_other_way_round(frozen_first):
+    ours, theirs = Branching(0), Branching(1)
+    frozen(ours if frozen_first else theirs, "first.weight", "branches.1.bias")
+    assert [name for name, _ in ours.named_parameters()] == NAMES
+    theirs.load_state_dict(ours.state_dict())
+    for name, value in ours.state_dict().items():
+        np.testing.assert_array_equal(theirs.state_dict()[name], value, strict=True)
+    assert theirs.first.weight.requires_grad is frozen_first
+
+
+@pytest.mark.parametrize(
+    "replace",
+    [
+        lambda network, w: setattr(network.first, "weight", Tensor(w)),
+        lambda network, w: setattr(network.first, "weight", type("Mine", (Tensor,), {})(w)),
+        lambda network, w: setattr(network.first, "weight", Tensor(w, requires_grad=True)),
+        lambda network, w: setattr(network.first.weight, "data", w),
+    ],
+    ids=["a constant", "a subclass", "a parameter", "its data"],
+)
+def test_what_stands_in_a_parameters_place_is_in_the_state(replace):
+    network = Branching(0)
+    replace(network, np.full((2, 1, 3, 3), 7, np.float32))
+    replace(network, np.full((2, 1, 3, 3), 5, np.float32))
+    assert (network.state_dict()["first.weight"] == 5).all()
+    assert [name for name, _ in network.named_parameters()] == NAMES
+
+
+def test_results_without_a_record_are_no_parameters():
+    network = Branching(0)
+    with no_grad():
+        network.seen = network(Tensor(np.ones((4, 3), np.float32)))
+    assert [name for name, _ in network.named_parameters()] == NAMES
+
+
+@pytest.mark.parametrize("make", [lambda p: SGD(p, 0.5, 0.9, weight_decay=0.5), lambda p: Adam(p, 0.5)])
+def test_optimizers_leave_frozen_parameters_alone(make):
+    network = Branching(0)
+    network.first.bias.grad = Tensor(np.ones(2, np.float32))  # from before it was frozen
+    frozen(network, "first.bias")
+    optimizer = make(network.parameters())
+    x = Tensor(np.random.default_rng(0).normal(size=(1, 1, 5, 3)).astype(np.float32))
+    before = network.state_dict()
+    network.first(x).sum().backward()
+    optimizer.step()
+    np.testing.assert_array_equal(network.first.bias.data, before["first.bias"])
+    assert (network.first.weight.data != before["first.weight"]).all()
+    # The numbers of parameters in the optimizer's state are the same, frozen or not.
+    make(Branching(1).parameters()).load_state_dict(optimizer.state_dict())
+
+
+class Nested(Module):
+    def __init__(self):
+        rng = np.random.default_rng(0)
+        self.scales = [Tensor(np.ones(2), requires_grad=True), (Tensor(np.zeros(3), requires_grad=True),)]
+        self.heads = {"left": Dense(2, 2, rng=rng), "right": [BatchNorm(2), {"deep": Dropout(0.5, rng)}]}
+        self.names = ["left", 3, None]
+
+
+def test_parameters_and_parts_in_lists_tuples_and_dictionaries_are_found():
+    network = Nested()
+    names = [name for name, _ in network.named_parameters()]
+    assert names == [
+        "scales.0",
+        "scales.1.0",
+        "heads.left.weight",
+        "heads.left.bias",
+        "heads.right.0.weight",
+        "heads.right.0.bias",
+    ]
+    assert set(network.state_dict()) == {*names, "heads.right.0.running_mean", "heads.right.0.running_var"}
+    network.eval()
+    assert not network.heads["right"][1]["deep"].training
+    other = Nested()
+    other.scales[1][0].data = np.full(3, 9.0)
+    network.load_state_dict(other.state_dict())
+    assert (network.scales[1][0].data == 9.0).all()
+
+
+def test_evaluation_ends_as_it_began_in_every_part():
+    network = Sequential(BatchNorm(2), Sequential(Dropout(0.5, np.random.default_rng(0)), BatchNorm(2)))
+    network.layers[1].layers[1].eval()
+    modes = [module.training for _, module in network.named_modules()]
+    with network.evaluation():
+        assert not any(module.training for _, module in network.named_modules())
+    assert [module.training for _, module in network.named_modules()] == modes
+    with pytest.raises(ZeroDivisionError), network.evaluation():
+        raise ZeroDivisionError
+    assert [module.training for _, module in network.named_modules()] == modes == [True, True, True, True, False]
+
+
+def test_a_state_with_a_mask_is_refused_and_changes_nothing():
+    network = Branching(0)
+    before, state = network.state_dict(), Branching(1).state_dict()
+    state["first.bias"] = np.ma.array(state["first.bias"], mask=[True, False])
+    with pytest.raises(TypeError, match=r"state\['first.bias'\]: given a masked array"):
+        network.load_state_dict(state)
+    assert all((before[name] == value).all() for name, value in network.state_dict().items())

@@ -136,6 +136,32 @@ def test_the_schedule_steps():
     assert rates == [1.0, 0.5, 0.5, 0.25, 0.25, 0.125]
 
 
+@pytest.mark.parametrize("gradient", [0.0, 2.0**-24, 2.0**-8, -300.0, 60_000.0])
+def test_adam_in_float16_is_that_of_float32_rounded_once(gradient):
+    narrow, wide = parameter(1.0, dtype=np.float16), parameter(1.0, dtype=np.float32)
+    optimizers = [Adam([narrow], 0.25), Adam([wide], 0.25)]
+    for _ in range(3):
+        for p, optimizer in zip((narrow, wide), optimizers, strict=True):
+            set_gradient(p, gradient)
+            optimizer.step()
+        assert narrow.dtype == np.float16 and narrow.data == wide.data.astype(np.float16)
+        wide.data = narrow.data.astype(np.float32)
+    assert {array.dtype for name, array in optimizers[0].state_dict().items() if name[0] == "m"} == {np.dtype("f4")}
+    if abs(gradient) > 1e-6:  # well above Adam's eps
+        assert abs(narrow.item() - (1 - 3 * 0.25 * np.sign(gradient))) < 1e-2
+
+
+def test_the_velocity_of_float16_is_kept_in_float32():
+    p = parameter(1.0, dtype=np.float16)
+    optimizer = SGD([p], 2.0**-10, momentum=0.5)
+    set_gradient(p, 60_000.0)
+    optimizer.step()
+    set_gradient(p, 60_000.0)
+    optimizer.step()  # the velocity is 90,000, more than the largest float16
+    assert optimizer.memory[0]["velocity"] == 90_000.0
+    assert p.data == np.float16(np.float16(1 - 60_000 / 1024) - 90_000 / 1024)
+
+
 P = [parameter(1.0, 2.0)]
 ERRORS = {
     "parameters": (lambda: SGD([], 0.1), "parameters: given none"),
@@ -150,6 +176,10 @@ ERRORS = {
     "decay of SGD": (lambda: SGD(P, 0.1, weight_decay=float("nan")), "weight_decay: given nan"),
     "constant": (lambda: SGD([Tensor([1.0])], 0.1), r"parameters\[0\]: given a Tensor that is requires_grad=False"),
     "result": (lambda: SGD([*P, P[0] * 2], 0.1), r"parameters\[1\]: given a Tensor that is the result of"),
+    "the same twice": (
+        lambda: Adam([parameter(1.0), *P, *P]),
+        r"parameters\[2\]: given the Tensor that is parameters\[1\] too, expected each once",
+    ),
     "step size": (lambda: StepSchedule(SGD(P, 0.1), 0, 0.5), "step_size: given 0"),
     "broken step size": (lambda: StepSchedule(SGD(P, 0.1), 1.5, 0.5), "step_size: given 1.5, expected an integer"),
     "factor": (lambda: StepSchedule(SGD(P, 0.1), 1, -0.5), "factor: given -0.5"),

@@ -15,7 +15,7 @@ import pytest
 from rich.console import Console
 from tiny_run import DISTORTION, EPOCHS, examples, tiny_run, train_tiny
 
-from autograd_core.layers import Dense, Flatten, Sequential
+from autograd_core.layers import BatchNorm, Dense, Flatten, Sequential
 from autograd_core.optimizers import SGD
 from refwarp.data import distort
 from refwarp.training import Run, load_state, train, training_progress
@@ -229,6 +229,67 @@ def test_impossible_arguments_are_refused():
         train(tiny_run(), examples(0), examples(2, 8), epochs=1, batch_size=1)
     with pytest.raises(ValueError, match="resume: given without a checkpoint"):
         train_tiny(tiny_run(), resume=True)
+
+
+def test_parts_in_evaluation_stay_so_unless_all_of_the_model_is():
+    run = tiny_run()
+    normalisation = run.model.layers[1].layers[1]
+    normalisation.eval()
+    before = {name: array.tobytes() for name, array in normalisation.buffers.items()}
+    train_tiny(run, epochs=2)
+    assert run.model.training and not normalisation.training
+    assert {name: array.tobytes() for name, array in normalisation.buffers.items()} == before
+    run = tiny_run()
+    run.model.eval()
+    train_tiny(run, epochs=1)
+    assert all(module.training for _, module in run.model.named_modules())
+
+
+def frozen_run(seed):
+    run = tiny_run(seed)
+    run.settings = {"frozen": "the convolution"}
+    run.rng.bit_generator.state = np.random.default_rng(3).bit_generator.state
+    convolution = run.model.layers[1].layers[0]
+    for parameter in convolution.parameters():
+        parameter.requires_grad = False
+    return run, convolution
+
+
+def test_frozen_parameters_are_in_the_checkpoint(tmp_path):
+    whole, first, resumed = frozen_run(0), frozen_run(0), frozen_run(1)
+    kept = first[1].state_dict()
+    train_tiny(whole[0], epochs=4)
+    train_tiny(first[0], epochs=2, checkpoint=tmp_path / "run.h5")
+    train_tiny(resumed[0], epochs=4, checkpoint=tmp_path / "run.h5", resume=True)
+    for name, array in resumed[1].state_dict().items():
+        np.testing.assert_array_equal(array, kept[name])
+    assert bits(resumed[0].state_dict()) == bits(whole[0].state_dict())
+    unfrozen = tiny_run(2)
+    unfrozen.settings = resumed[0].settings
+    unfrozen.resume(tmp_path / "run.h5")
+    assert bits(unfrozen.state_dict()) == bits(whole[0].state_dict())
+
+
+def test_a_last_minibatch_of_one_example_may_be_left_out():
+    def run():
+        generator = np.random.default_rng(0)
+        model = Sequential(Flatten(), Dense(36, 3, rng=generator), BatchNorm(3))
+        return Run(model, [SGD(model.parameters(), 0.5)], [], np.random.default_rng(1))
+
+    given = examples(9)
+    with pytest.raises(ValueError, match=r"two or more values in each channel; .* \(drop_last=True\)"):
+        train(run(), given, given, epochs=1, batch_size=4)
+    dropping = run()
+    history = train(dropping, given, given, epochs=3, batch_size=4, drop_last=True)
+    # The same steps by hand, on the first eight of each order.
+    expected, order = run(), np.random.default_rng(1)
+    for epoch in range(3):
+        used = order.permutation(9)[:8].reshape(2, 4)
+        losses = [loop_module.train_step(expected, given.images[batch], given.labels[batch]) for batch in used]
+        assert history.loss[epoch] == sum(4 * loss for loss in losses) / 8
+    assert bits(dropping.model.state_dict()) == bits(expected.model.state_dict())
+    with pytest.raises(ValueError, match="drop_last: given with 9 examples and minibatches of 10, which leaves none"):
+        train(run(), given, given, epochs=1, batch_size=10, drop_last=True)
 
 
 def test_fixed_pictures_are_taken_as_they_are():

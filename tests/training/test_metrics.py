@@ -33,6 +33,13 @@ def test_prediction_is_that_of_evaluation_and_leaves_the_mode():
         assert model.training == model.layers[1].training == training
 
 
+def test_prediction_leaves_the_mode_of_every_part():
+    model = Sequential(Flatten(), Dropout(0.9, np.random.default_rng(0)), Dropout(0.9, np.random.default_rng(0)))
+    model.layers[1].eval()
+    predict(model, told_scores(np.arange(10)))
+    assert [module.training for _, module in model.named_modules()] == [True, True, False, True]
+
+
 def test_a_failing_prediction_leaves_the_mode_too():
     def fail(input: Tensor) -> Tensor:
         raise RuntimeError("no")
