@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 
-def is_integer(value: object, least: int) -> bool:
+def is_integer(value: object, least: float = -math.inf) -> bool:
     """Tell whether `value` is an integer, Python's or NumPy's, of at least `least`; True and False are none."""
     return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= least)
 
@@ -24,4 +24,11 @@ def not_negative(name: str, value: float) -> float:
     """Return `value` as a Python float, or raise ValueError unless it is finite and at least 0."""
     if not 0 <= value < math.inf:
         raise ValueError(f"{name}: given {value}, expected a number >= 0")
+    return float(value)
+
+
+def fraction(name: str, value: float) -> float:
+    """Return `value` as a Python float, or raise ValueError unless it is in [0, 1]."""
+    if not 0 <= value <= 1:
+        raise ValueError(f"{name}: given {value}, expected a number from 0 to 1")
     return float(value)

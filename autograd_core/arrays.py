@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import math
 import sys
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
@@ -16,6 +17,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 
 # A CuPy array has NumPy's interface but no common base class with it, hence Any and not ndarray.
 Array = Any
+Axis = int | Sequence[int] | None
 
 
 def array_module(*arrays: Array) -> ModuleType:
@@ -27,6 +29,54 @@ def array_module(*arrays: Array) -> ModuleType:
     if cupy is not None and any(isinstance(array, cupy.ndarray) for array in arrays):
         return cupy
     return np
+
+
+def as_array(name: str, value: object) -> Array:
+    """Return `value` as an array that the engine computes with, the array itself if it is one.
+
+    That is CuPy's, or NumPy's own class (`numpy.matrix` would multiply otherwise) with numbers in the machine's byte
+    order. What this file lets in is safe in every forward and backward.
+
+    Parameters
+    ----------
+    name : str
+        What the value is called, for an error.
+    value : array_like
+        An array, or anything `numpy.asarray` takes.
+
+    Raises
+    ------
+    TypeError
+        If it holds other things than numbers or booleans, or has a mask, which no function here would heed.
+    """
+    if is_on_device(value):
+        return value
+    if type(value) is not np.ndarray:
+        if _is_masked(value):
+            raise TypeError(f"{name}: given a masked array, expected one without a mask; its method `filled` gives one")
+        value = np.asarray(value)
+    if value.dtype.kind not in "biufc":
+        raise TypeError(f"{name}: given an array of dtype {value.dtype}, expected numbers or booleans")
+    return value if value.dtype.isnative else value.astype(native(value.dtype))
+
+
+def _is_masked(value: object) -> bool:
+    """Tell whether `value`, or a list or tuple in it, is a masked array."""
+    if isinstance(value, list | tuple):
+        return any(map(_is_masked, value))
+    return isinstance(value, np.ma.MaskedArray)
+
+
+def native(dtype: Any) -> np.dtype[Any]:
+    """Return the dtype in the machine's byte order."""
+    own: np.dtype[Any] = np.dtype(dtype).newbyteorder("=")
+    return own
+
+
+def working_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return what sums and running quantities of a dtype are kept in: float32 at least, float64 for integers."""
+    working: np.dtype[Any] = np.result_type(dtype, np.float32 if dtype.kind in "fc" else np.float64)
+    return working
 
 
 def is_array(value: object) -> bool:
@@ -85,20 +135,37 @@ def read_only(array: Array) -> Array:
     return view
 
 
-def sum_over(array: Array, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Array:
-    """Sum along axes, accurately whichever axes they are.
+def _wide_sum(array: Array, axes: tuple[int, ...], keepdims: bool) -> Array:
+    """Return the sum in float64 at least, not rounded to the array's dtype.
 
-    Narrow floating-point dtypes accumulate in float64 and round once. float64 is summed pairwise: NumPy does
-    so only along contiguous memory, hence the copy where the summed axes are not the last ones.
+    float64 is summed pairwise: NumPy does so only along contiguous memory, hence the copy where the summed axes are
+    not the last ones.
     """
     wide = np.result_type(array.dtype, np.float64)
-    if array.dtype.kind not in "fc":
-        return array.sum(axis=axis, keepdims=keepdims)
     if array.dtype != wide:
-        return array.sum(axis=axis, dtype=wide, keepdims=keepdims).astype(array.dtype)
-    axes = normalize_axis_tuple(range(array.ndim) if axis is None else axis, array.ndim)
+        return array.sum(axis=axes, dtype=wide, keepdims=keepdims)
     kept = tuple(k for k in range(array.ndim) if k not in axes)
     lengths = [array.shape[k] for k in kept]
     rows = array.transpose(*kept, *axes).reshape(*lengths, math.prod(array.shape[k] for k in axes))
     total = array_module(array).ascontiguousarray(rows).sum(axis=-1)
     return total.reshape([1 if k in axes else n for k, n in enumerate(array.shape)]) if keepdims else total
+
+
+def axes_of(axis: Axis, ndim: int) -> tuple[int, ...]:
+    """Return the axes that `axis` names, counted from the first; all for None."""
+    return tuple(range(ndim)) if axis is None else normalize_axis_tuple(axis, ndim)
+
+
+def sum_over(array: Array, axis: Axis = None, keepdims: bool = False) -> Array:
+    """Sum along axes, accurately whichever axes they are: in float64 at least, rounded once."""
+    axes = axes_of(axis, array.ndim)
+    if array.dtype.kind not in "fc":
+        return array.sum(axis=axes, keepdims=keepdims)
+    return _wide_sum(array, axes, keepdims).astype(array.dtype)
+
+
+def mean_over(array: Array, axis: Axis = None, keepdims: bool = False) -> Array:
+    """Return the mean of floating-point numbers along axes; only the mean is rounded, not the sum before it."""
+    axes = axes_of(axis, array.ndim)
+    count = math.prod(array.shape[k] for k in axes)
+    return (_wide_sum(array, axes, keepdims) / count).astype(array.dtype)

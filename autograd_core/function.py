@@ -19,9 +19,11 @@ An input whose gradient is not wanted (`ctx.needs`) may get None.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+import functools
+import inspect
+from collections.abc import Callable, Generator
+from contextlib import ContextDecorator
+from contextvars import ContextVar, Token
 from typing import Any, ClassVar
 
 import numpy as np
@@ -32,17 +34,66 @@ from autograd_core.tensor import Tensor, as_tensor
 _recording: ContextVar[bool] = ContextVar("recording", default=True)
 
 
-@contextmanager
-def recording(wanted: bool) -> Iterator[None]:
-    """Record applications of Functions, or not, within a `with` block."""
-    token = _recording.set(wanted)
-    try:
-        yield
-    finally:
-        _recording.reset(token)
+class recording(ContextDecorator):
+    """Record applications of Functions, or not: `with recording(False): ...`, or as a decorator.
+
+    A decorated generator function computes each of its steps so, and its caller, between them, as before; a decorated
+    coroutine function computes so in its own task.
+    """
+
+    def __init__(self, wanted: bool) -> None:
+        self.wanted = wanted
+        self._tokens: list[Token[bool]] = []
+
+    def __enter__(self) -> None:
+        self._tokens.append(_recording.set(self.wanted))
+
+    def __exit__(self, *error: object) -> None:
+        _recording.reset(self._tokens.pop())
+
+    def __call__(self, function: Any) -> Any:
+        """Decorate a function; TypeError for an asynchronous generator."""
+        if inspect.isasyncgenfunction(function):
+            raise TypeError(
+                f"{function.__name__}: given an asynchronous generator function, expected one of another kind; "
+                "write `with no_grad():` around what it computes between two yields"
+            )
+
+        @functools.wraps(function)
+        def call(*arguments: Any, **options: Any) -> Any:
+            with recording(self.wanted):
+                return function(*arguments, **options)
+
+        @functools.wraps(function)
+        def generate(*arguments: Any, **options: Any) -> Any:
+            return (yield from _Steps(function(*arguments, **options), self.wanted))
+
+        @functools.wraps(function)
+        async def run(*arguments: Any, **options: Any) -> Any:
+            with recording(self.wanted):
+                return await function(*arguments, **options)
+
+        if inspect.isgeneratorfunction(function):
+            return generate
+        return run if inspect.iscoroutinefunction(function) else call
 
 
-def no_grad() -> Any:
+class _Steps(Generator[Any, Any, Any]):
+    """A generator whose steps are recorded, or not."""
+
+    def __init__(self, steps: Generator[Any, Any, Any], wanted: bool) -> None:
+        self._steps, self._wanted = steps, wanted
+
+    def send(self, value: Any) -> Any:
+        with recording(self._wanted):
+            return self._steps.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        with recording(self._wanted):
+            return self._steps.throw(*error)
+
+
+def no_grad() -> recording:
     """Compute without a record: `with no_grad(): ...`, or as a decorator, `@no_grad()`.
 
     Results inside have `requires_grad=False`, and the memory of what they came from can go.
@@ -90,9 +141,10 @@ class Context:
 
     def _result(self, array: Array, index: int) -> Tensor:
         tensor = Tensor(array)
+        if tensor.dtype.kind in "fc":  # integers among the results have no gradient, and need no history
+            tensor.source, tensor.index = self, index
+            tensor.requires_grad = True
         tensor.freeze()
-        tensor.requires_grad = True
-        tensor.source, tensor.index = self, index
         return tensor
 
     def record(self, outputs: tuple[Array, ...]) -> tuple[Tensor, ...]:

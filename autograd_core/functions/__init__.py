@@ -1,6 +1,7 @@
 """The differentiable functions on Tensors. Importing this also gives Tensor its operators."""
 
 from autograd_core.functions import operators as operators
+from autograd_core.functions.conversion import astype
 from autograd_core.functions.elementwise import (
     absolute,
     add,
@@ -26,7 +27,6 @@ from autograd_core.functions.elementwise import (
 from autograd_core.functions.linear_algebra import matmul, solve
 from autograd_core.functions.reductions import logsumexp, mean, sum
 from autograd_core.functions.shaping import (
-    astype,
     broadcast_to,
     concatenate,
     expand_dims,

@@ -1,6 +1,7 @@
 """Elementwise functions, with NumPy's broadcasting: a gradient is summed back to its operand's shape.
 
-Python numbers take the dtype of the tensor they meet; tensors of two precisions are refused (`operands.py`).
+Python numbers take the dtype of the tensor they meet; tensors of two precisions are refused (`operands.py`). Of
+integers, functions whose value is none give float64 (`conversion.py`).
 
 At a kink the gradient is a convention: relu'(0) = 0, abs'(0) = 0, `maximum` and `minimum` give half to each
 of two equal operands, `clip` passes the gradient on at both ends of the interval.
@@ -13,11 +14,31 @@ from typing import Any
 
 from autograd_core.arrays import Array, array_module
 from autograd_core.function import Context, Function
+from autograd_core.functions.conversion import floating
 from autograd_core.functions.operands import operands
 from autograd_core.functions.shaping import sum_to
 from autograd_core.tensor import Tensor, as_tensor
 
 Gradients = tuple[Tensor | None, ...]
+
+
+class _Masked(Function):
+    @staticmethod
+    def forward(ctx: Context, x: Array, mask: Array) -> Array:
+        return array_module(x).where(mask, x, 0)
+
+    @staticmethod
+    def backward(ctx: Context, gout: Tensor) -> Tensor:
+        return _Masked.apply(gout, mask=ctx.parameters["mask"])
+
+
+def masked(x: Tensor, mask: Array) -> Tensor:
+    """Return x where the mask, a boolean array of its shape or one that broadcasts to it, holds, and 0 elsewhere.
+
+    Every backward that passes some elements on and others not does it here: a product with the mask would make an
+    infinite cotangent that is not passed on NaN.
+    """
+    return _Masked.apply(x, mask=mask)
 
 
 class _Add(Function):
@@ -153,7 +174,7 @@ class _Exp(Function):
 
 def exp(x: Any) -> Tensor:
     """Return e to the x."""
-    return _Exp.apply(x)
+    return _Exp.apply(floating(x))
 
 
 class _Log(Function):
@@ -168,7 +189,7 @@ class _Log(Function):
 
 def log(x: Any) -> Tensor:
     """Return the natural logarithm."""
-    return _Log.apply(x)
+    return _Log.apply(floating(x))
 
 
 class _Sqrt(Function):
@@ -185,7 +206,7 @@ class _Sqrt(Function):
 
 def sqrt(x: Any) -> Tensor:
     """Return the square root; its gradient at 0 is infinite."""
-    return _Sqrt.apply(x)
+    return _Sqrt.apply(floating(x))
 
 
 class _Square(Function):
@@ -211,7 +232,7 @@ class _Absolute(Function):
     @staticmethod
     def backward(ctx: Context, gout: Tensor) -> Tensor:
         x = ctx.inputs[0].data
-        return gout * Tensor(array_module(x).sign(x))
+        return masked(gout, x != 0) * Tensor(array_module(x).sign(x))
 
 
 def absolute(x: Any) -> Tensor:
@@ -231,7 +252,7 @@ class _Sin(Function):
 
 def sin(x: Any) -> Tensor:
     """Return the sine of an angle in radians."""
-    return _Sin.apply(x)
+    return _Sin.apply(floating(x))
 
 
 class _Cos(Function):
@@ -246,7 +267,7 @@ class _Cos(Function):
 
 def cos(x: Any) -> Tensor:
     """Return the cosine of an angle in radians."""
-    return _Cos.apply(x)
+    return _Cos.apply(floating(x))
 
 
 class _Sigmoid(Function):
@@ -268,7 +289,7 @@ class _Sigmoid(Function):
 
 def sigmoid(x: Any) -> Tensor:
     """Return 1 / (1 + e^-x), without overflow and accurate in both tails."""
-    return _Sigmoid.apply(x)
+    return _Sigmoid.apply(floating(x))
 
 
 class _Tanh(Function):
@@ -285,7 +306,7 @@ class _Tanh(Function):
 
 def tanh(x: Any) -> Tensor:
     """Return the hyperbolic tangent."""
-    return _Tanh.apply(x)
+    return _Tanh.apply(floating(x))
 
 
 class _Relu(Function):
@@ -295,7 +316,7 @@ class _Relu(Function):
 
     @staticmethod
     def backward(ctx: Context, gout: Tensor) -> Tensor:
-        return gout * Tensor(ctx.inputs[0].data > 0)
+        return masked(gout, ctx.inputs[0].data > 0)
 
 
 def relu(x: Any) -> Tensor:
@@ -314,11 +335,12 @@ class _Extremum(Function):
     @staticmethod
     def backward(ctx: Context, gout: Tensor) -> Gradients:
         a, b = ctx.inputs
+        equal = a.data == b.data
         taken = a.data < b.data if ctx.parameters["smaller"] else a.data > b.data
-        share = array_module(a.data).where(a.data == b.data, 0.5, taken).astype(gout.dtype)
+        shared = gout * Tensor(array_module(equal).where(equal, 0.5, 1).astype(gout.dtype))
         return (
-            sum_to(gout * Tensor(share), a.shape) if ctx.needs[0] else None,
-            sum_to(gout * Tensor(1 - share), b.shape) if ctx.needs[1] else None,
+            sum_to(masked(shared, taken | equal), a.shape) if ctx.needs[0] else None,
+            sum_to(masked(shared, ~taken), b.shape) if ctx.needs[1] else None,
         )
 
 
@@ -341,7 +363,7 @@ class _Clip(Function):
     def backward(ctx: Context, gout: Tensor) -> Tensor:
         x = ctx.inputs[0].data
         low, high = ctx.parameters["low"], ctx.parameters["high"]
-        return gout * Tensor(array_module(x).clip(x, low, high) == x)
+        return masked(gout, array_module(x).clip(x, low, high) == x)
 
 
 def clip(x: Any, low: float | None, high: float | None) -> Tensor:
@@ -363,8 +385,8 @@ class _Where(Function):
         condition, a, b = ctx.inputs
         return (
             None,
-            sum_to(where(condition, gout, 0), a.shape) if ctx.needs[1] else None,
-            sum_to(where(condition, 0, gout), b.shape) if ctx.needs[2] else None,
+            sum_to(masked(gout, condition.data), a.shape) if ctx.needs[1] else None,
+            sum_to(masked(gout, ~condition.data), b.shape) if ctx.needs[2] else None,
         )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from autograd_core.arrays import Array, array_module
 from autograd_core.function import Context, Function
+from autograd_core.functions.conversion import astype, widened
 from autograd_core.functions.operands import operands
 from autograd_core.functions.shaping import expand_dims, matrix_transpose, squeeze, sum_to
 from autograd_core.tensor import Tensor
@@ -113,7 +114,7 @@ def solve(a: Any, b: Any) -> Tensor:
     numpy.linalg.LinAlgError
         If a matrix is singular to working precision. (CuPy's solver raises nothing, and its result is not finite.)
     """
-    matrix, right = operands("solve", a, b)
+    dtype, (matrix, right) = widened(*operands("solve", a, b))
     column = right.ndim == 1
     if (
         not (matrix.ndim > 1 and right.ndim)
@@ -124,6 +125,5 @@ def solve(a: Any, b: Any) -> Tensor:
             f"solve: given shapes {matrix.shape} and {right.shape}, "
             "expected (..., n, n) and (..., n, k) or (n,) with one n, and leading axes that broadcast"
         )
-    if column:
-        return squeeze(_Solve.apply(matrix, expand_dims(right, 1)), -1)
-    return _Solve.apply(matrix, right)
+    solution = _Solve.apply(matrix, expand_dims(right, 1) if column else right)
+    return astype(squeeze(solution, -1) if column else solution, dtype)

@@ -1,7 +1,8 @@
 """Which operands go together: Python numbers adapt, arrays of two precisions are refused.
 
 Nothing changes its precision silently. A Python number has none, so it takes that of the tensor it meets (as
-in NumPy 2); a float32 beside a float64 is an error, since either answer would surprise someone.
+in NumPy 2), and so do integers that it holds exactly; a float32 beside a float64 is an error, since either answer
+would surprise someone.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ _PYTHON_NUMBERS = (bool, int, float, complex)
 
 
 def operands(name: str, *values: Any) -> tuple[Tensor, ...]:
-    """Return `values` as Tensors that may be combined.
+    """Return `values` as Tensors that may be combined; integers beside a floating-point tensor have its dtype.
 
     Parameters
     ----------
@@ -47,4 +48,12 @@ def operands(name: str, *values: Any) -> tuple[Tensor, ...]:
                 "convert one of them with autograd_core.functions.astype"
             )
     xp = array_module(*(tensor.data for tensor in tensors))
-    return tuple(v if isinstance(v, Tensor) else Tensor(xp.asarray(v, dtype=common)) for v in weak)
+
+    def adapt(value: Any) -> Tensor:
+        if isinstance(value, Tensor):
+            if value.dtype.kind in "fc" or common.kind not in "fc":
+                return value
+            value = value.data
+        return Tensor(xp.asarray(value, dtype=common))
+
+    return tuple(map(adapt, weak))

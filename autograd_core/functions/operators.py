@@ -1,14 +1,17 @@
-"""Bind the functions to Tensor's operators and methods: `a + b`, `a @ b`, `x[...]`, `x.sum()`."""
+"""Bind the functions to Tensor's operators and methods: `a + b`, `a @ b`, `a == b`, `x[...]`, `x.sum()`."""
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable
 from typing import Any
 
+from autograd_core.arguments import is_integer
 from autograd_core.functions.elementwise import absolute, add, divide, multiply, negative, power, subtract
 from autograd_core.functions.linear_algebra import matmul
 from autograd_core.functions.reductions import mean, sum
 from autograd_core.functions.shaping import getitem, reshape, transpose
-from autograd_core.tensor import Tensor
+from autograd_core.tensor import Tensor, as_tensor
 
 
 def _reshape(x: Tensor, *shape: Any) -> Tensor:
@@ -18,8 +21,19 @@ def _reshape(x: Tensor, *shape: Any) -> Tensor:
 
 def _transpose(x: Tensor, *axes: Any) -> Tensor:
     """Return x.transpose(), x.transpose(1, 0) or x.transpose((1, 0))."""
-    order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes
+    order = axes[0] if len(axes) == 1 and not is_integer(axes[0]) else axes
     return transpose(x, order or None)
+
+
+def _elementwise(operation: Callable[[Any, Any], Any]) -> Callable[[Tensor, Any], Any]:
+    """Return a comparison, or a connective of truths, as NumPy has it: its boolean result has no gradient."""
+
+    def compare(a: Tensor, b: Any) -> Any:
+        if b is None or isinstance(b, str):  # what is no number is equal to none
+            return NotImplemented
+        return Tensor(operation(a.data, b if isinstance(b, int | float | complex) else as_tensor(b).data))
+
+    return compare
 
 
 Tensor.__add__ = Tensor.__radd__ = add
@@ -38,3 +52,12 @@ Tensor.sum = sum
 Tensor.mean = mean
 Tensor.reshape = _reshape
 Tensor.transpose = _transpose
+Tensor.__eq__ = _elementwise(operator.eq)
+Tensor.__ne__ = _elementwise(operator.ne)
+Tensor.__lt__ = _elementwise(operator.lt)
+Tensor.__le__ = _elementwise(operator.le)
+Tensor.__gt__ = _elementwise(operator.gt)
+Tensor.__ge__ = _elementwise(operator.ge)
+Tensor.__and__ = _elementwise(operator.and_)
+Tensor.__or__ = _elementwise(operator.or_)
+Tensor.__invert__ = lambda x: Tensor(~x.data)

@@ -5,27 +5,24 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.lib.array_utils import normalize_axis_tuple
 
-from autograd_core.arrays import Array, array_module, sum_over
+from autograd_core.arrays import Array, Axis, array_module, axes_of, mean_over, sum_over
 from autograd_core.function import Context, Function
+from autograd_core.functions.conversion import astype, widened
 from autograd_core.functions.elementwise import exp, where
 from autograd_core.functions.shaping import broadcast_to, reshape
-from autograd_core.tensor import Tensor, as_tensor
-
-Axis = int | tuple[int, ...] | None
+from autograd_core.tensor import Tensor
 
 
 def _with_axes_kept(reduced: Tensor, shape: tuple[int, ...], axis: Axis) -> Tensor:
     """Give a reduction of an array of `shape` its summed axes back, with length one."""
-    axes = range(len(shape)) if axis is None else normalize_axis_tuple(axis, len(shape))
+    axes = axes_of(axis, len(shape))
     return reshape(reduced, [1 if k in axes else n for k, n in enumerate(shape)])
 
 
 def _count(name: str, x: Tensor, axis: Axis) -> int:
     """Return how many elements each result is made of, or raise ValueError if none."""
-    axes = range(x.ndim) if axis is None else normalize_axis_tuple(axis, x.ndim)
-    count = math.prod(x.shape[k] for k in axes)
+    count = math.prod(x.shape[k] for k in axes_of(axis, x.ndim))
     if not count:
         raise ValueError(f"{name}: given shape {x.shape} and axis {axis}, expected at least one element along it")
     return count
@@ -47,10 +44,22 @@ def sum(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     return _Sum.apply(x, axis=axis, keepdims=keepdims)
 
 
+class _Mean(Function):
+    @staticmethod
+    def forward(ctx: Context, x: Array, axis: Axis, keepdims: bool) -> Array:
+        return mean_over(x, axis, keepdims)
+
+    @staticmethod
+    def backward(ctx: Context, gout: Tensor) -> Tensor:
+        x, axis = ctx.inputs[0], ctx.parameters["axis"]
+        return broadcast_to(_with_axes_kept(gout / _count("mean", x, axis), x.shape, axis), x.shape)
+
+
 def mean(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Return the arithmetic mean of `x` along `axis` (all axes by default); ValueError for that of nothing."""
-    x = as_tensor(x)
-    return sum(x, axis, keepdims) / _count("mean", x, axis)
+    dtype, (x,) = widened(x)
+    _count("mean", x, axis)
+    return astype(_Mean.apply(x, axis=axis, keepdims=keepdims), dtype)
 
 
 class _LogSumExp(Function):
@@ -58,12 +67,12 @@ class _LogSumExp(Function):
 
     @staticmethod
     def forward(ctx: Context, x: Array, axis: Axis, keepdims: bool) -> Array:
-        xp = array_module(x)
-        largest = x.real.max(axis=axis, keepdims=True)
+        xp, axes = array_module(x), axes_of(axis, x.ndim)
+        largest = x.real.max(axis=axes, keepdims=True)
         largest = xp.where(xp.isfinite(largest), largest, 0)  # so that inf - inf does not turn up
         with np.errstate(divide="ignore"):  # where all are -inf
-            total = xp.log(sum_over(xp.exp(x - largest), axis, keepdims=True)) + largest
-        return total if keepdims else total.squeeze(axis)
+            total = xp.log(sum_over(xp.exp(x - largest), axes, keepdims=True)) + largest
+        return total if keepdims else total.squeeze(axes)
 
     @staticmethod
     def backward(ctx: Context, gout: Tensor) -> Tensor:
@@ -78,6 +87,6 @@ def logsumexp(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
 
     Where all elements are -inf, so is the result, and their gradients are taken as 0.
     """
-    x = as_tensor(x)
+    dtype, (x,) = widened(x)
     _count("logsumexp", x, axis)
-    return _LogSumExp.apply(x, axis=axis, keepdims=keepdims)
+    return astype(_LogSumExp.apply(x, axis=axis, keepdims=keepdims), dtype)

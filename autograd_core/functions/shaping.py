@@ -1,4 +1,4 @@
-"""Functions that move elements: reshape, transpose, broadcast, index, join, pad, convert.
+"""Functions that move elements: reshape, transpose, broadcast, index, join, pad.
 
 They come in adjoint pairs, each the other's backward: broadcast_to and sum_to, getitem and scatter.
 """
@@ -6,14 +6,16 @@ They come in adjoint pairs, each the other's backward: broadcast_to and sum_to, 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import operator
+from collections.abc import Iterable, Sequence
+from types import ModuleType
 from typing import Any
 
 import numpy as np
-from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
+from numpy.lib.array_utils import normalize_axis_index
 
 from autograd_core.arguments import is_integer
-from autograd_core.arrays import Array, array_module, is_array, sum_over
+from autograd_core.arrays import Array, Axis, array_module, as_array, axes_of, is_array, sum_over
 from autograd_core.function import Context, Function
 from autograd_core.functions.operands import operands
 from autograd_core.tensor import Tensor, as_tensor
@@ -31,9 +33,14 @@ class _Reshape(Function):
         return reshape(gout, ctx.inputs[0].shape)
 
 
+def _lengths(shape: int | Sequence[int]) -> Shape:
+    """Return one length or several, integers of Python or of NumPy, as a tuple of Python's."""
+    return tuple(map(operator.index, shape if isinstance(shape, Iterable) else (shape,)))
+
+
 def reshape(x: Tensor, shape: int | Sequence[int]) -> Tensor:
     """Return the elements of `x`, in row-major order, in another shape; one length may be -1."""
-    return _Reshape.apply(x, shape=(shape,) if isinstance(shape, int) else tuple(shape))
+    return _Reshape.apply(x, shape=_lengths(shape))
 
 
 def expand_dims(x: Tensor, axis: int) -> Tensor:
@@ -44,10 +51,10 @@ def expand_dims(x: Tensor, axis: int) -> Tensor:
     return reshape(x, shape)
 
 
-def squeeze(x: Tensor, axis: int | tuple[int, ...] | None = None) -> Tensor:
+def squeeze(x: Tensor, axis: Axis = None) -> Tensor:
     """Return `x` without its axes of length one, or without those in `axis` (ValueError if one is longer)."""
     x = as_tensor(x)
-    return reshape(x, np.squeeze(np.broadcast_to(0, x.shape), axis).shape)
+    return reshape(x, np.squeeze(np.broadcast_to(0, x.shape), None if axis is None else axes_of(axis, x.ndim)).shape)
 
 
 class _Transpose(Function):
@@ -64,7 +71,7 @@ class _Transpose(Function):
 def transpose(x: Tensor, axes: Sequence[int] | None = None) -> Tensor:
     """Return `x` with its axes in the order `axes`; without it, in reverse order."""
     x = as_tensor(x)
-    order = range(x.ndim)[::-1] if axes is None else normalize_axis_tuple(axes, x.ndim)
+    order = range(x.ndim)[::-1] if axes is None else axes_of(axes, x.ndim)
     return _Transpose.apply(x, axes=tuple(order))
 
 
@@ -84,9 +91,9 @@ class _BroadcastTo(Function):
         return sum_to(gout, ctx.inputs[0].shape)
 
 
-def broadcast_to(x: Tensor, shape: Shape) -> Tensor:
+def broadcast_to(x: Tensor, shape: int | Sequence[int]) -> Tensor:
     """Return `x` repeated along new axes and axes of length one, as NumPy does, to `shape`."""
-    x = as_tensor(x)
+    x, shape = as_tensor(x), _lengths(shape)
     return x if x.shape == shape else _BroadcastTo.apply(x, shape=shape)
 
 
@@ -102,9 +109,9 @@ class _SumTo(Function):
         return broadcast_to(gout, ctx.inputs[0].shape)
 
 
-def sum_to(x: Tensor, shape: Shape) -> Tensor:
+def sum_to(x: Tensor, shape: int | Sequence[int]) -> Tensor:
     """Return the sum of `x` over what broadcasting from `shape` repeats: the adjoint of `broadcast_to`."""
-    x = as_tensor(x)
+    x, shape = as_tensor(x), _lengths(shape)
     return x if x.shape == shape else _SumTo.apply(x, shape=shape)
 
 
@@ -137,17 +144,34 @@ class _Scatter(Function):
         return _GetItem.apply(gout, index=ctx.parameters["index"])
 
 
+def _index_part(part: Any, xp: ModuleType) -> Any:
+    """Return one part of an index as NumPy understands it: as it is, or an array of integers or booleans, copied."""
+    if part is None or part is Ellipsis or isinstance(part, slice) or is_integer(part):
+        return part
+    array = xp.array(as_array("index", part.data if isinstance(part, Tensor) else part))
+    if array.dtype.kind not in "biu":
+        if array.size or is_array(part):
+            raise IndexError(f"index: given an array of {array.dtype}, expected integers or booleans")
+        array = array.astype(np.intp)  # an empty list names no element
+    return array
+
+
 def getitem(x: Tensor, index: Any) -> Tensor:
     """Return `x[index]`, with NumPy's meaning: integers, slices, `...`, None, integer and boolean arrays.
 
-    Where an integer array names an element several times, its gradient is the sum, taken in float64 in the
-    order of the index. (On CuPy the order is not fixed, and the last bits may change from run to run.)
+    An array may also be a Tensor, a list, a tuple inside the index, or what else `numpy.asarray` takes; it is copied,
+    so that the backward does not see what happens to it. Where one names an element several times, its gradient is the
+    sum, taken in float64 in the order of the index. (On CuPy the order is not fixed, and the last bits may change from
+    run to run.)
+
+    Raises
+    ------
+    IndexError
+        If an array holds other things than integers or booleans, or NumPy's, where the index does not fit.
     """
-    parts = index if isinstance(index, tuple) else (index,)
-    # A copy, so that the backward does not see what happens to the caller's array or list.
     x = as_tensor(x)
-    xp = array_module(x.data)
-    parts = tuple(xp.array(p) if is_array(p) or isinstance(p, list) else p for p in parts)
+    parts = index if isinstance(index, tuple) else (index,)
+    parts = tuple(_index_part(part, array_module(x.data)) for part in parts)
     return _GetItem.apply(x, index=parts if isinstance(index, tuple) else parts[0])
 
 
@@ -206,31 +230,6 @@ def stack(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
     if len({part.shape for part in parts}) > 1:
         raise ValueError(f"stack: given shapes {_shapes(parts)}, expected one shape")
     return concatenate([expand_dims(part, axis) for part in parts], axis)
-
-
-class _AsType(Function):
-    @staticmethod
-    def forward(ctx: Context, x: Array, dtype: Any) -> Array:
-        with np.errstate(over="ignore"):  # beyond the narrower dtype's range is infinity, as in any rounding
-            return x.astype(dtype)
-
-    @staticmethod
-    def backward(ctx: Context, gout: Tensor) -> Tensor:
-        return astype(gout, ctx.inputs[0].dtype)
-
-
-def astype(x: Tensor, dtype: Any) -> Tensor:
-    """Return `x` converted to another floating-point dtype; its gradient is converted back.
-
-    Raises
-    ------
-    TypeError
-        If the dtype is not floating-point, or would drop an imaginary part.
-    """
-    x, new = as_tensor(x), np.dtype(dtype)
-    if new.kind not in "fc" or (x.dtype.kind == "c" and new.kind != "c"):
-        raise TypeError(f"dtype: given {new} for a tensor of {x.dtype}, expected a floating-point dtype")
-    return x if x.dtype == new else _AsType.apply(x, dtype=new)
 
 
 def flatten(x: Tensor, start: int = 1) -> Tensor:

@@ -31,7 +31,8 @@ import numpy as np
 from autograd_core.arguments import integer
 from autograd_core.arrays import Array, array_module, sum_over
 from autograd_core.function import Context, Function
-from autograd_core.functions import pad
+from autograd_core.functions import astype, pad
+from autograd_core.functions.conversion import widened
 from autograd_core.functions.operands import operands
 from autograd_core.layers.initialization import he_normal
 from autograd_core.layers.module import Module
@@ -126,12 +127,12 @@ class _Convolution(Function):
 class _InputGradient(Function):
     @staticmethod
     def forward(ctx: Context, gout: Array, weight: Array, *, stride: Pair, shape: Pair) -> Array:
-        # Input row h gets, from the output rows y with 0 <= i = h - sy < kh, spread[n,h,(j,c),x], of which what has
-        # one j lies j places further right. Lines of spread are as long as the input's, and end in zeros, so
-        # all lines of one (n, h, j) move at once.
+        # Input row h gets, from the output rows y with 0 <= i = h - sy < kh, spread[n,h,(j,c),tx], of which what has
+        # one j lies j places further right. Lines of spread are as long as the input's, with t - 1 zeros between two
+        # neighbours, and end in zeros, so all lines of one (n, h, j) move at once.
         xp, (_, outs, down, across), (_, c, kh, kw) = array_module(gout), gout.shape, weight.shape
         (h, w), (s, t) = shape, stride
-        wide = t * (across - 1) + 1  # with t - 1 zeros between two neighbours
+        wide = t * (across - 1) + 1
         kernel = xp.ascontiguousarray(weight[:, :, ::-1].transpose(2, 0, 3, 1)).reshape(kh, outs, kw * c)
         rows = []
         for row in range(h):
@@ -146,14 +147,18 @@ class _InputGradient(Function):
             for piece in pieces[start:stop]:
                 given = gout[piece].swapaxes(1, 2)
                 n = len(given)
-                if outs > wide:
-                    lines = xp.zeros((n, wide, down, outs), gout.dtype).transpose(0, 2, 3, 1)
+                if outs > across:
+                    lines = xp.ascontiguousarray(given.transpose(0, 3, 1, 2)).transpose(0, 2, 3, 1)
                 else:
-                    lines = xp.zeros((n, down, outs, wide), gout.dtype)
-                lines[..., ::t] = given
+                    lines = xp.ascontiguousarray(given)
                 spread = xp.zeros((n, h, kw * c, w), ginput.dtype)
+                products = xp.empty((n, kw * c, across), ginput.dtype)
                 for row, first, end, upwards in rows:
-                    _multiply(upwards, lines[:, first:end].reshape(n, -1, wide), spread[:, row, :, :wide])
+                    target = spread[:, row, :, :wide:t]
+                    out = target if t == 1 else products  # which BLAS writes itself
+                    _multiply(upwards, lines[:, first:end].reshape(n, -1, across), out)
+                    if t > 1:
+                        target[...] = products
                 shifted = spread.reshape(n, h, kw, c * w)
                 total = shifted[:, :, 0]
                 for j in range(1, kw):
@@ -247,7 +252,7 @@ def conv2d(
         If the operands are not of one precision.
     """
     given = (input, weight) if bias is None else (input, weight, bias)
-    maps, kernels, *offsets = operands("conv2d", *given)
+    dtype, (maps, kernels, *offsets) = widened(*operands("conv2d", *given))
     frame = pair("padding", padding, least=0)
     if kernels.ndim != 4 or maps.ndim != 4 or maps.shape[1] != kernels.shape[1]:
         raise ValueError(
@@ -258,7 +263,7 @@ def conv2d(
         raise ValueError(f"bias: given shape {offsets[0].shape}, expected {kernels.shape[:1]}")
     if any(frame):
         maps = pad(maps, ((0, 0), (0, 0), (frame[0], frame[0]), (frame[1], frame[1])))
-    return _Convolution.apply(maps, kernels, *offsets, stride=pair("stride", stride, least=1))
+    return astype(_Convolution.apply(maps, kernels, *offsets, stride=pair("stride", stride, least=1)), dtype)
 
 
 class Conv2d(Module):

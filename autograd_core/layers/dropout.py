@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from autograd_core.arrays import array_module
+from autograd_core.functions.conversion import floating
+from autograd_core.functions.elementwise import masked
 from autograd_core.layers.module import Module
-from autograd_core.tensor import Tensor, as_tensor
+from autograd_core.tensor import Tensor
 
 
 class Dropout(Module):
@@ -27,8 +29,8 @@ class Dropout(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """Map an input of any shape to the same shape."""
-        input = as_tensor(input)
+        input = floating(input)
         if not self.training or self.p == 0:
             return input
-        scale = (self.rng.random(input.shape) >= self.p) / (1 - self.p)
-        return input * Tensor(array_module(input.data).asarray(scale.astype(input.dtype)))
+        kept = array_module(input.data).asarray(self.rng.random(input.shape) >= self.p)
+        return masked(input * (1 / (1 - self.p)), kept)

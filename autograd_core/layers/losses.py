@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from autograd_core.arrays import array_module
-from autograd_core.functions import logsumexp, mean, square
+from autograd_core.functions import astype, logsumexp, mean, square
+from autograd_core.functions.conversion import widened
 from autograd_core.functions.operands import operands
 from autograd_core.tensor import Tensor, as_tensor
 
@@ -32,7 +33,7 @@ def softmax_cross_entropy(logits: Tensor, labels: Any) -> Tensor:
     TypeError
         If the labels are not integers.
     """
-    logits = as_tensor(logits)
+    dtype, (logits,) = widened(logits)
     xp = array_module(logits.data)
     classes = xp.asarray(as_tensor(labels).data)
     if logits.ndim != 2 or classes.shape != logits.shape[:1] or not classes.size:
@@ -47,7 +48,7 @@ def softmax_cross_entropy(logits: Tensor, labels: Any) -> Tensor:
         )
     # The softmax does not change with a shift, so the shift needs no gradient.
     shifted = logits - logits.data.max(axis=1, keepdims=True)
-    return mean(logsumexp(shifted, axis=1) - shifted[xp.arange(len(classes)), classes])
+    return astype(mean(logsumexp(shifted, axis=1) - shifted[xp.arange(len(classes)), classes]), dtype)
 
 
 def mean_squared_error(prediction: Tensor, target: Any) -> Tensor:
@@ -55,4 +56,5 @@ def mean_squared_error(prediction: Tensor, target: Any) -> Tensor:
     given, wanted = operands("mean_squared_error", prediction, target)
     if given.shape != wanted.shape:
         raise ValueError(f"target: given shape {wanted.shape}, expected the prediction's, {given.shape}")
-    return mean(square(given - wanted))
+    dtype, (given, wanted) = widened(given, wanted)
+    return astype(mean(square(given - wanted)), dtype)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
-from autograd_core.arguments import integer
-from autograd_core.arrays import Array, sum_over
+from autograd_core.arguments import fraction, integer, not_negative
+from autograd_core.arrays import Array, mean_over, working_dtype
 from autograd_core.function import Context, Function
+from autograd_core.functions.conversion import astype, widened
 from autograd_core.functions.operands import operands
 from autograd_core.layers.module import Module
 from autograd_core.tensor import Tensor, as_tensor
@@ -25,10 +25,9 @@ class _Normalize(Function):
 
     @staticmethod
     def forward(ctx: Context, x: Array, *, axes: tuple[int, ...], epsilon: float) -> tuple[Array, ...]:
-        m = math.prod(x.shape[k] for k in axes)
-        mean = sum_over(x, axes, keepdims=True) / m
+        mean = mean_over(x, axes, keepdims=True)
         centred = x - mean
-        variance = sum_over(centred * centred, axes, keepdims=True) / m
+        variance = mean_over(centred * centred, axes, keepdims=True)
         r = (variance + epsilon) ** -0.5
         return centred * r, r, mean, variance
 
@@ -57,11 +56,12 @@ class BatchNorm(Module):
     num_features : int
         Channels, the length of axis 1.
     eps : float
-        Added to the variance.
+        Added to the variance; not negative.
     momentum : float
-        The weight of the newest batch in the running statistics.
+        The weight of the newest batch in the running statistics, from 0 to 1.
     dtype : dtype
-        Of parameters and buffers, and so of the layer.
+        Of parameters and buffers, and so of the layer. (A layer in float16 has its buffers in float32, in which
+        it also computes.)
 
     Attributes
     ----------
@@ -71,15 +71,13 @@ class BatchNorm(Module):
         `running_mean` and `running_var`, (num_features,) each; they start at 0 and 1.
     """
 
-    def __init__(
-        self, num_features: int, *, eps: float = 1e-5, momentum: float = 0.1, dtype: Any = np.float32
-    ) -> None:
+    def __init__(self, num_features: int, *, eps: float = 1e-5, momentum: float = 0.1, dtype: Any = np.float32) -> None:
         num_features = integer("num_features", num_features, least=1)
-        self.eps, self.momentum = float(eps), float(momentum)
+        self.eps, self.momentum = not_negative("eps", eps), fraction("momentum", momentum)
         self.weight = Tensor(np.ones(num_features, dtype), requires_grad=True)
         self.bias = Tensor(np.zeros(num_features, dtype), requires_grad=True)
-        zeros, ones = np.zeros(num_features, dtype), np.ones(num_features, dtype)
-        self.buffers = {"running_mean": zeros, "running_var": ones}
+        kept = working_dtype(self.weight.dtype)
+        self.buffers = {"running_mean": np.zeros(num_features, kept), "running_var": np.ones(num_features, kept)}
 
     def forward(self, input: Tensor) -> Tensor:
         """Map (N, C) or (N, C, H, W) to the same shape.
@@ -87,32 +85,38 @@ class BatchNorm(Module):
         Raises
         ------
         ValueError
-            If the channels do not fit, or in training a channel has fewer than two values.
+            If the channels do not fit, or in training a channel has fewer than two values. The running statistics are
+            as before then, as after any error.
         TypeError
             If the input has another precision than the layer.
         """
         input = as_tensor(input)
         if input.ndim < 2 or input.shape[1] != self.weight.size:
             raise ValueError(f"input: given shape {input.shape}, expected (N, {self.weight.size}, ...)")
-        input, weight = operands("BatchNorm", input, self.weight)
-        channels = (-1,) + (1,) * (input.ndim - 2)  # a shape that puts (C,) along axis 1
+        dtype, (maps, weight, bias) = widened(*operands("BatchNorm", input, self.weight, self.bias))
+        channels = (-1,) + (1,) * (maps.ndim - 2)  # a shape that puts (C,) along axis 1
+        buffers = self.buffers
         if self.training:
-            normalized = self._normalize_by_batch(input)
+            normalized, buffers = self._normalize_by_batch(maps)
         else:
-            mean, variance = self.buffers["running_mean"], self.buffers["running_var"]
-            r = (variance + self.eps) ** -0.5
-            normalized = (input - mean.reshape(channels)) * r.reshape(channels)
-        return normalized * weight.reshape(channels) + self.bias.reshape(channels)
+            r = (buffers["running_var"] + self.eps) ** -0.5
+            normalized = (maps - buffers["running_mean"].reshape(channels)) * r.reshape(channels)
+        out = astype(normalized * weight.reshape(channels) + bias.reshape(channels), dtype)
+        self.buffers = buffers  # only now, when nothing can fail any more
+        return out
 
-    def _normalize_by_batch(self, input: Tensor) -> Tensor:
-        axes = (0, *range(2, input.ndim))
-        m = input.size // input.shape[1]
+    def _normalize_by_batch(self, maps: Tensor) -> tuple[Tensor, dict[str, Array]]:
+        """Return the maps normalised by their own statistics, and the new running ones."""
+        m = maps.size // maps.shape[1]
         if m < 2:
-            raise ValueError(f"input: given shape {input.shape}, expected two or more values in each channel")
-        normalized, _, mean, variance = _Normalize.call(input, axes=axes, epsilon=self.eps)
+            raise ValueError(
+                f"input: given shape {maps.shape}, expected two or more values in each channel; "
+                "leave a last minibatch of one example out (drop_last=True), or call eval() first"
+            )
+        axes = (0, *range(2, maps.ndim))
+        normalized, _, mean, variance = _Normalize.call(maps, axes=axes, epsilon=self.eps)
         batch = {"running_mean": mean.data, "running_var": variance.data * (m / (m - 1))}
-        self.buffers = {
+        return normalized, {
             name: (1 - self.momentum) * running + self.momentum * batch[name].ravel()
             for name, running in self.buffers.items()
         }
-        return normalized

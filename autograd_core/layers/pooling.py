@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from autograd_core.arrays import Array, array_module
+import numpy as np
+
+from autograd_core.arrays import Array, array_module, working_dtype
 from autograd_core.function import Context, Function
+from autograd_core.functions.conversion import astype, widened
 from autograd_core.layers.module import Module
 from autograd_core.layers.windows import Pair, pair, positions
 from autograd_core.tensor import Tensor
@@ -58,14 +61,14 @@ class _Spread(Function):
         ctx: Context, gout: Array, *, input: Array, largest: Array, size: Pair, stride: Pair
     ) -> Array:
         xp, apart = array_module(gout), all(step >= side for step, side in zip(stride, size, strict=True))
-        ginput = xp.zeros(input.shape, gout.dtype)
+        ginput = xp.zeros(input.shape, gout.dtype if apart else working_dtype(gout.dtype))
         targets = _members(ginput, size, stride)
         for target, first in zip(targets, _firsts(input, largest, size, stride), strict=True):
             if apart:
-                xp.multiply(gout, first, out=target)
+                xp.copyto(target, gout, where=first)
             else:
-                target += gout * first
-        return ginput
+                target += xp.where(first, gout, 0)
+        return ginput.astype(gout.dtype, copy=False)
 
     @staticmethod
     def backward(ctx: Context, ginput: Tensor) -> Tensor:
@@ -82,7 +85,7 @@ class _Pick(Function):
         picked = array_module(maps).zeros(largest.shape, maps.dtype)
         members = _members(maps, size, stride)
         for member, first in zip(members, _firsts(input, largest, size, stride), strict=True):
-            picked += member * first
+            array_module(maps).copyto(picked, member, where=first)
         return picked
 
     @staticmethod
@@ -94,10 +97,10 @@ class _AveragePool(Function):
     @staticmethod
     def forward(ctx: Context, input: Array, *, size: Pair, stride: Pair) -> Array:
         members = _members(input, size, stride)
-        total = next(members).copy()
+        total = next(members).astype(np.result_type(input.dtype, np.float64))
         for member in members:
             total += member
-        return total / (size[0] * size[1])
+        return (total / (size[0] * size[1])).astype(input.dtype, copy=False)
 
     @staticmethod
     def backward(ctx: Context, gout: Tensor) -> Tensor:
@@ -153,7 +156,8 @@ def max_pool2d(input: Tensor, size: int | Pair, stride: int | Pair | None = None
 
 def average_pool2d(input: Tensor, size: int | Pair, stride: int | Pair | None = None) -> Tensor:
     """Return the mean of each window; parameters, shapes and errors are those of `max_pool2d`."""
-    return _AveragePool.apply(input, **_sizes(size, stride))
+    dtype, (maps,) = widened(input)
+    return astype(_AveragePool.apply(maps, **_sizes(size, stride)), dtype)
 
 
 class MaxPool2d(Module):

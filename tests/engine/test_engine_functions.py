@@ -6,6 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from examples import FUNCTIONS, draw, positive
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -17,93 +18,16 @@ EPS = np.finfo(np.float64).eps
 EPS32 = np.finfo(np.float32).eps
 
 
-def draw(*shape, seed=0, low=-2.0, high=2.0):
-    return np.random.default_rng(seed).uniform(low, high, shape)
-
-
-def positive(*shape, seed=0):
-    return draw(*shape, seed=seed, low=0.25, high=3.0)
-
-
-MASK = np.array([[True, False, True], [False, True, True]])
-
-# name: (function, inputs). Each is checked to second order, and once more by central differences.
-SMOOTH = {
-    "add": (functions.add, [draw(2, 3), draw(3, seed=1)]),
-    "add to a row and a column": (functions.add, [draw(2, 1), draw(1, 3, seed=1)]),
-    "add itself": (lambda x: x + x, [draw(2, 3)]),
-    "subtract": (functions.subtract, [draw(2, 1, 3), draw(4, 1, seed=1)]),
-    "multiply": (functions.multiply, [draw(2, 3), draw(2, 1, seed=1)]),
-    "multiply by a scalar tensor": (functions.multiply, [draw(2, 3), draw(seed=1)]),
-    "divide": (functions.divide, [draw(3), positive(2, 3)]),
-    "divide a number": (lambda x: 3 / x, [positive(2, 3)]),
-    "negative": (functions.negative, [draw(2, 3)]),
-    "power 3": (lambda x: x**3, [draw(2, 3)]),
-    "power -1.5": (lambda x: x**-1.5, [positive(2, 3)]),
-    "power 1": (lambda x: x**1, [draw(2, 3)]),
-    "power 0": (lambda x: x**0 * x, [draw(2, 3)]),
-    "exp": (functions.exp, [draw(2, 3)]),
-    "log": (functions.log, [positive(2, 3)]),
-    "sqrt": (functions.sqrt, [positive(2, 3)]),
-    "square": (functions.square, [draw(2, 3)]),
-    "sin": (functions.sin, [draw(2, 3)]),
-    "cos": (functions.cos, [draw(2, 3)]),
-    "tanh": (functions.tanh, [draw(2, 3)]),
-    "sigmoid": (functions.sigmoid, [draw(2, 3)]),
-    "absolute": (functions.absolute, [draw(2, 3)]),
-    "relu": (functions.relu, [draw(2, 3)]),
-    "maximum": (functions.maximum, [draw(2, 3), draw(3, seed=1)]),
-    "minimum": (functions.minimum, [draw(2, 3), draw(2, 1, seed=1)]),
-    "maximum with a number": (lambda x: functions.maximum(x, 0.5), [draw(2, 3)]),
-    "clip": (lambda x: functions.clip(x, -1.0, 1.5), [draw(3, 4)]),
-    "clip below": (lambda x: functions.clip(x, 0.0, None), [draw(3, 4)]),
-    "where": (lambda a, b: functions.where(MASK, a, b), [draw(2, 3), draw(3, seed=1)]),
-    "where with a number": (lambda a: functions.where(MASK, a, 1.0), [draw(3)]),
-    "sum": (functions.sum, [draw(2, 3)]),
-    "sum along an axis": (lambda x: functions.sum(x * x, 1), [draw(2, 3, 2)]),
-    "sum keeping axes": (lambda x: x.sum(axis=(0, -1), keepdims=True) * x, [draw(2, 3, 2)]),
-    "mean": (lambda x: functions.mean(x * x, (0, 2)), [draw(2, 3, 2)]),
-    "logsumexp": (functions.logsumexp, [draw(2, 3)]),
-    "logsumexp along an axis": (lambda x: functions.logsumexp(x, 1), [draw(2, 3)]),
-    "logsumexp keeping axes": (lambda x: x - functions.logsumexp(x, 0, keepdims=True), [draw(2, 3)]),
-    "reshape": (lambda x: x.reshape(3, -1) ** 2, [draw(2, 3)]),
-    "transpose": (lambda x: x.transpose(2, 0, 1) ** 2, [draw(2, 3, 4)]),
-    "reverse axes": (lambda x: x.transpose() ** 2, [draw(2, 3)]),
-    "matrix_transpose": (lambda x: functions.matrix_transpose(x) ** 2, [draw(2, 2, 3)]),
-    "broadcast_to": (lambda x: functions.broadcast_to(x, (4, 2, 3)) ** 2, [draw(2, 1)]),
-    "sum_to": (lambda x: functions.sum_to(x * x, (3, 1)), [draw(2, 3, 4)]),
-    "getitem slice": (lambda x: x[..., ::-2] ** 2, [draw(2, 5)]),
-    "getitem integers": (lambda x: x[1, None, 2:] ** 2, [draw(2, 5)]),
-    "getitem array": (lambda x: x[[2, 0, 2, 2]] ** 2, [draw(3, 2)]),
-    "getitem arrays": (lambda x: x[np.array([[0], [1]]), :, np.array([0, 0, 2])] ** 2, [draw(2, 2, 3)]),
-    "getitem mask": (lambda x: x[MASK] ** 2, [draw(2, 3)]),
-    "pad": (lambda x: functions.pad(x, ((1, 0), (0, 2))) ** 2, [draw(2, 3)]),
-    "concatenate": (lambda a, b: functions.concatenate([a, b, a], 1) ** 2, [draw(2, 3), draw(2, 1, seed=1)]),
-    "stack": (lambda a, b: functions.stack([a, b], 1) ** 2, [draw(2, 3), draw(2, 3, seed=1)]),
-    "expand_dims": (lambda x: functions.expand_dims(x, -2) ** 2, [draw(2, 3)]),
-    "squeeze": (lambda x: functions.squeeze(x, 1) ** 2, [draw(2, 1, 1)]),
-    "flatten": (lambda x: functions.flatten(x) ** 2, [draw(2, 3, 2)]),
-    "matmul": (functions.matmul, [draw(2, 3), draw(3, 4, seed=1)]),
-    "matmul of batches": (functions.matmul, [draw(2, 1, 2, 3), draw(3, 3, 2, seed=1)]),
-    "matmul of a row": (functions.matmul, [draw(3), draw(2, 3, 2, seed=1)]),
-    "matmul of a column": (functions.matmul, [draw(2, 3), draw(3, seed=1)]),
-    "matmul of vectors": (functions.matmul, [draw(3), draw(3, seed=1)]),
-    "solve": (functions.solve, [draw(3, 3) + 3 * np.eye(3), draw(3, 2, seed=1)]),
-    "solve for a vector": (functions.solve, [draw(2, 3, 3) + 3 * np.eye(3), draw(3, seed=1)]),
-    "solve a batch": (functions.solve, [draw(2, 2) + 3 * np.eye(2), draw(3, 2, 1, seed=1)]),
-}
-
-
 @pytest.mark.parametrize(("method", "order"), [("auto", 2), ("central", 1)])
-@pytest.mark.parametrize("name", SMOOTH)
+@pytest.mark.parametrize("name", FUNCTIONS)
 def test_derivatives(name, method, order):
-    function, inputs = SMOOTH[name]
+    function, inputs = FUNCTIONS[name]
     gradcheck(function, inputs, rng=np.random.default_rng(7), order=order, method=method)
 
 
 @pytest.mark.parametrize("name", ["exp", "tanh", "divide", "solve", "power 3"])
 def test_third_derivatives(name):
-    function, inputs = SMOOTH[name]
+    function, inputs = FUNCTIONS[name]
     gradcheck(function, inputs, rng=np.random.default_rng(7), order=3)
 
 
@@ -128,9 +52,9 @@ def test_values_and_dtypes_are_numpys(name, dtype):
     np.testing.assert_array_equal(out.data, getattr(np, name)(x))
 
 
-@pytest.mark.parametrize("name", SMOOTH)
+@pytest.mark.parametrize("name", FUNCTIONS)
 def test_float32_stays_float32(name):
-    function, inputs = SMOOTH[name]
+    function, inputs = FUNCTIONS[name]
     tensors = [Tensor(np.asarray(x, np.float32), requires_grad=True) for x in inputs]
     out = function(*tensors)
     gradients = grad(out, tensors, np.ones(out.shape, np.float32), create_graph=True)

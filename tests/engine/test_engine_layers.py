@@ -277,6 +277,11 @@ LAYER_ERRORS = {
     "p": (lambda: Dropout(1.0, rng()), "p: given 1.0"),
     "features": (lambda: BatchNorm(3)(Tensor(normal(4, 2))), r"expected \(N, 3, ...\)"),
     "one value": (lambda: BatchNorm(2)(Tensor(normal(1, 2).astype(np.float32))), "two or more values"),
+    "eps": (lambda: BatchNorm(2, eps=-1), "eps: given -1, expected a number >= 0"),
+    "eps that is none": (lambda: BatchNorm(2, eps=math.nan), "eps: given nan"),
+    "momentum": (lambda: BatchNorm(2, momentum=2.0), "momentum: given 2.0, expected a number from 0 to 1"),
+    "negative momentum": (lambda: BatchNorm(2, momentum=-0.1), "momentum: given -0.1"),
+    "last minibatch": (lambda: BatchNorm(2)(Tensor(normal(1, 2).astype(np.float32))), r"one example out \(drop_last"),
     "labels": (lambda: softmax_cross_entropy(Tensor(normal(2, 3)), [0, 3]), "labels: given 0 ... 3"),
     "label count": (lambda: softmax_cross_entropy(Tensor(normal(2, 3)), [0]), r"labels: given shape \(1,\)"),
     "target": (lambda: mean_squared_error(Tensor(normal(2, 3)), normal(3)), r"target: given shape \(3,\)"),
@@ -300,3 +305,23 @@ def test_other_precisions_are_refused_by_layers():
         assert all((before[name] == value).all() for name, value in layer.state_dict().items())
     with pytest.raises(TypeError, match="labels: given dtype float64"):
         softmax_cross_entropy(functions.flatten(x), [0.0, 1.0])
+
+
+def test_batch_statistics_are_those_of_calls_that_succeed():
+    layer = BatchNorm(2)
+    before = {name: array.copy() for name, array in layer.buffers.items()}
+
+    def unchanged():
+        return all(
+            array.dtype == before[name].dtype and (array == before[name]).all()
+            for name, array in layer.buffers.items()
+        )
+
+    for input in (normal(3, 2), np.array([[1, 200], [3, 4]]), normal(1, 2).astype(np.float32), normal(2, 3)):
+        with pytest.raises((TypeError, ValueError), match="BatchNorm: given operands of dtypes|input: given shape"):
+            layer(input)
+        assert unchanged()
+    layer.bias = Tensor(np.zeros(3, np.float32), requires_grad=True)  # fits nothing, which only the last sum notices
+    with pytest.raises(ValueError):
+        layer(normal(3, 2).astype(np.float32))
+    assert unchanged()

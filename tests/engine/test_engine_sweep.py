@@ -1,12 +1,13 @@
 """Tensors, Functions, the record and the reverse sweep."""
 
+import asyncio
 import gc
 import weakref
 
 import numpy as np
 import pytest
 
-from autograd_core import Function, Tensor, functions, grad, no_grad
+from autograd_core import Function, Tensor, functions, grad, no_grad, recording
 from autograd_core.optimizers import SGD
 
 
@@ -165,6 +166,91 @@ def test_no_grad_as_block_and_as_decorator():
 
     assert not square(x).requires_grad
     assert (x * x).requires_grad
+
+
+def test_a_decorated_generator_computes_each_step_without_a_record_and_its_caller_with_one():
+    x, ends = leaf(2.0), []
+
+    @no_grad()
+    def steps(count):
+        """Yield results."""
+        try:
+            while count:
+                count = yield x * count
+        except ZeroDivisionError:
+            yield x
+        finally:
+            ends.append((x * x).requires_grad)
+        return x * x
+
+    assert steps.__name__ == "steps" and steps.__doc__ == "Yield results."
+    generator = steps(3)
+    assert not next(generator).requires_grad and (x * x).requires_grad
+    assert not generator.send(5).requires_grad and (x * x).requires_grad
+    assert generator.throw(ZeroDivisionError) is x and (x * x).requires_grad
+    with pytest.raises(StopIteration) as end:
+        next(generator)
+    assert not end.value.value.requires_grad and (x * x).requires_grad
+    for interrupted in (steps(1), steps(1)):
+        next(interrupted)
+        interrupted.close()
+    assert ends == [False] * 3 and (x * x).requires_grad
+    assert [out.item() for out in no_grad()(lambda: (value for value in x.reshape(1)))()] == [2.0]
+
+
+def test_a_decorated_coroutine_computes_without_a_record_and_other_tasks_with_one():
+    x, wanted = leaf(2.0), {}
+
+    @no_grad()
+    async def without():
+        await asyncio.sleep(0)
+        wanted["without"] = (x * x).requires_grad
+
+    async def beside():
+        for _ in range(3):
+            wanted.setdefault("beside", []).append((x * x).requires_grad)
+            await asyncio.sleep(0)
+
+    async def both():
+        await asyncio.gather(without(), beside())
+
+    asyncio.run(both())
+    assert wanted == {"without": False, "beside": [True] * 3} and (x * x).requires_grad
+
+
+def test_an_asynchronous_generator_is_no_function_to_decorate():
+    async def steps():
+        yield 1
+
+    with pytest.raises(TypeError, match="steps: given an asynchronous generator function, expected one of another"):
+        no_grad()(steps)
+
+
+def test_recording_blocks_nest_and_are_used_again():
+    x, block = leaf(2.0), no_grad()
+    with block, recording(True):
+        assert (x * x).requires_grad
+        with block:
+            assert not (x * x).requires_grad
+        assert (x * x).requires_grad
+    assert (x * x).requires_grad
+
+
+def test_integers_among_the_results_have_no_history():
+    class Largest(Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.max(), x.argmax()
+
+        @staticmethod
+        def backward(ctx, gout, gindex):
+            (x,) = ctx.inputs
+            return gout * (x.data == x.data.max())
+
+    x = leaf(1.0, 4.0, 2.0)
+    largest, index = Largest.call(x)
+    assert largest.requires_grad and not index.requires_grad and index.source is None
+    np.testing.assert_array_equal(grad(largest * x[index], x)[0].data, [0.0, 8.0, 0.0])
 
 
 def test_only_what_leads_to_a_wanted_input_runs_backward():
