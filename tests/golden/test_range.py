@@ -138,8 +138,11 @@ COORDINATES = {"ordinary": 0, "tiny": -600, "at the end": -1000}
 def budget_cases(coordinates):
     """Return cases of the samplers whose second derivatives are taken piece by piece, on odd axes."""
     rng = np.random.default_rng(7)
-    grid = np.ldexp(rng.integers(-24, 25, (1, 2, 3, 2)) / 32.0, COORDINATES[coordinates])
+    points = rng.integers(-24, 25, (1, 2, 3, 2)) / 32.0 + 1 / 64
+    grid = np.ldexp(points, COORDINATES[coordinates])
     grid[0, 0, 0] = 0.0  # on the lattice
+    sources = points.copy()
+    sources[0, 0, 1] = grid[0, 0, 1]
     image, shape = rng.integers(1, 64, (1, 1, 3, 5)) / 8.0 * rng.choice([-1, 1], (1, 1, 3, 5)), (1, 1, 2, 3)
     values = rng.integers(1, 64, shape) / 8.0
     options = {"align_corners": False}
@@ -147,17 +150,19 @@ def budget_cases(coordinates):
         given = {"input": image, "grid": grid}
         where = {"padding_mode": padding, **options}
         yield call.case(f"grid_sample/{padding}", "", "", given, shape, mode="bilinear", **where)
-    yield call.case("dense_decode/zeros", "", "", {"values": values, "grid": grid}, (1, 1, 3, 5), size=[1, 1, 3, 5],
-                    fill="zeros", **options)  # fmt: skip
+    given = {"values": values, "grid": sources, "previous": image}
+    yield call.case("dense_decode/previous", "", "", given, image.shape, size=list(image.shape), fill="previous", **options)
     if coordinates == "ordinary":  # the weights of bicubic samples have no such care
+        given = {"input": image, "grid": grid}
         yield call.case("grid_sample/bicubic", "", "", given, shape, mode="bicubic", padding_mode="zeros", **options)
 
 
 def scaled(case, of_map, of_output, of_grid):
     """Return a case with its map and its cotangents times powers of two, and the truth about it."""
     powers = {"gout": of_output, "cotangent_grid": of_grid}
-    powers |= dict.fromkeys(("input", "values"), of_map)
-    powers |= dict.fromkeys(("cotangent_input", "cotangent_values"), of_map + of_grid)
+    powers |= dict.fromkeys(("input", "values", "previous"), of_map)
+    cotangents = ("cotangent_input", "cotangent_values", "cotangent_previous")
+    powers |= dict.fromkeys(cotangents, of_map + of_grid)
     return with_truth(
         replace(case, inputs={name: np.ldexp(x, powers.get(name, 0)) for name, x in case.inputs.items()})
     )
