@@ -16,6 +16,7 @@ from refwarp.conventions import (
     BORDER,
     OUTSIDE,
     REFLECTION,
+    TINY,
     ZEROS,
     cell,
     coordinate_scale,
@@ -142,6 +143,26 @@ def sample_values(input: Any, grid: Any, b: int, i: int, j: int, align_corners: 
         out[b, c, i, j] = dot(wy, along_rows(input, b, c, ys, xs, wx))
 
 
+@scalar
+def lifted(w: Four) -> Four:
+    """Return weights times 2^500."""
+    return w[0] * 2.0**500, w[1] * 2.0**500, w[2] * 2.0**500, w[3] * 2.0**500
+
+
+@part
+def slope_times(
+    g: float, input: Any, b: int, c: int, ys: FourPixels, xs: FourPixels, across: Four, down: Four
+) -> float:
+    """Return g times the sum of a window, weighted `across` its rows and `down` its columns, a summand of (bicubic.6).
+
+    Where subnormal pixels would lose digits before a large g multiplies them, they are lifted first.
+    """
+    inner = dot(down, along_rows(input, b, c, ys, xs, across))
+    if input.itemsize == 8 and abs(inner) < TINY and g != 0.0:
+        return math.ldexp(g * dot(down, along_rows(input, b, c, ys, xs, lifted(across))), -500)
+    return g * inner
+
+
 @part
 def sample_gradient(
     gout: Any, input: Any, grid: Any, b: int, i: int, j: int, align_corners: bool, padding: int, ggrid: Any
@@ -161,9 +182,9 @@ def sample_gradient(
     total_x, lost_x, total_y, lost_y = 0.0, 0.0, 0.0, 0.0
     for c in range(channels):
         g = np.float64(gout[b, c, i, j])
-        total_x, lost = two_sum(total_x, g * dot(wy, along_rows(input, b, c, ys, xs, dx)))  # (bicubic.6)
+        total_x, lost = two_sum(total_x, slope_times(g, input, b, c, ys, xs, dx, wy))  # (bicubic.6)
         lost_x += lost
-        total_y, lost = two_sum(total_y, g * dot(dy, along_rows(input, b, c, ys, xs, wx)))
+        total_y, lost = two_sum(total_y, slope_times(g, input, b, c, ys, xs, wx, dy))
         lost_y += lost
     ggrid[b, i, j, 0] = compensated(total_x, lost_x) * (0.5 * sx)
     ggrid[b, i, j, 1] = compensated(total_y, lost_y) * (0.5 * sy)

@@ -222,3 +222,40 @@ def test_the_judge_notices_one_unit_in_the_last_place_too_many():
     assert worst_share([3.0 + 4 * 2.0**-51], [exact_sum], VALUE, "float64") > 1
     assert worst_share([3.0 + 3 * 2.0**-51], [exact_sum], VALUE, "float64") <= 1
     assert worst_share([np.nan], [exact_sum], VALUE, "float64") == np.inf
+
+
+@pytest.mark.parametrize("width", [53, 65535])
+def test_a_tiny_weight_of_a_huge_pixel(width):
+    """Its two factors are not larger than 1: neither a pixel nor a cotangent times one of them may overflow."""
+    row, grid = np.full((1, 1, 1, width), 2.0**1020), np.array([[[[1e-279, 0.0]]]])
+    input = Tensor(row, requires_grad=True)
+    out = refwarp.grid_sample(input, grid)
+    (ginput,) = grad(out, input, np.full((1, 1, 1, 1), 2.0**1020))
+    assert out.item() == 2.0**1020
+    assert ginput.data.max() == 2.0**1020 and ginput.data[..., width // 2 + 1].item() > 0
+    assert refwarp.multiscale_sample(row, grid, (0.0, 1.0)).item() == 2.0**1020
+    around = np.array([[[[[0.5, 0.0], [-0.5, 0.5], [-0.5, -0.5]]]]])
+    assert np.isfinite(refwarp.linearized_sample(row, grid, around)).all()
+
+
+@pytest.mark.parametrize("kink", KINKS)
+@pytest.mark.parametrize("map", [1.5 * 2.0**1023, -3 * 2.0**-1074], ids=["huge", "subnormal"])
+def test_differences_of_huge_and_halves_of_subnormal_pixels(map, kink):
+    """Neither a difference beyond the largest float nor half of the smallest one spoils a gradient within the range."""
+    rng = np.random.default_rng([abs(map) > 1, KINKS.index(kink)])
+    input = np.where(np.indices((1, 1, 3, 5)).sum(axis=0) % 2, map, -map)
+    grid = np.zeros((1, 1, 2, 2))
+    grid[0, 0, 1] = 0.1, -0.3
+    case = Case(input, grid, rng, align_corners=False, kink=kink)
+    case.gout = np.ldexp(case.gout, -60 if abs(map) > 1 else 900)
+    assert max(case.run().shares(second=False)) <= 1
+
+
+@pytest.mark.parametrize("powers", [(0, 0), (900, -900), (-1000, 1000)])
+def test_second_derivatives_of_arrays_that_reach_from_end_to_end(powers):
+    """Tiny and huge numbers side by side: what one of them hides, another output shows."""
+    rng = np.random.default_rng([abs(power) for power in powers])
+    input = np.ldexp(rng.standard_normal((1, 1, 4, 4)), powers[0] * (rng.random((1, 1, 4, 4)) < 0.5))
+    case = Case(input, rng.uniform(-1, 1, (1, 3, 3, 2)), rng, align_corners=False)
+    case.gout = np.ldexp(case.gout, powers[1] * (rng.random(case.gout.shape) < 0.5))
+    assert max(case.run().shares()) <= 1

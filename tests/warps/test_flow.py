@@ -194,3 +194,8 @@ def test_empty_batches_and_outputs():
 def test_wrong_arguments_are_named(call, error, words):
     with pytest.raises(error, match=words):
         call()
+
+
+def test_a_motion_whose_double_overflows():
+    """Of 2 u p with p = 1/4 the result is half of u."""
+    assert (refwarp.flow_grid(np.full((1, 2, 8, 8), 2.0**1023)) == 2.0**1021).all()

@@ -263,3 +263,54 @@ def test_motions_that_are_not_finite(value, dtype, form, boundary, norm):
 def test_wrong_arguments_are_named(call, words):
     with pytest.raises(ValueError, match=words):
         call()
+
+
+@pytest.mark.parametrize("norm", ["1", "2"])
+def test_a_mean_is_finite_where_its_sum_is_not(norm):
+    field = np.zeros((1, 1, 3, 4))
+    field[..., ::2] = 2.0**1023
+    assert smoothness(field, norm) == 2.0**1023
+    tensor = Tensor(field, requires_grad=True)
+    (gradient,) = grad(smoothness(tensor, norm), tensor)
+    assert gradient.data[0, 0, 0].tolist() == [1 / 6, -1 / 3, 1 / 3, -1 / 6]
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("norm", NORMS)
+def test_a_field_without_components_has_no_penalty(form, norm):
+    for reduction in ("mean", "sum"):
+        assert penalty(form, np.zeros((2, 0, 4, 4)), norm, reduction=reduction) == 0
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("boundary", ["valid", "replicate"])
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("power", [0, 900])
+def test_gradients_of_subnormal_fields_are_within_their_budget(form, boundary, norm, power):
+    """A quarter of the smallest float has a sign and a direction, though it is no float; g may be large."""
+    rng = np.random.default_rng([11, power])
+    field = rng.integers(-4, 5, (1, 2, 4, 4)) * 5e-324
+    tensor = Tensor(field, requires_grad=True)
+    (gradient,) = grad(penalty(form, tensor, norm, boundary=boundary), tensor, np.asarray(2.0**power))
+    truth = exact.gradient(fractions(field), FORMS[form], norm, boundary, "mean", Fraction(2) ** power)
+    assert worst_share(gradient.data, truth, C_GRADIENT, "float64") <= 1
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("norm", NORMS)
+def test_the_bits_do_not_depend_on_the_order_of_memory(form, norm):
+    field = np.random.default_rng(12).standard_normal((3, 4, 33, 35))
+    turned = np.ascontiguousarray(field.transpose(3, 1, 0, 2)).transpose(2, 1, 3, 0)
+    wide = np.zeros((3, 4, 33, 70))
+    wide[..., ::2] = field
+    found = {penalty(form, each, norm).tobytes() for each in (field, np.asfortranarray(field), turned, wide[..., ::2])}
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize("form", ["laplacian", "hessian"])
+def test_a_linear_field_bends_where_its_border_is_repeated(form):
+    """The paper's "zero for any linear transformation" holds where no pixel is a copy: not at a replicated border."""
+    x, _ = np.meshgrid(np.arange(5.0), np.arange(4.0))
+    bent = bending_energy(x[None, None], form, boundary="replicate", reduction="sum")
+    assert bent == exact.penalty(fractions(x[None, None]), FORMS[form], "1", "replicate", "sum").value > 0
+    assert bending_energy(x[None, None], form) == 0
