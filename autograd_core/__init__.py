@@ -7,8 +7,7 @@ optimizers, and the check that a backward is right.
 from autograd_core import functions, layers, optimizers
 from autograd_core.arrays import to_device
 from autograd_core.function import Context, Function, no_grad, recording
-from autograd_core.gradcheck import gradcheck
-from autograd_core.probing import GradientError, KinkError
+from autograd_core.gradcheck import GradientError, KinkError, gradcheck
 from autograd_core.sweep import backward, grad
 from autograd_core.tensor import Tensor, as_tensor
 from autograd_core.threads import get_num_threads, set_num_threads

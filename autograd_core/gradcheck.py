@@ -23,7 +23,6 @@ from autograd_core.probing import (
     RESOLUTION,
     SAFETY,
     Direction,
-    GradientError,
     Method,
     Problem,
     analytic_gradients,
@@ -34,6 +33,8 @@ from autograd_core.probing import (
     scales_of,
     vjp,
 )
+from autograd_core.probing import GradientError as GradientError
+from autograd_core.probing import KinkError as KinkError
 from autograd_core.tensor import Tensor, as_tensor
 
 # How often the noise of an element is looked at, and how many times the largest that was seen it may be: to see less

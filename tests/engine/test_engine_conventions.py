@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from examples import ALL
+from engine_examples import ALL
 
 from autograd_core import Tensor, functions, grad, layers
 from autograd_core.layers import (

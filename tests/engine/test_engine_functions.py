@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from examples import FUNCTIONS, draw, positive
+from engine_examples import FUNCTIONS, draw, positive
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
