@@ -30,7 +30,7 @@ import numpy as np
 from autograd_core import Tensor
 from autograd_core.arguments import is_integer
 from autograd_core.functions import reshape, transpose
-from refwarp.arguments import public, shown
+from refwarp.arguments import LARGEST_POINTS, public, shown
 from refwarp.conventions import apply_as_given, check_array, check_option, check_same_dtype, check_size
 from refwarp.grids.matrix_product import Product
 
@@ -167,6 +167,11 @@ def bernstein_basis(degree: int, size: Any, align_corners: bool = False) -> Arra
         )
     check_option("align_corners", align_corners, (False, True))
     _, _, height, width = check_size(size)
+    if (degree + 1) ** 2 * height * width > LARGEST_POINTS:
+        raise ValueError(
+            f"degree: given {degree}, whose basis has {(degree + 1) ** 2:,} functions, expected at most "
+            f"{LARGEST_POINTS:,} values with size {shown(size)}"
+        )
     products = np.empty((degree + 1, degree + 1, height, width))  # first, for there may be no room
     x, y = (_bernstein_polynomials(degree, length, align_corners) for length in (width, height))
     np.multiply(y[:, None, :, None], x[None, :, None, :], out=products)  # (linear_basis.5)

@@ -9,10 +9,10 @@ residuals to as many:
 
     x <- x + A^-1 (right - A x)                                                        (system.2)
 
-Each step gains some 53 - log2(condition number) bits. Before, rows and columns are scaled by powers of two, so that
-units and smoothing drop out of the condition number: what is left is how close control points are to one another, to
-one line, or to one point seen from the origin. The result stays good to the last bit or two until that reaches some
-10^13; control points are refused beyond 10^12.
+Each step gains some 53 - log2(condition number) bits, until the last bit is good or what is left is the residual's own
+roundings. Before, rows and columns are scaled by powers of two, so that units and smoothing drop out of the condition
+number: what is left is how close control points are to one another, to one line, or to one point seen from the origin.
+The result stays good to the last bit or two until that reaches some 10^13; control points are refused beyond 10^12.
 
 All this runs on the CPU, for a GPU too: a system is solved once for a set of control points, and has few equations. Its
 cost grows with their cube.
@@ -37,6 +37,7 @@ LARGEST_CONDITION_NUMBER = 1e12
 LARGEST_COUNT = 2048
 _STEPS = 12
 _CONVERGED = 2.0**-80
+_NO_GAIN = 2.0**-4  # of a correction to the one before: it is made of the residual's own roundings
 _COLUMNS = 256
 
 
@@ -71,7 +72,10 @@ def _correct(start: int, stop: int, correction: Any, solution: Any) -> None:
 def _find_residual(
     start: int, stop: int, first: int, high: Any, low: Any, right: Any, solution: Any, residual: Any
 ) -> None:
-    """Compute the residual of columns of the solution, from `first` on (system.2); both are sums of two doubles."""
+    """Compute the residual of columns of the solution, from `first` on (system.2).
+
+    The solution is a sum of two doubles. What the roundings of residual[0] leave out is added up in residual[1].
+    """
     count, width = high.shape[0], stop - start
     start, stop = first + start, first + stop
     for j in range(count):
@@ -83,7 +87,10 @@ def _find_residual(
             for column in range(width):
                 term, lost = two_product(a, -x[column])
                 lost -= a * rest[column] + b * x[column]
-                missing[column], lowest[column] = double_double.add((missing[column], lowest[column]), (term, lost))
+                missing[column], remainder = two_sum(missing[column], term)
+                lowest[column] += remainder + lost
+        for column in range(width):
+            missing[column] += lowest[column]
 
 
 class System(NamedTuple):
@@ -101,9 +108,11 @@ class System(NamedTuple):
         right = argument(self.scale * right)
         solution, residual = np.zeros((2, 2, *right.shape))
         correction = lu_solve(self.factors, right, check_finite=False)
+        size = np.full(right.shape[1], np.inf)
         for _ in range(_STEPS):
             run_on_cpu(_correct, len(right), right.size, argument(correction), solution)
-            if (abs(correction).max(axis=0) <= _CONVERGED * abs(solution[0]).max(axis=0)).all():
+            former, size = size, abs(correction).max(axis=0)
+            if ((size <= _CONVERGED * abs(solution[0]).max(axis=0)) | (size > _NO_GAIN * former)).all():
                 break
             self._find_residual(right, solution, residual)
             correction = lu_solve(self.factors, residual[0], check_finite=False)

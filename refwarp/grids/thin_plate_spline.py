@@ -236,13 +236,13 @@ def tps_grid(points: Any, size: Any, control: Any = None, align_corners: bool = 
     """
     check_array("points", points, "(N, K, 2)", (None, None, 2))
     batch, count, _ = points.shape
-    _check_count("points", count)
     lattice = _lattice(size, align_corners)
     if size[0] != batch:
         raise ValueError(f"size: given N = {size[0]} while points has N = {batch}, expected the same")
     smoothing = number("smoothing", smoothing, "a finite number >= 0")
     if control is None:
         control = array_module(as_tensor(points).data).asarray(_regular_control(count))
+        _check_count("points", count)
     else:
         _check_control(control)
         check_same_dtype("control", control, "points", points)

@@ -1,5 +1,7 @@
 """The linear basis grid: its kernel against exact values, its conventions, and the ready-made bases."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -159,8 +161,19 @@ def test_wrong_arguments_of_the_bases_are_named():
         refwarp.bernstein_basis(-1, (1, 1, 2, 2))
     with pytest.raises(ValueError, match=r"degree: given 2.0, expected"):
         refwarp.bernstein_basis(2.0, (1, 1, 2, 2))
+    with pytest.raises(ValueError, match=r"degree: given 1000000, expected a non-negative integer of at most 1,024"):
+        refwarp.bernstein_basis(10**6, (1, 1, 2, 2))
+    with pytest.raises(ValueError, match=r"degree: given 1024, whose basis has 1,050,625 functions, expected at most"):
+        refwarp.bernstein_basis(1024, (1, 1, 2**20, 2**19))
     for basis in (refwarp.affine_basis, lambda *a: refwarp.bernstein_basis(1, *a)):
         with pytest.raises(ValueError, match="size: given 3, expected four"):
             basis(3)
         with pytest.raises(ValueError, match="align_corners: given 1, expected one of False, True"):
             basis((1, 1, 2, 2), 1)
+
+
+def test_the_largest_bernstein_basis():
+    """Each factor is rounded once: at the centre of one pixel all are C(n, k) / 2^n."""
+    basis = refwarp.bernstein_basis(1024, (1, 1, 1, 1)).reshape(1025, 1025)
+    factors = np.array([math.comb(1024, k) / 2**1024 for k in range(1025)])
+    assert np.array_equal(basis, factors[:, None] * factors)

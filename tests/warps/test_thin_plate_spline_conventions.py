@@ -1,5 +1,7 @@
 """The thin plate spline: shapes, dtypes, degenerate cases, refusals, and what is kept between calls."""
 
+import signal
+
 import numpy as np
 import pytest
 from spline_cases import almost_on_a_line, irregular, regular, with_a_close_pair
@@ -197,6 +199,8 @@ def test_a_smoothing_weight_forgives_coincident_control_points():
         ({"control": np.ones((4, 3))}, ValueError, r"given shape \(4, 3\), expected \(K, 2\) or \(N, K, 2\)"),
         ({"control": np.ones((2, 2))}, ValueError, "control: given K = 2 points, expected at least 3"),
         ({"control": np.full((4, 2), np.nan)}, ValueError, "control: given points that are not finite"),
+        ({"points": np.ones((1, 2116, 2)), "control": None}, ValueError, "points: given K = 2116 points, .* most 2,048"),
+        ({"control": np.ones((2049, 2))}, ValueError, "control: given K = 2049 points, expected at .* at most 2,048"),
         ({"control": regular(2).astype(np.float32)}, TypeError, "control: given dtype float32 while points is float64"),
         ({"control": [[0.0, 0.0]]}, TypeError, "control: given list, expected a NumPy array or a Tensor"),
         ({"size": (2, 1, 3, 3)}, ValueError, "size: given N = 2 while points has N = 1"),
@@ -218,3 +222,48 @@ def test_wrong_arguments_of_the_basis_are_named():
         refwarp.thin_plate_spline_basis(Tensor(regular(2)), (1, 1, 2, 2))
     with pytest.raises(ValueError, match=r"control: given shape \(1, 4, 2\), expected \(K, 2\)"):
         refwarp.thin_plate_spline_basis(regular(2)[None], (1, 1, 2, 2))
+
+
+@pytest.mark.parametrize("columns", [1, 4, 7])
+def test_the_pieces_of_a_solution_do_not_change_it(columns, monkeypatch):
+    control, right = irregular(20), np.random.default_rng(8).standard_normal((23, 9))
+    system = spline_system.spline_system(control.tobytes(), 0.0)
+    expected = system.solve(right)
+    monkeypatch.setattr(spline_system, "_COLUMNS", columns)
+    assert np.array_equal(system.solve(right), expected)
+
+
+def test_a_long_solution_can_be_interrupted(monkeypatch):
+    """A signal is heard after any piece of the residual, and what was not finished is not kept."""
+    control = irregular(21)
+    calls, run_on_cpu = [], spline_system.run_on_cpu
+
+    def interrupted(kernel, *arguments):
+        run_on_cpu(kernel, *arguments)
+        calls.append(kernel)
+        if kernel is spline_system._find_residual:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(spline_system, "_COLUMNS", 4)
+    monkeypatch.setattr(spline_system, "run_on_cpu", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        refwarp.thin_plate_spline_basis(control, (1, 1, 2, 2))
+    assert calls.count(spline_system._find_residual) == 1
+    monkeypatch.undo()
+    basis = refwarp.thin_plate_spline_basis(control, (1, 1, 2, 2))
+    assert np.allclose(basis.sum(0), 1.0, rtol=0, atol=1e-9)
+
+
+def test_no_step_is_taken_that_gains_nothing(monkeypatch):
+    """Of equations near the largest condition number the residual's own roundings keep corrections above 2^-80."""
+    control, run_on_cpu, corrections = with_a_close_pair(1e-6), spline_system.run_on_cpu, []
+
+    def counted(kernel, *arguments):
+        if kernel is spline_system._correct:
+            corrections.append(kernel)
+        run_on_cpu(kernel, *arguments)
+
+    system = spline_system.spline_system(control.tobytes(), 0.0)
+    monkeypatch.setattr(spline_system, "run_on_cpu", counted)
+    system.solve(np.eye(len(control) + 3))
+    assert 2 < len(corrections) < spline_system._STEPS
