@@ -85,6 +85,9 @@ def verify(
     dtype: Annotated[list[str] | None, typer.Option(help="float32, ..., repeatable. [default: the target's]")] = None,
     operation: Annotated[list[str] | None, typer.Option(help="grid_sample, ..., repeatable. [default: all]")] = None,
     flag: Annotated[list[str] | None, typer.Option(help="NearSeam, ..., repeatable: any. [default: all]")] = None,
+    without_flag: Annotated[
+        list[str] | None, typer.Option(help="Subnormal, ..., repeatable: leave out cases with any. [default: none]")
+    ] = None,
     case: Annotated[list[str] | None, typer.Option(help="operation/name, repeatable. [default: all]")] = None,
     profile: Annotated[_Profile, typer.Option(help="How coordinates are rounded.")] = _Profile.FLOAT,
     require: Annotated[_Required, typer.Option(help="The grade that every case must have.")] = _Required.WORKING,
@@ -112,7 +115,7 @@ def verify(
 
     for path in report or ():
         check_report_path(path)
-    selection = Selection(dtype or (), operation or (), flag or (), case or ())
+    selection = Selection(dtype or (), operation or (), flag or (), case or (), without_flags=without_flag or ())
     stderr = TextConsole(stderr=True)
     columns = text_column("description"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
     progress = Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal)

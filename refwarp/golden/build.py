@@ -19,7 +19,7 @@ import numpy as np
 from refwarp.golden.case import Case
 from refwarp.golden.cases import all_cases
 from refwarp.golden.flags import FLAGS
-from refwarp.golden.lint import check_regime
+from refwarp.golden.lint import check_flags, check_regime
 from refwarp.golden.operations import OPERATIONS
 from refwarp.golden.truth import with_truth
 
@@ -136,6 +136,7 @@ def _check(case: Case) -> None:
     arguments = {argument for call in OPERATIONS[case.operation] for argument in call.arguments}
     if set(case.inputs) - arguments:
         raise ValueError(f"{case.name}: given inputs {sorted(case.inputs)}, expected some of {sorted(arguments)}")
+    check_flags(case)
     if case.result == "invalid":
         return
     found = "acceptable" if any(":" in path for path in case.outputs) else "valid"

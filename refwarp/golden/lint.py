@@ -1,6 +1,9 @@
-"""A check of cases that probe a convention: rounding must not decide which regime their samples are in.
+"""Checks of cases: their flags say what is in them, and rounding does not decide what they show.
 
-A kink, a tie or a fold is met by an exact coordinate. If the coordinate arithmetic of an implementation rounds it
+A flag that follows from a case's numbers is not left to its author's memory: who leaves out the cases with a flag
+(`refwarp verify --without-flag Subnormal`) leaves out all of them.
+
+Cases that probe a convention are checked once more: rounding must not decide which regime their samples are in. A kink, a tie or a fold is met by an exact coordinate. If the coordinate arithmetic of an implementation rounds it
 away, the case shows rounding and not the convention. So each coordinate of such a case is computed by the usual
 formulas, each operation rounded to a type that holds the case's inputs, and has to stay where it is: on the same
 multiple of 1/2 (the lattice, half-integers, the ends of the map) or between the same two.
@@ -12,6 +15,8 @@ import math
 from fractions import Fraction
 from itertools import product
 
+import numpy as np
+
 from refwarp.exact.bilinear import coordinate_scale, pixel_coordinate
 from refwarp.golden.case import INPUT_DTYPES, Case, is_exact
 from refwarp.golden.flags import FLAGS
@@ -20,13 +25,39 @@ from refwarp.golden.flags import FLAGS
 _SAMPLERS = ("grid_sample", "separable_sample", "multiscale_sample", "linearized_sample")
 
 # Conventions about something other than where exactly a coordinate lies.
-_ELSEWHERE = ("AxisOrder", "Refused", "NonFinite", "Huge")
+_ELSEWHERE = ("Refused", "NonFinite", "Huge")
 
 # The bits of a significand.
 _BITS = {"float16": 11, "bfloat16": 8, "float32": 24, "float64": 53}
 
 # So many pixels beyond the map, all is outside with the paddings zeros and border.
 _BEYOND = 3
+
+
+def check_flags(case: Case) -> None:
+    """Raise ValueError if a case lacks a flag that its result or its numbers ask for; with its outputs, if it has any.
+
+    An acceptable case names its convention. Subnormal is what float32 has below its smallest normal number, or, where
+    the inputs are no float32 numbers, float64.
+    """
+    kinds = {FLAGS[flag].kind for flag in case.flags}
+    if case.result == "acceptable" and "CONVENTION" not in kinds:
+        raise ValueError(f"{case.name}: is acceptable, but has no flag of the kind CONVENTION that says what decides")
+    if (case.result == "invalid") != ("Refused" in case.flags):
+        raise ValueError(f"{case.name}: is {case.result}; the cases that are invalid, and no others, are flagged Refused")
+    if case.result == "invalid":
+        return
+    inputs, results = case.inputs.values(), [truth.elements["value"] for truth in case.outputs.values()]
+    normal = np.finfo("float64" if case.dtype == "float64" else "float32").smallest_normal
+    asked_for = {
+        "Empty": any(array.size == 0 for array in (*inputs, *results)),
+        "NonFinite": not all(np.isfinite(array).all() for array in inputs),
+        "Subnormal": any(((0 < abs(array)) & (abs(array) < normal)).any() for array in (*inputs, *results)),
+    }
+    for flag, is_there in asked_for.items():
+        if is_there and flag not in case.flags:
+            raise ValueError(f"{case.name}: given the flags {', '.join(case.flags)}, but its numbers ask for {flag}, too")
+
 
 def check_regime(case: Case) -> None:
     """Raise ValueError if a case probes a convention at a coordinate that rounding moves into another regime.

@@ -200,12 +200,13 @@ class Verification:
 
 @dataclass(frozen=True)
 class Selection:
-    """Which cases to run: empty collections select all."""
+    """Which cases to run: empty collections select all, but for `without_flags`, which leaves out cases with any."""
 
     dtypes: Collection[str] = ()
     operations: Collection[str] = ()
     flags: Collection[str] = ()
     cases: Collection[str] = ()
+    without_flags: Collection[str] = ()
 
     def check(self, cases: Sequence[Case], target: Target) -> None:
         """Raise ValueError if a name is one that there is not, or a dtype one that the target does not run in."""
@@ -215,15 +216,27 @@ class Selection:
                 raise ValueError(f"dtype: given {dtype!r}; {target.name} runs in {', '.join(target.dtypes)} only")
         _check_names("operation", self.operations, tuple(OPERATIONS))
         _check_names("flag", self.flags, tuple(FLAGS))
+        _check_names("without-flag", self.without_flags, tuple(FLAGS))
         _check_names("case", self.cases, tuple(case.name for case in cases))
 
     def holds(self, case: Case) -> bool:
         """Tell whether a case is selected."""
+        return self.asks_for(case) and not any(flag in self.without_flags for flag in case.flags)
+
+    def asks_for(self, case: Case) -> bool:
+        """Tell whether a case is selected, but for what `without_flags` leaves out."""
         return (
             (not self.operations or case.operation in self.operations)
             and (not self.flags or any(flag in self.flags for flag in case.flags))
             and (not self.cases or case.name in self.cases)
         )
+
+    def remarks(self, cases: Iterable[Case]) -> Iterator[str]:
+        """Yield, in a sentence, what `without_flags` leaves out of the cases that are asked for."""
+        if self.without_flags:
+            flags = " or ".join(dict.fromkeys(self.without_flags))
+            count = sum(self.asks_for(case) and not self.holds(case) for case in cases)
+            yield f"Left out, as asked: {count} cases with the flag {flags}."
 
 
 def verify(
@@ -280,7 +293,7 @@ def verify(
         if progress:
             progress(done, len(todo))
     skips = tuple(Skip(function, reason, tuple(calls)) for (function, reason), calls in skipped.items())
-    remarks = tuple(target.remarks(everything))
+    remarks = (*selection.remarks(everything), *target.remarks(everything))
     return Verification(target.name, target.version, profile, tuple(outcomes), skips, remarks, required)
 
 

@@ -62,6 +62,20 @@ def test_verify_takes_dtypes_operations_flags_and_cases(capsys, small):
     assert "All 1 cases" in capsys.readouterr().out
 
 
+def test_verify_leaves_out_cases_with_a_flag_and_every_report_says_so(capsys, small, few, tmp_path):
+    left_out = [case.name for case in few if {"Kink", "NonFinite"} & set(case.flags)]
+    reports = [tmp_path / f"report{suffix}" for suffix in SUFFIXES]
+    command = ["verify", "--golden", str(small), "--without-flag", "Kink", "--without-flag", "NonFinite"]
+    for report in reports:
+        command += ["--report", str(report)]
+    assert run(command) == 0
+    sentence = f"Left out, as asked: {len(left_out)} cases with the flag Kink or NonFinite."
+    for text in (capsys.readouterr().out, *(report.read_text() for report in reports)):
+        assert sentence in text and not any(name in text for name in left_out)
+    assert run(["verify", "--golden", str(small), "--flag", "Kink", "--without-flag", "Kink"]) == 1
+    assert "No case ran" in capsys.readouterr().out
+
+
 def test_verify_fails_when_a_kernel_is_wrong_and_writes_reports(capsys, small, monkeypatch, tmp_path):
     right = target.grid_sample_vjp
 
@@ -172,6 +186,8 @@ def test_bad_input(capsys, tmp_path, small):
     for option, value in (("dtype", "float8"), ("operation", "warp"), ("flag", "kink"), ("case", "row_at_pixel")):
         message = refused(capsys, "verify", "--golden", small, f"--{option}", value)
         assert message.startswith(f"refwarp: {option}: given {value!r}, ")
+    message = refused(capsys, "verify", "--golden", small, "--without-flag", "subnormal")
+    assert message.startswith("refwarp: without-flag: given 'subnormal', ") and "Subnormal" in message
     if os.environ.get("NUMBA_ENABLE_CUDASIM") == "1":  # there is no GPU
         assert "give 'refwarp:simulator'" in refused(capsys, "verify", "refwarp:cuda")
     assert "expected torch" in refused(capsys, "verify", "tocrh")

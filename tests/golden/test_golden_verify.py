@@ -58,6 +58,30 @@ def test_each_kink_rule_is_asked_for(by_name):
     assert rules == {"right", "left", "central", "literal"}
 
 
+def test_what_flushes_subnormal_numbers_passes_without_their_flag(suite):
+    """Numbers below the smallest normal one are 0, given and returned, as with JAX and in fast modes of processors."""
+
+    def flushed(array):
+        if array is None or not np.issubdtype(np.asarray(array).dtype, np.floating):
+            return array
+        return np.where(abs(array) < np.finfo(array.dtype).smallest_normal, array.dtype.type(0), array)
+
+    def flushing(function):
+        def call(*arrays, **options):
+            results = function(*map(flushed, arrays), **options)
+            return tuple(map(flushed, results)) if isinstance(results, tuple) else flushed(results)
+
+        return call
+
+    functions = [call.function(operation) for operation, calls in OPERATIONS.items() for call in calls]
+    module = SimpleNamespace(CHOICES=own.CHOICES, **{name: flushing(getattr(own, name)) for name in functions})
+    found = run(suite.cases, module, without_flags=["Subnormal"])
+    assert found.passed, "\n".join(describe(outcome) for outcome in found.failures)
+    left_out = sum("Subnormal" in case.flags for case in suite.cases)
+    assert found.remarks == (f"Left out, as asked: {left_out} cases with the flag Subnormal.",)
+    assert not run(suite.cases, module, flags=["Subnormal"]).passed
+
+
 # ---- planted defects ----
 
 

@@ -1,4 +1,4 @@
-"""The lint: cases about conventions lie where they say, in the arithmetic of their own type."""
+"""The lint: cases have the flags they need, and those about conventions lie where they say, as their type computes."""
 
 from dataclasses import replace
 from fractions import Fraction
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from refwarp.golden.build import build
 from refwarp.golden.cases import all_cases, bilinear
-from refwarp.golden.lint import check_regime, rounded
+from refwarp.golden.lint import check_flags, check_regime, rounded
 
 
 def at(*xs, flags="Kink", size=4, mode="bilinear", padding="zeros", align_corners=False):
@@ -46,10 +46,40 @@ def test_planted_cases_are_refused(case):
     check_regime(replace(case, flags=("Kink", "NearSeam")))
 
 
+def test_every_case_has_the_flags_that_its_numbers_ask_for(suite):
+    flags = {case.name: case.flags for case in all_cases()}
+    for case in suite.cases:  # results are in the suite, flags where the cases are written
+        check_flags(replace(case, flags=flags[case.name]))
+
+
+@pytest.mark.parametrize(
+    ("case", "words"),
+    [
+        (replace(at(-0.25, flags="TiesAway"), result="acceptable"), "no flag of the kind CONVENTION"),
+        (replace(at(-0.25), result="invalid"), "is invalid; the cases that are invalid"),
+        (at(-0.25, flags="Kink Refused"), "is valid; the cases that are invalid"),
+        (at(np.nan), "ask for NonFinite"),
+        (at(2.0**-149, flags="TinyCoordinate"), "ask for Subnormal"),
+        (at(2.0**-1074, flags="TinyCoordinate"), "ask for Subnormal"),
+        (replace(at(0.25), inputs={"grid": np.zeros((0, 2))}), "ask for Empty"),
+    ],
+)
+def test_cases_without_a_flag_that_follows_from_them_are_refused(case, words):
+    with pytest.raises(ValueError, match=f"planted: .*{words}"):
+        check_flags(case)
+
+
+def test_numbers_that_are_normal_in_the_cases_dtype_need_no_flag():
+    check_flags(at(2.0**-24, 2.0**-126))
+    check_flags(at(2.0**-1022))
+
+
 def test_it_is_part_of_the_build():
     case = replace(at(-0.25 + 2.0**-12, -0.25), result="acceptable")
     with pytest.raises(ValueError, match="moves the coordinate"):
         build([case])
+    with pytest.raises(ValueError, match="no flag of the kind CONVENTION"):
+        build([replace(case, flags=("TiesAway",))])
 
 
 def test_exact_cases_and_other_conventions_pass():

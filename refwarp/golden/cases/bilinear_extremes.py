@@ -21,15 +21,15 @@ def _near_lattice() -> list[Case]:
         cases.append(case(f"next_to_pixel_{dtype}", comment, "NearSeam", row(ROW), edges))
         cases.append(case(f"next_to_pixel_{dtype}_corners", comment, "NearSeam", row(ROW_OF_FIVE), corners, True))
     three = row([1.0, 0.0, 1.0])
-    for name, tiny, words in (
-        ("float16", 2.0**-24, "the smallest float16"),
-        ("bfloat16", 2.0**-60, "2^-60"),
-        ("float32", 2.0**-149, "the smallest float32"),
-        ("1e-18", 1e-18, "1e-18"),
-        ("float64", 5e-324, "the smallest float64"),
+    for name, tiny, words, flag in (
+        ("float16", 2.0**-24, "the smallest float16", ""),
+        ("bfloat16", 2.0**-60, "2^-60", ""),
+        ("float32", 2.0**-149, "the smallest float32", " Subnormal"),
+        ("1e-18", 1e-18, "1e-18", ""),
+        ("float64", 5e-324, "the smallest float64", " Subnormal"),
     ):
         comment = f"+-{words} is not the middle pixel but next to it: adding 1 loses that, and the gradient's sign."
-        cases += both(f"tiny_{name}", comment, "TinyCoordinate NearSeam", three, off_y(tiny, -tiny))
+        cases += both(f"tiny_{name}", comment, "TinyCoordinate NearSeam" + flag, three, off_y(tiny, -tiny))
     cases.append(
         case(
             "tiny_between",
@@ -43,7 +43,7 @@ def _near_lattice() -> list[Case]:
         case(
             "tiny_one_pixel",
             "+-the smallest float64 on a map of one pixel: half of it, the pixel coordinate, is no double and not 0.",
-            "TinyCoordinate NearSeam OnePixel",
+            "TinyCoordinate NearSeam OnePixel Subnormal",
             row([3.0]),
             off_y(5e-324, -5e-324),
         )

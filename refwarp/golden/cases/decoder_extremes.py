@@ -90,7 +90,7 @@ def _tiny() -> Iterator[Case]:
         yield case(
             f"tiny_weights_{name}",
             f"Sources beside the middle by {words}: pixels whose weights underflow are covered all the same.",
-            "TinyWeight TinyCoordinate NearSeam",
+            "TinyWeight TinyCoordinate NearSeam" + " Subnormal" * name.startswith("subnormal"),
             row([3.0]),
             sources((step, step)),
             (3, 3),

@@ -221,7 +221,8 @@ class Family:
         centre = row([3.0, -1.0] if self.mode == "nearest" else [1.0, 0.0, 1.0])
         name, tiny = ("float64", 5e-324) if self.align_corners else ("float16", 2.0**-24)
         comment = f"+-the smallest {name} is not the centre but next to it: adding 1 loses that"
-        return [*cases, self.case("tiny", comment, "TinyCoordinate NearSeam", centre, off_y(tiny, -tiny))]
+        flags = "TinyCoordinate NearSeam" + " Subnormal" * self.align_corners
+        return [*cases, self.case("tiny", comment, flags, centre, off_y(tiny, -tiny))]
 
     def arithmetic(self) -> list[Case]:
         """Return cases of subnormal numbers, of terms that cancel, and of long sums: two, two with align_corners."""

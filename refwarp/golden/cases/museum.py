@@ -37,7 +37,7 @@ def at(*pixels: float, size: int = 4) -> list[float]:
 def _coordinates() -> list[Case]:
     three_by_four = draw.dyadics("museum", 1, 1, 3, 4)
     return [
-        _sample("nan", "A sample at NaN is no pixel.", "NaNIsAPixel", row(ROW), off_y(math.nan)),
+        _sample("nan", "A sample at NaN is no pixel.", "NaNIsAPixel NonFinite", row(ROW), off_y(math.nan)),
         _sample(
             "quarter_pixel",
             "A quarter of a pixel right of pixel 1: not half a pixel off, and of bilinear mode.",
@@ -142,7 +142,7 @@ def _samples() -> list[Case]:
         _sample(
             "ties",
             "1/2 and 5/2: whatever pixel a tie goes to, it takes the gradient as well.",
-            "TiesAway",
+            "TiesAway Ties",
             row(ROW),
             off_y(*at(0.5, 2.5)),
             "nearest",
@@ -217,7 +217,8 @@ def _padding() -> list[Case]:
     for padding, flag in (("border", "BorderGradient"), ("reflection", "ReflectionGradient")):
         comment = f"At the last pixel the slope with {padding} is one of the cell's, or 0; never that towards a 0."
         end = off_y(1.0)
-        cases.append(_sample(f"end_{padding}", comment, flag, five, end, "bilinear", padding, True, "acceptable"))
+        flags = f"{flag} Kink"
+        cases.append(_sample(f"end_{padding}", comment, flags, five, end, "bilinear", padding, True, "acceptable"))
     return cases
 
 

@@ -198,7 +198,7 @@ def _linearized() -> list[Case]:
                 "MaskByOffset",
                 (1.125, 0.375),
             ),
-            ("nan_sample", "With a NaN among the samples the fit is NaN.", "NaNToZero", (math.nan, 0.375)),
+            ("nan_sample", "With a NaN among the samples the fit is NaN.", "NaNToZero NonFinite", (math.nan, 0.375)),
         )
     ]
 

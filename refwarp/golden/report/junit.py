@@ -51,6 +51,7 @@ def _properties(verification: Verification, suite: Golden) -> Mapping[str, str]:
         "profile": verification.profile.name,
         "required": verification.required.word,
         "suite": suite.digest,
+        **({"remarks": " ".join(verification.remarks)} if verification.remarks else {}),
     }
 
 
