@@ -87,4 +87,14 @@ LEDGER = (
             "tests/exact/test_exact_bilinear.py::test_the_identity_reaches_every_pixel_centre",
         ),
     ),
+    Equation(
+        "STN",
+        "contraction (section 3.2)",
+        '"a contraction (i.e. the determinant of the left 2 x 2 sub-matrix has magnitude less than unity)"',
+        "wrong",
+        "a contraction brings all points closer, so its singular values are below 1; of a determinant below 1 only the "
+        "area of the grid is, as is said: diag(4, 0.1) has 0.4, and leads out of the map",
+        ("refwarp.exact.affine.affine_grid", "refwarp.grids.affine.affine_grid"),
+        ("tests/exact/test_remarks.py::test_a_determinant_below_one_is_no_contraction",),
+    ),
 )

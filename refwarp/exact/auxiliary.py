@@ -63,11 +63,12 @@ LEDGER = (
         "LMS",
         "3",
         "auxiliary samples",
-        "holds",
-        "in the target image, one output pixel wide; the released program displaces them after the transformation: "
-        "`displaced_in`",
+        "ambiguous",
+        "K of them, or K - 1, as (5) and (6) have it: `count`. In the target image, one output pixel wide; the released "
+        "program displaces them after the transformation: `displaced_in`",
         _HOMES,
         (
+            _TESTS + "test_equations_3_and_5_count_samples_differently",
             _TESTS + "test_samples_are_displaced_before_the_transformation_and_kept_apart_after_it",
             _POSITIONS + "test_positions_are_those_of_the_equations",
             _POSITIONS + "test_the_samples_spread_as_the_transformation_spreads_pixels",

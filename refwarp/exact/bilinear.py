@@ -369,11 +369,29 @@ LEDGER = (
         "7",
         "dV/dx of the bilinear kernel",
         "wrong",
-        "on the lattice, where it gives the pixel itself, outside the generalised gradient; it holds elsewhere",
+        "on the lattice, where it gives the pixel itself, U_m: inside the generalised gradient only if U_(m-1) "
+        "(2 U_m - U_(m+1)) <= 0 (next to a zero, say; of rows first blended along y), and else outside. It holds "
+        "elsewhere",
         ("refwarp.exact.bilinear.literal_x_derivative", "refwarp.exact.bilinear.x_derivative"),
         (
             _TESTS + "test_equation_7_as_printed_lies_outside_the_generalised_gradient",
+            _TESTS + "test_when_equation_7_lies_inside_the_generalised_gradient",
             _TESTS + "test_equation_7_holds_off_the_lattice",
+        ),
+    ),
+    Equation(
+        "STN",
+        "discontinuities (section 3.3)",
+        '"Due to discontinuities in the sampling functions, sub-gradients must be used"',
+        "wrong",
+        "the bilinear kernel is continuous; its slope is not, at its centre and ends. The integer kernel is "
+        "discontinuous, but there its slope is 0 on either side, and no convention helps. And where a sample has a "
+        "peak, no subgradient exists: what is meant is the generalised gradient, of which `kink` takes an element",
+        ("refwarp.exact.bilinear.tent", "refwarp.exact.bilinear.x_derivative", f"{_SAMPLER}.slope"),
+        (
+            _REMARKS + "test_the_bilinear_kernel_is_continuous_and_its_slope_is_not",
+            _REMARKS + "test_the_integer_kernel_jumps_and_has_no_slope",
+            _REMARKS + "test_at_a_peak_there_is_no_subgradient",
         ),
     ),
     Equation(

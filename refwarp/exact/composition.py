@@ -20,6 +20,10 @@ method and of networks named after it, where delta moves the template instead,
 
     theta o delta^-1                                                                   (composition.7)
 
+The program that the authors of IC-STN released has the increment last, and no inverse,
+
+    delta o theta, divided by its last entry                                           (composition.10)
+
 The gradients of the product and of the inverse J = H^-1 are, with the cotangent G,
 
     gH_o = G H_i^T,  gH_i = H_o^T G                                                    (composition.8)
@@ -145,6 +149,12 @@ def inverse_compositional(theta: Matrix, delta: Matrix) -> Matrix:
     return values(product(theta, values(inverse(delta))))
 
 
+def released_update(theta: Matrix, delta: Matrix) -> Matrix:
+    """Return delta o theta for 3 x 3 matrices, divided by its last entry (composition.10)."""
+    composed = values(product(delta, theta))
+    return [[entry / composed[2][2] for entry in row] for row in composed]
+
+
 _TESTS = "tests/exact/test_exact_composition.py::"
 _GRID = "refwarp.grids.composition."
 
@@ -166,6 +176,20 @@ LEDGER = (
             _TESTS + "test_a_composition_is_one_warp_after_the_other",
             _TESTS + "test_warps_are_groups",
             _TESTS + "test_the_two_updates_agree_to_first_order_only",
+        ),
+    ),
+    Equation(
+        "HSTN",
+        "IC-STN, released program",
+        "the update of the network that HSTN compares with, as its authors released it",
+        "wrong",
+        "the new increment is applied after the warp so far, delta o theta, and nothing is inverted, though the name is "
+        "inverse compositional: not even to first order one of the updates above, unless the two commute (as at the "
+        "identity, or for translations). It is compose(delta, theta)",
+        ("refwarp.exact.composition.released_update", _GRID + "compose"),
+        (
+            _TESTS + "test_the_released_update_is_another_warp_to_first_order",
+            "tests/warps/test_composition.py::test_the_released_update_is_compose_with_its_arguments_exchanged",
         ),
     ),
 )

@@ -372,12 +372,14 @@ LEDGER = (
         "LMS",
         "5, 6",
         "the data of the fit",
-        "misprint",
-        "they run to K - 1 where K samples are drawn; all K enter. A masked row is zero with its 1, and leaves out "
-        "even a NaN",
+        "ambiguous",
+        "they run to K - 1, and (3), (8) and (9) to K: either K - 1 of K samples enter, or (5) and (6) are misprinted, "
+        "or (3) is, if the centre is one of the K, as it is of the released program's num_grid = 8. All samples that are "
+        "given enter, and `count` says how many: 8, or 7. A masked row is zero with its 1, and leaves out even a NaN",
         (_EXACT + "data_matrices", _SAMPLER + "linearized_sample"),
         (
-            _TESTS + "test_all_k_samples_enter_though_the_sums_are_printed_to_k_minus_1",
+            _TESTS + "test_equations_3_and_5_count_samples_differently",
+            _CONVENTIONS + "test_eight_samples_or_seven_and_the_centre",
             _TESTS + "test_the_column_of_ones_is_masked_too",
             _CONVENTIONS + "test_a_masked_sample_does_not_see_even_a_nan_in_the_map",
         ),
@@ -399,6 +401,19 @@ LEDGER = (
             _TESTS + "test_the_elimination_solves_equation_7",
             _TESTS + "test_samples_on_a_line_determine_no_plane_unless_regularised",
             _CONVENTIONS + "test_tikhonov_in_normalised_units_is_a_choice_of_three_weights",
+        ),
+    ),
+    Equation(
+        "LMS",
+        "multi-scale sampling (section 4)",
+        '"auxiliary samples distributed over pre-defined grids at varying levels of coarseness"',
+        "definition",
+        "an alternative that is named and not used: any points can be given as `auxiliary`. With one fit to all levels "
+        "the coarsest decides, for it weighs by the square of its distance; the paper prints none",
+        (_EXACT + "functionals", _SAMPLER + "linearized_sample"),
+        (
+            _TESTS + "test_on_a_fixed_symmetric_grid_the_slopes_are_weighted_central_differences",
+            _CONVENTIONS + "test_samples_on_fixed_grids_are_an_argument",
         ),
     ),
     Equation(

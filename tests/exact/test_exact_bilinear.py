@@ -67,6 +67,20 @@ def test_equation_7_as_printed_lies_outside_the_generalised_gradient():
     assert not right <= bilinear.literal_x_derivative(ROW, F(1), F(0)) <= left
 
 
+@given(st.lists(SMALL, min_size=3, max_size=3))
+def test_when_equation_7_lies_inside_the_generalised_gradient(row):
+    """The pixel U_1 lies between U_1 - U_0 and U_2 - U_1 if and only if U_0 (2 U_1 - U_2) <= 0."""
+    slopes = [bilinear.x_derivative([row], F(1), F(0), side).value for side in ("left", "right")]
+    printed = bilinear.literal_x_derivative([row], F(1), F(0))
+    assert (min(slopes) <= printed <= max(slopes)) == (row[0] * (2 * row[1] - row[2]) <= 0)
+
+
+@pytest.mark.parametrize(("row", "inside"), [((0, 0, 0), True), ((0, 5, 2), True), ((3, 1, 2), True), ((1, 5, 2), False)])
+def test_maps_on_which_equation_7_lies_inside_and_one_on_which_not(row, inside):
+    slopes = [bilinear.x_derivative([row], F(1), F(0), side).value for side in ("left", "right")]
+    assert (min(slopes) <= bilinear.literal_x_derivative([row], F(1), F(0)) <= max(slopes)) == inside
+
+
 def test_hstn_6_as_printed_does_not_interpolate():
     """The squared 2-norm gives weights that sum to 85/36; the product of its components sums to 1."""
     x, y = F(1, 4), F(1, 3)

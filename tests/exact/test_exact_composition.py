@@ -143,6 +143,33 @@ def test_the_gradients_are_the_derivatives(a, b, g):
 
 @RUNS
 @given(regular(), matrices())
+def test_the_released_update_is_another_warp_to_first_order(theta, step):
+    """With delta = 1 + e it is theta + e theta: theta o delta is theta + theta e, and theta o delta^-1 has -theta e."""
+    e = [[a / 100 for a in row] for row in step]
+    delta = [[i + a for i, a in zip(row, line, strict=True)] for row, line in zip(IDENTITY, e, strict=True)]
+    composed = values(composition.product(delta, theta))
+    assume(composed[2][2] != 0)
+    released = composition.released_update(theta, delta)
+    point = (F(1, 3), F(-1, 2), F(1))
+    assert apply(released, point) == apply(composed, point)
+    commutator = [
+        [a - b for a, b in zip(row, line, strict=True)]
+        for row, line in zip(values(composition.product(e, theta)), values(composition.product(theta, e)), strict=True)
+    ]
+    for place in places(theta):
+        assert at(composed, place) - at(values(composition.product(theta, delta)), place) == at(commutator, place)
+
+
+def test_an_increment_of_the_released_update_moves_the_warped_grid():
+    """Half the size, then a step of 1 to the right: one of the map, not of the half-sized grid, and not back."""
+    half, right = [[F(1, 2), 0, 0], [0, F(1, 2), 0], [0, 0, 1]], [[1, 0, F(1)], [0, 1, 0], [0, 0, 1]]
+    assert composition.released_update(half, right)[0] == [F(1, 2), 0, 1]
+    assert values(composition.product(half, right))[0] == [F(1, 2), 0, F(1, 2)]
+    assert composition.inverse_compositional(half, right)[0] == [F(1, 2), 0, F(-1, 2)]
+
+
+@RUNS
+@given(regular(), matrices())
 def test_the_two_updates_agree_to_first_order_only(theta, step):
     """theta o (1 + e)^-1 and theta o (1 - e) differ by theta e^2 (1 + e)^-1: of second order, and not 0."""
     e = [[a / 100 for a in row] for row in step]

@@ -147,10 +147,38 @@ def test_equation_4_holds_for_a_map_that_is_a_plane(offsets, a):
         assert exact.least_squares(y, x, NO_TIKHONOV) == list(a)
 
 
-def test_all_k_samples_enter_though_the_sums_are_printed_to_k_minus_1():
+def test_equations_3_and_5_count_samples_differently():
+    """Of K = 5 samples beside the centre all make rows, or the last does not: another plane.
+
+    Counted with the centre, k = 0 ... K - 1, as (5) and (6) are printed, K = 5 samples make four rows.
+    """
     y, x = matrices(OFFSETS, VALUES)
     assert len(y) == len(x) == len(OFFSETS)
-    assert exact.least_squares(y, x, NO_TIKHONOV) != exact.least_squares(y[:-1], x[:-1], NO_TIKHONOV)
+    as_printed = y[:-1], x[:-1]
+    assert exact.least_squares(y, x, NO_TIKHONOV) != exact.least_squares(*as_printed, NO_TIKHONOV)
+    assert matrices(OFFSETS[:-1], VALUES[:-1]) == as_printed
+
+
+@given(st.lists(SMALL, min_size=8, max_size=8), st.sampled_from([F(1), F(2), F(1, 3)]))
+def test_on_a_fixed_symmetric_grid_the_slopes_are_weighted_central_differences(values, step):
+    """Around the centre eight neighbours at each of two levels: of 2 differences one is twice as far, and weighs twice.
+
+    Offsets are orthogonal there, so that a_x = sum of dx y / sum of dx^2: of the coarser level's terms each weighs
+    with twice the distance of the finer one's, and the level with four times its sum of squares.
+    """
+    ring = [(F(j), F(i)) for i in (-1, 0, 1) for j in (-1, 0, 1) if (i, j) != (0, 0)]
+    levels = [[(step * scale * dx, step * scale * dy) for dx, dy in ring] for scale in (1, 2)]
+    offsets, samples = levels[0] + levels[1], values + [2 * v + 1 for v in values]
+    ax, ay, b = exact.least_squares(*matrices(offsets, samples), NO_TIKHONOV)
+    for axis, slope in enumerate((ax, ay)):
+        fine, coarse = (sum(o[axis] ** 2 for o in level) for level in levels)
+        assert coarse == 4 * fine
+        alone = [
+            sum(o[axis] * v for o, v in zip(level, some, strict=True)) / squares
+            for level, some, squares in zip(levels, (samples[:8], samples[8:]), (fine, coarse), strict=True)
+        ]
+        assert slope == (alone[0] + 4 * alone[1]) / 5
+    assert b == sum(samples) / 16
 
 
 def test_the_column_of_ones_is_masked_too():

@@ -46,6 +46,22 @@ def test_a_pixel_is_spread_by_its_weights():
     assert [total.value for total in back[0]] == [0, F(1, 4), F(1, 2), F(1, 4)]
 
 
+def test_a_mipmap_depends_on_where_its_pixels_begin():
+    """Means of pairs, at half the size: a pixel and its neighbour to the right become the same map, or another one.
+
+    What is blurred at its own size moves with the map, up to the border.
+    """
+
+    def halved(row):
+        return [(a + b) / 2 for a, b in zip(row[::2], row[1::2], strict=True)]
+
+    rows = [[F(m == place) for m in range(8)] for place in (2, 3, 4)]
+    assert halved(rows[0]) == halved(rows[1]) == [0, F(1, 2), 0, 0]
+    assert halved(rows[2]) == [0, 0, F(1, 2), 0]
+    blurred = [[total.value for total in exact.blur([row], LEVELS[1])[0]] for row in rows]
+    assert blurred[1] == [0, *blurred[0][:-1]] and blurred[2] == [0, *blurred[1][:-1]]
+
+
 @given(maps(3, 4), maps(3, 4), st.sampled_from(LEVELS))
 @settings(max_examples=20)
 def test_the_transposed_blur_is_the_transpose(a, b, weights):

@@ -5,11 +5,13 @@ from fractions import Fraction as F
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import refwarp
 from autograd_core import Tensor, grad
 from autograd_core.layers import Module
-from refwarp.exact import bilinear, flow
+from refwarp.exact import bilinear, flow, nearest
 from refwarp.exact.affine import affine_grid
 from refwarp.exact.numbers import Dual
 from refwarp.exact.thin_plate_spline import radial
@@ -39,6 +41,60 @@ def test_sums_from_one_are_a_pixel_off():
     ramp = [[F(m) for m in range(5)]]
     from_one = sum(ramp[0][m - 1] * bilinear.tent(F(9, 4) - m) for m in range(1, 6))
     assert bilinear.value(ramp, F(9, 4), F(0)).value == F(9, 4) == from_one + 1
+
+
+def test_a_determinant_below_one_is_no_contraction():
+    """diag(4, 1/10): determinant 2/5, yet points come apart fourfold, and the grid reaches beyond the map."""
+    (a, b), (c, d) = stretch = [[F(4), F(0)], [F(0), F(1, 10)]]
+    assert a * d - b * c == F(2, 5)
+    theta = [[*row, F(0)] for row in stretch]
+    before = [[[g.value for g in p] for p in row] for row in affine_grid([[1, 0, 0], [0, 1, 0]], 2, 2, True)]
+    after = [[[g.value for g in p] for p in row] for row in affine_grid(theta, 2, 2, True)]
+
+    def squared_width(grid):
+        (left, right), _ = grid
+        return sum((p - q) ** 2 for p, q in zip(left, right, strict=True))
+
+    def area(grid):
+        (p, q), (r, _) = grid
+        return abs((q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0]))
+
+    assert squared_width(after) == 16 * squared_width(before)
+    assert area(after) == F(2, 5) * area(before) < area(before) == 4
+    assert after[0][1][0] == 4 > 1
+
+
+@given(st.fractions(-3, 3), st.fractions(-3, 3))
+def test_the_bilinear_kernel_is_continuous_and_its_slope_is_not(x, y):
+    """It changes by no more than its argument does; its slope jumps by 1 at the ends, and by 2 at the centre."""
+    assert abs(bilinear.tent(x) - bilinear.tent(y)) <= abs(x - y)
+    for kink, jump in ((-1, 1), (0, -2), (1, 1)):
+        for step in (F(1, 10), F(1, 10**30)):
+            slopes = [Dual.of(bilinear.tent(Dual(kink + side, 1))).derivative for side in (-step, step)]
+            assert slopes[1] - slopes[0] == jump
+
+
+def test_the_integer_kernel_jumps_and_has_no_slope():
+    """Between pixels of 1 and 5 the sample jumps by 4 across a tie, however near; on either side it is constant."""
+    for step in (F(1, 10), F(1, 10**30)):
+        left, right = (ROW[0][nearest.half_up(F(1, 2) + side)] for side in (-step, step))
+        assert right - left == 4
+        assert nearest.half_up(F(1, 2) - step) == nearest.half_up(F(1, 2) - 2 * step)
+        assert nearest.half_up(F(1, 2) + step) == nearest.half_up(F(1, 2) + 2 * step)
+
+
+@given(st.fractions(-10, 10))
+def test_at_a_peak_there_is_no_subgradient(g):
+    """A subgradient's line stays below the function. Below a peak of 5 between 1 and 2 there is none, whatever its slope."""
+
+    def sample(x):
+        return bilinear.value(ROW, x, F(0)).value
+
+    below = [sample(1 + step) >= 5 + g * step for step in (-F(1, 4), F(1, 4))]
+    assert not all(below)
+    left, right = (bilinear.x_derivative(ROW, F(1), F(0), side).value for side in ("left", "right"))
+    central = bilinear.x_derivative(ROW, F(1), F(0), "central").value
+    assert right < central < left  # an element of the generalised gradient is there all the same
 
 
 def test_a_distance_of_images_is_no_endpoint_error():

@@ -144,6 +144,24 @@ def test_inverses_undo_and_updates_take_them(kind):
     assert abs(update - refwarp.compose(refwarp.invert(delta), theta)).max() > 0.001 or kind == "translation"
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_released_update_is_compose_with_its_arguments_exchanged(kind):
+    """IC-STN's program, delta o theta: against the exact product, and another warp than either update."""
+    rng = np.random.default_rng(7)
+    theta, delta = near_identity(rng, kind), near_identity(rng, kind)
+    found = as_matrix(refwarp.compose(delta, theta))
+    updates = refwarp.compose(theta, delta), refwarp.inverse_compositional_update(theta, delta)
+    for n in range(2):
+        matrices = (fractions(as_matrix(warp)[n]) for warp in (theta, delta))
+        truth = np.array(exact.released_update(*matrices), float)
+        # A product and a division: some twenty roundings of numbers below 2.
+        assert np.allclose(found[n] / found[n, 2, 2], truth, rtol=0, atol=2.0**-46)
+    if kind == "translation":
+        assert np.array_equal(as_matrix(updates[0]), found)
+    else:
+        assert min(abs(as_matrix(update) - found).max() for update in updates) > 0.01
+
+
 def test_a_map_warped_by_a_composition_is_interpolated_once():
     """Shifts by whole pixels are exact, so that warping twice and once agree: first outer's grid, then inner's."""
     map = np.random.default_rng(5).standard_normal((1, 1, 8, 8))

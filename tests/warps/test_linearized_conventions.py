@@ -153,6 +153,38 @@ def test_tikhonov_in_normalised_units_is_a_choice_of_three_weights():
         assert np.allclose([out[0, 0][place], *ggrid[0][place]], expected, rtol=0, atol=1e4 * np.finfo(float).eps)
 
 
+# ---- how many samples, and which ----
+
+
+def test_eight_samples_or_seven_and_the_centre():
+    """K = 8 is eight samples beside the centre, or eight with it, as the released program's num_grid counts."""
+    input, grid, _ = setting(22)
+    eight = refwarp.auxiliary_grid(grid, (5, 6), np.random.default_rng(23))
+    noise = np.random.default_rng(23).standard_normal((2, 1, 2, 3, 8, 2))
+    seven = refwarp.auxiliary_grid(grid, (5, 6), noise[..., :7, :], count=7)
+    assert eight.shape == (1, 2, 3, 8, 2) and np.array_equal(eight[..., :7, :], seven)
+    options = {"mask": "none", "tikhonov": 0.0}
+    assert abs(refwarp.linearized_sample(input, grid, eight, **options)
+               - refwarp.linearized_sample(input, grid, seven, **options)).max() > 1e-3  # fmt: skip
+
+
+def test_samples_on_fixed_grids_are_an_argument():
+    """"Auxiliary samples distributed over pre-defined grids at varying levels of coarseness": rings 1 and 2 pixels away.
+
+    The slope is that of each level alone, with the weights 1 and 4 of the squared distances.
+    """
+    rng = np.random.default_rng(24)
+    input = rng.standard_normal((1, 1, 16, 16))
+    grid = rng.integers(-2, 3, (1, 2, 3, 2)) / 8 + 0.0625  # on pixels, so that the samples are pixels too
+    ring = np.array([(x, y) for y in (-1, 0, 1) for x in (-1, 0, 1) if (x, y) != (0, 0)]) / 8
+    levels = [grid[..., None, :] + scale * ring for scale in (1, 2)]
+    gout = rng.standard_normal((1, 1, 2, 3))
+    both = gradients(input, grid, np.concatenate(levels, -2), gout, tikhonov=0.0)[2]
+    alone = [gradients(input, grid, level, gout, tikhonov=0.0)[2] for level in levels]
+    # Some thirty roundings of slopes below 20, in fits whose columns are orthogonal.
+    assert np.allclose(both, (alone[0] + 4 * alone[1]) / 5, rtol=0, atol=64 * EPS * 20)
+
+
 # ---- masks ----
 
 
