@@ -64,8 +64,8 @@ LEDGER = (
         "3",
         "auxiliary samples",
         "ambiguous",
-        "K of them, or K - 1, as (5) and (6) have it: `count`. In the target image, one output pixel wide; the released "
-        "program displaces them after the transformation: `displaced_in`",
+        "K of them, or K - 1, as (5) and (6) have it: `count`. In the target image, one output pixel wide; the "
+        "released program displaces them after the transformation: `displaced_in`",
         _HOMES,
         (
             _TESTS + "test_equations_3_and_5_count_samples_differently",

@@ -183,8 +183,8 @@ LEDGER = (
         "IC-STN, released program",
         "the update of the network that HSTN compares with, as its authors released it",
         "wrong",
-        "the new increment is applied after the warp so far, delta o theta, and nothing is inverted, though the name is "
-        "inverse compositional: not even to first order one of the updates above, unless the two commute (as at the "
+        "the new increment is applied after the warp so far, delta o theta, and nothing is inverted, though the name "
+        "is inverse compositional: not even to first order one of the updates above, unless the two commute (as at the "
         "identity, or for translations). It is compose(delta, theta)",
         ("refwarp.exact.composition.released_update", _GRID + "compose"),
         (

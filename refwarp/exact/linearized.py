@@ -26,6 +26,11 @@ In (7) eps E is taken as diag(e_x, e_y, e_1), for offsets in pixels of the map. 
     w^b_k = 1 / (n + e_1) - c_x p_k / C_xx - z w^y_k                                        (linearized.6)
 
 is the solution: A = sum over the n samples that take part of w_k y_k. Where D or C_xx is 0, A = 0 by convention.
+The "biasfree formulation for Eq. (6)" of Sect. 7, rows (u^k - u^0, v^k - v^0) without a 1, fits the slopes alone, of a
+plane through I^0. It is the limit of the above where e_1 grows without bound:
+
+    c_x = c_y = z = 0,   p_k = dx_k,   q_k = dy_k,   w^b_k = 0,   and no term of e_1        (linearized.13)
+
 All results are linear in a map U: with coefficients v, beta_x, beta_y, those of pixel i are made of
 
     L_i(U; v, beta) = v I^0 + sum over k of (v w^b_k + beta_x w^x_k s_x/2 + beta_y w^y_k s_y/2) (I^k - I^0)
@@ -105,14 +110,22 @@ def data_matrices(
     return y, x
 
 
+def bias_free(x: Matrix) -> Matrix:
+    """Return X without its column of ones, the formulation of (LMS 6) that Sect. 7 has in mind."""
+    return [row[:2] for row in x]
+
+
 def prediction(x: Matrix, a: Sequence[Number]) -> list[Number]:
     """Return X A (LMS 4)."""
     return [sum((entry * part for entry, part in zip(row, a, strict=True)), Fraction(0)) for row in x]
 
 
 def least_squares(y: Sequence[Number], x: Matrix, tikhonov: Sequence[Number]) -> list[Number]:
-    """Return A with the transpose that (LMS 7) lacks. ZeroDivisionError where it is not determined."""
-    right = [_dot([row[i] for row in x], y) for i in range(3)]
+    """Return A with the transpose that (LMS 7) lacks. ZeroDivisionError where it is not determined.
+
+    X has as many columns as there are weights: three, or two of (linearized.13).
+    """
+    right = [_dot([row[i] for row in x], y) for i in range(len(tikhonov))]
     return _solve(_normal_matrix(x, tikhonov), right)  # (LMS 7)
 
 
@@ -124,8 +137,11 @@ def literal_least_squares(y: Sequence[Number], x: Matrix, tikhonov: Sequence[Num
 
 
 def _normal_matrix(x: Matrix, tikhonov: Sequence[Number]) -> Matrix:
-    columns = [[row[i] for row in x] for i in range(3)]
-    return [[_dot(columns[i], columns[j]) + (tikhonov[i] if i == j else 0) for j in range(3)] for i in range(3)]
+    columns = [[row[i] for row in x] for i in range(len(tikhonov))]
+    return [
+        [_dot(one, other) + (tikhonov[i] if i == j else 0) for j, other in enumerate(columns)]
+        for i, one in enumerate(columns)
+    ]
 
 
 def _dot(a: Sequence[Number], b: Sequence[Number]) -> Number:
@@ -133,22 +149,24 @@ def _dot(a: Sequence[Number], b: Sequence[Number]) -> Number:
 
 
 def _solve(matrix: Matrix, right: Sequence[Number]) -> list[Number]:
-    """Return the solution of three equations by Cramer's rule."""
-    def determinant(m: Matrix) -> Number:
-        (a, b, c), (d, e, f), (g, h, i) = m
-        return a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
+    """Return the solution of a few equations by Cramer's rule."""
 
-    whole = determinant(matrix)
-    return [
-        determinant([[right[i] if j == k else matrix[i][j] for j in range(3)] for i in range(3)]) / whole
-        for k in range(3)
-    ]
+    def determinant(m: Matrix) -> Number:
+        if not m:
+            return Fraction(1)
+        minors = (determinant([[*row[:j], *row[j + 1 :]] for row in m[1:]]) for j in range(len(m)))
+        return _dot([entry * (-1) ** j for j, entry in enumerate(m[0])], list(minors))
+
+    size, whole = range(len(matrix)), determinant(matrix)
+    return [determinant([[right[i] if j == k else matrix[i][j] for j in size] for i in size]) / whole for k in size]
 
 
 # ---- what is implemented: the weights of the fit, and everything that is linear in the map ----
 
 
-def fit_weights(offsets: Sequence[Point], tikhonov: Sequence[Number]) -> list[tuple[Number, Number, Number]] | None:
+def fit_weights(
+    offsets: Sequence[Point], tikhonov: Sequence[Number], without_bias: bool = False
+) -> list[tuple[Number, Number, Number]] | None:
     """Return (w^x, w^y, w^b) for each of the samples that take part, or None where they determine no plane.
 
     The numbers may be `Bounded`: then the weights have the M of this elimination.
@@ -158,7 +176,10 @@ def fit_weights(offsets: Sequence[Point], tikhonov: Sequence[Number]) -> list[tu
     if m == 0:
         return None
     zero = Fraction(0)
-    cx, cy = (sum((offset[axis] for offset in offsets), zero) / m for axis in range(2))  # (linearized.1)
+    share = Fraction(1) / m
+    if without_bias:
+        e1, share = zero, zero  # (linearized.13)
+    cx, cy = (sum((offset[axis] for offset in offsets), zero) * share for axis in range(2))  # (linearized.1)
     p, q = [dx - cx for dx, _ in offsets], [dy - cy for _, dy in offsets]
     cxx = sum((a * a for a in p), zero) + e1 * cx * cx + ex  # (linearized.2)
     cyy = sum((b * b for b in q), zero) + e1 * cy * cy + ey
@@ -173,7 +194,7 @@ def fit_weights(offsets: Sequence[Point], tikhonov: Sequence[Number]) -> list[tu
     weights = []
     for a, c in zip(p, t, strict=True):
         wy = c / d  # (linearized.5)
-        weights.append((a / cxx - r * wy, wy, 1 / m - cx * (a / cxx) - z * wy))  # (linearized.6)
+        weights.append((a / cxx - r * wy, wy, share - cx * (a / cxx) - z * wy))  # (linearized.6)
     return weights
 
 
@@ -218,7 +239,7 @@ def functionals(
     height: int,
     width: int,
     tikhonov: Sequence[Number],
-    intercept: bool,
+    intercept: bool | str,
     align_corners: bool,
     padding: str = "zeros",
 ) -> list[Functional]:
@@ -243,7 +264,7 @@ def functionals(
                 [Bounded((g - g0) * half) for g, g0, half in zip(point, centre, halves, strict=True)]
                 for point in taking_part
             ]
-            weights = fit_weights(offsets, tikhonov)
+            weights = fit_weights(offsets, tikhonov, intercept == "bias-free")
             if weights is None:
                 taking_part, weights = [], []
             points: list[Point] = [
@@ -253,7 +274,7 @@ def functionals(
                 ]
                 for point in (centre, *taking_part)
             ]
-            scaled = [(wx * halves[0], wy * halves[1], wb if intercept else wb * 0) for wx, wy, wb in weights]
+            scaled = [(wx * halves[0], wy * halves[1], wb if intercept is True else wb * 0) for wx, wy, wb in weights]
             result.append(Functional(i, j, points, scaled))
     return result
 
@@ -374,8 +395,9 @@ LEDGER = (
         "the data of the fit",
         "ambiguous",
         "they run to K - 1, and (3), (8) and (9) to K: either K - 1 of K samples enter, or (5) and (6) are misprinted, "
-        "or (3) is, if the centre is one of the K, as it is of the released program's num_grid = 8. All samples that are "
-        "given enter, and `count` says how many: 8, or 7. A masked row is zero with its 1, and leaves out even a NaN",
+        "or (3) is, if the centre is one of the K, as it is of the released program's num_grid = 8. All samples that "
+        "are given enter, and `count` says how many: 8, or 7. A masked row is zero with its 1, and leaves out even "
+        "a NaN",
         (_EXACT + "data_matrices", _SAMPLER + "linearized_sample"),
         (
             _TESTS + "test_equations_3_and_5_count_samples_differently",
@@ -414,6 +436,26 @@ LEDGER = (
         (
             _TESTS + "test_on_a_fixed_symmetric_grid_the_slopes_are_weighted_central_differences",
             _CONVENTIONS + "test_samples_on_fixed_grids_are_an_argument",
+        ),
+    ),
+    Equation(
+        "LMS",
+        "bias-free (section 7)",
+        '"a biasfree formulation for Eq. (6), which would allow in-place replacement without further fine tuning"',
+        "ambiguous",
+        "left to future work: read as (6) without its ones, whose plane goes through I^0, so that the value is the "
+        'bilinear sample in training as at inference: `intercept="bias-free"`. That is not `intercept=False`, which '
+        "fits the bias, and leaves it out of the value alone; the slopes differ",
+        (
+            *(_EXACT + name for name in ("bias_free", "fit_weights")),
+            "refwarp.samplers.plane_fit.fit",
+            _SAMPLER + "linearized_sample",
+        ),
+        (
+            _TESTS + "test_without_ones_the_elimination_solves_equation_7_for_the_slopes",
+            _TESTS + "test_a_bias_free_fit_is_the_limit_of_a_heavy_weight_on_the_intercept",
+            _TESTS + "test_leaving_the_bias_out_of_the_fit_is_not_leaving_it_out_of_the_value",
+            _CONVENTIONS + "test_a_bias_free_fit_is_numpys_with_two_columns",
         ),
     ),
     Equation(

@@ -185,9 +185,9 @@ LEDGER = (
         "mipmaps (section 6)",
         'the multi-scale baseline "is similar to how multi-scale sampling with mipmaps is performed"',
         "ambiguous",
-        "a mipmap halves the map from level to level, so that its samples depend on where pairs of pixels begin, and one "
-        "level is chosen by how far the transformation shrinks. Of neither the text says anything: here, as it says, "
-        "maps are blurred at their own size, and all levels are sampled and aggregated",
+        "a mipmap halves the map from level to level, so that its samples depend on where pairs of pixels begin, and "
+        "one level is chosen by how far the transformation shrinks. Of neither the text says anything: here, as it "
+        "says, maps are blurred at their own size, and all levels are sampled and aggregated",
         ("refwarp.exact.multiscale.multiscale_sample", "refwarp.samplers.multiscale.multiscale_sample"),
         ("tests/exact/test_exact_multiscale.py::test_a_mipmap_depends_on_where_its_pixels_begin",),
     ),

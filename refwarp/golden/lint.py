@@ -3,8 +3,9 @@
 A flag that follows from a case's numbers is not left to its author's memory: who leaves out the cases with a flag
 (`refwarp verify --without-flag Subnormal`) leaves out all of them.
 
-Cases that probe a convention are checked once more: rounding must not decide which regime their samples are in. A kink, a tie or a fold is met by an exact coordinate. If the coordinate arithmetic of an implementation rounds it
-away, the case shows rounding and not the convention. So each coordinate of such a case is computed by the usual
+Cases that probe a convention are checked once more: rounding must not decide which regime their samples are in. A
+kink, a tie or a fold is met by an exact coordinate. If the coordinate arithmetic of an implementation rounds it away,
+the case shows rounding and not the convention. So each coordinate of such a case is computed by the usual
 formulas, each operation rounded to a type that holds the case's inputs, and has to stay where it is: on the same
 multiple of 1/2 (the lattice, half-integers, the ends of the map) or between the same two.
 """
@@ -44,7 +45,7 @@ def check_flags(case: Case) -> None:
     if case.result == "acceptable" and "CONVENTION" not in kinds:
         raise ValueError(f"{case.name}: is acceptable, but has no flag of the kind CONVENTION that says what decides")
     if (case.result == "invalid") != ("Refused" in case.flags):
-        raise ValueError(f"{case.name}: is {case.result}; the cases that are invalid, and no others, are flagged Refused")
+        raise ValueError(f"{case.name}: is {case.result}; cases that are invalid, and no others, are flagged Refused")
     if case.result == "invalid":
         return
     inputs, results = case.inputs.values(), [truth.elements["value"] for truth in case.outputs.values()]
@@ -56,7 +57,8 @@ def check_flags(case: Case) -> None:
     }
     for flag, is_there in asked_for.items():
         if is_there and flag not in case.flags:
-            raise ValueError(f"{case.name}: given the flags {', '.join(case.flags)}, but its numbers ask for {flag}, too")
+            given = ", ".join(case.flags)
+            raise ValueError(f"{case.name}: given the flags {given}, but its numbers ask for {flag}, too")
 
 
 def check_regime(case: Case) -> None:

@@ -74,9 +74,9 @@ _NOTES = """Of the versions above, in the same runs unless a line says otherwise
   does not divide by. Its spline meets the control points and is another surface between them; where float16
   is asked, the budget of a spline is wide enough to hold that.
 
-Where a peer is better than refwarp: all of them are several times faster; PyTorch, JAX, ONNX Runtime and
-kornia run on accelerators, where refwarp's kernels do not run yet; SciPy and JAX sample volumes, and PyTorch,
-too."""
+Where a peer is better than refwarp: PyTorch's convolutions are faster, and its bilinear gradient where one channel
+stands alone ([measured](benchmarks.md)); PyTorch, JAX and ONNX Runtime run on accelerators of several makers,
+refwarp's kernels [on NVIDIA's](cuda.md) alone; SciPy and JAX sample volumes, and PyTorch, too."""
 
 
 def grades(found: Verification) -> list[tuple[str, str, int, int, int, int, int]]:

@@ -243,8 +243,8 @@ def inverse_compositional_update(theta: Any, delta: Any) -> Any:
     """Return theta after the inverse of delta: the update of Lucas and Kanade's inverse compositional method.
 
     There an increment delta is found that would warp the template onto the image, so its inverse is what the image's
-    warp lacks. The update of the compositional method is `compose(theta, delta)`. That of the program released as IC-STN
-    is `compose(delta, theta)`: the increment last, and without an inverse.
+    warp lacks. The update of the compositional method is `compose(theta, delta)`. That of the program released as
+    IC-STN is `compose(delta, theta)`: the increment last, and without an inverse.
 
     Parameters
     ----------

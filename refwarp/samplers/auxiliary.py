@@ -106,8 +106,9 @@ def auxiliary_grid(
         The standard deviation of the second noise, in pixels of the map.
     displaced_in : {"target", "source"}
         Whether the displacement comes before the transformation (the paper), or is added after it, as if the
-        transformation were the identity (the released program, with deviation 1/4 and a count of 7; an output
-        pixel is then 2 / W_out wide, whatever `align_corners`).
+        transformation were the identity (the released program, with deviation 1/4 and a count of 7, and with
+        align_corners the collapse_deviation ((W - 1)/W, (H - 1)/H) for a map of H x W; an output pixel is then
+        2 / W_out wide, whatever `align_corners`).
     theta : ndarray or Tensor, shape (N, 2, 3), optional
         The affine transformation that made the grid. Without it, displaced points are transformed by interpolating
         the grid between its points, and extrapolating it beyond them; along an axis of one output pixel, not at all.

@@ -25,6 +25,10 @@ y = 0; so the sums of squares are sums of positive terms. With n samples that ta
     w^y_k = t_k / D,   w^x_k = p_k / C_xx - r w^y_k                                          (linearized.5)
     w^b_k = 1 / (n + e_1) - c_x p_k / C_xx - z w^y_k                                         (linearized.6)
 
+Without the ones in (6) the plane goes through I^0, and only slopes are fitted: the limit of an infinite weight e_1,
+
+    c_x = c_y = z = 0,   p_k = dx_k,   q_k = dy_k,   w^b_k = 0,   and no term of e_1        (linearized.13)
+
 A fit that is not determined (no sample, all on one line; only where e = 0) is no fit: A = 0. For a cotangent gV,
 
     gI^k_c(i) = gV_c(i) w^b_k,   gI^0_c(i) = gV_c(i) (1 - sum of w^b_k)                      (linearized.8)
@@ -43,6 +47,7 @@ All is computed in float64 and rounded once to the dtype of the data, in `plane_
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -75,6 +80,10 @@ BLOCK = 256
 
 INPUT_GRADIENTS = ("none", "center", "fit")
 
+# A plane with its intercept; the same, with the intercept left out of the value; one that is fitted without.
+BIAS_FREE = "bias-free"
+INTERCEPTS = (False, True, BIAS_FREE)
+
 
 class Samples(NamedTuple):
     """What is constant in a call: the points, which of them take part, and how planes are fitted to them.
@@ -86,7 +95,7 @@ class Samples(NamedTuple):
     rule : int
         The mask.
     tikhonov : (float, float, float)
-        e_x, e_y, e_1.
+        e_x, e_y, e_1; the last is infinite for a fit without a bias.
     intercept, align_corners, padding : bool, bool, int
         As for `linearized_sample`.
     """
@@ -248,7 +257,7 @@ def linearized_sample(
     *,
     mask: Any = "position",
     tikhonov: float | tuple[float, float, float] = 1e-6,
-    intercept: bool = True,
+    intercept: bool | str = True,
     input_gradient: str = "none",
     padding_mode: str = "zeros",
     align_corners: bool = False,
@@ -273,8 +282,10 @@ def linearized_sample(
     tikhonov : float or three floats, not negative
         The weights e_x, e_y, e_1 of (LMS 7) for slopes in units per pixel and the intercept. One number stands
         for three. With 0, a fit that is not determined gives slope and intercept 0.
-    intercept : bool
-        Whether the value is that of the plane (True) or the bilinear sample alone, as LMS (2) is printed (False).
+    intercept : {True, False, "bias-free"}
+        The value is that of the plane (True), or the bilinear sample, as LMS (2) is printed: of a plane that is fitted
+        in the same way, its intercept left out of the value (False), or of one that is fitted without an intercept,
+        through the bilinear sample ("bias-free": LMS Sect. 7; e_1 then weighs nothing).
     input_gradient : {"none", "center", "fit"}
         What the gradient with respect to `input` goes through: nothing (the paper); the bilinear sample at the
         grid's point (the released program); or all samples, with the derivative of the value and of the slopes.
@@ -327,10 +338,12 @@ def linearized_sample(
     elif not isinstance(mask, str) or mask not in MASKS:
         expected = ", ".join(repr(option) for option in MASKS)
         raise ValueError(f"mask: given {shown(mask)}, expected one of {expected}, or an array of bool")
-    check_option("intercept", intercept, (False, True))
+    check_option("intercept", intercept, INTERCEPTS)
     check_option("input_gradient", input_gradient, INPUT_GRADIENTS)
     check_option("padding_mode", padding_mode, PADDINGS)
     weights = numbers("tikhonov", tikhonov, 3)
+    if intercept == BIAS_FREE:
+        weights = (*weights[:2], math.inf)  # (linearized.13)
 
     def operation(input: Tensor, grid: Tensor) -> Tensor:
         xp, (batch, rows, columns, count, _) = array_module(grid.data), auxiliary.shape
@@ -338,7 +351,7 @@ def linearized_sample(
         given = mask.reshape(size) if is_array(mask) else xp.empty((0, 0, 0), bool)
         rule = GIVEN if is_array(mask) else MASKS.index(mask)
         points = as_tensor(auxiliary).data.astype(grid.dtype, copy=False).reshape(*size, 2)
-        options = rule, weights, intercept, align_corners, PADDINGS.index(padding_mode)
+        options = rule, weights, intercept is True, align_corners, PADDINGS.index(padding_mode)
         samples = Samples(grid.data.reshape(*size[:2], 2), points, given, *options)
         return _linearized(input, grid, samples, input_gradient)
 

@@ -135,6 +135,8 @@ def fit(
     if m == 0.0:
         return UNFITTED, nothing
     cx, cy = compensated(cx, lost_x) / m, compensated(cy, lost_y) / m  # (linearized.1)
+    if math.isinf(e1):
+        e1 = 0.0  # (linearized.13): m is infinite, and what is divided by it 0
     cxx, lost_xx, cyy, cxy, lost_xy = 0.0, 0.0, 0.0, 0.0, 0.0
     for k in range(count):
         dx, dy, takes_part = offset_of(auxiliary, given, rule, b, p, k, gx, gy, half_x, half_y)

@@ -196,6 +196,8 @@ def _fit(work: Any, count: int, ex: float, ey: float, e1: float) -> None:
         work[CX + j] = (work[CX + j] + work[LOST_X + j]) / m  # (linearized.1)
         work[CY + j] = (work[CY + j] + work[LOST_Y + j]) / m
         work[LOST_X + j], work[LOST_Y + j] = 0.0, 0.0
+    if math.isinf(e1):
+        e1 = 0.0  # (linearized.13): M is infinite, and what is divided by it 0
     for k in range(1, filled(count) + 1):
         at = np.uint64(k * CHUNK)
         for j in range(PIXELS):

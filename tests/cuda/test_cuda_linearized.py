@@ -42,12 +42,15 @@ def setting(dtype, seed, outputs=(1, 2, 3)):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("input_gradient", ["center", "fit"])
-def test_linearized_sampling_is_that_of_the_cpu(dtype, input_gradient):
+@pytest.mark.parametrize(
+    "options",
+    [{"input_gradient": "center"}, {"input_gradient": "fit"}, {"input_gradient": "fit", "intercept": "bias-free"}],
+)
+def test_linearized_sampling_is_that_of_the_cpu(dtype, options):
     *arguments, auxiliary = setting(dtype, 0)
 
     def sample(input, grid):
-        return refwarp.linearized_sample(input, grid, auxiliary, tikhonov=0.25, input_gradient=input_gradient)
+        return refwarp.linearized_sample(input, grid, auxiliary, tikhonov=0.25, **options)
 
     for here, there in zip(*on_both(sample, *arguments), strict=True):
         assert here.dtype == there.dtype == dtype and type(there) is np.ndarray

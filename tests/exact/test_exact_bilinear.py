@@ -75,7 +75,9 @@ def test_when_equation_7_lies_inside_the_generalised_gradient(row):
     assert (min(slopes) <= printed <= max(slopes)) == (row[0] * (2 * row[1] - row[2]) <= 0)
 
 
-@pytest.mark.parametrize(("row", "inside"), [((0, 0, 0), True), ((0, 5, 2), True), ((3, 1, 2), True), ((1, 5, 2), False)])
+@pytest.mark.parametrize(
+    ("row", "inside"), [((0, 0, 0), True), ((0, 5, 2), True), ((3, 1, 2), True), ((1, 5, 2), False)]
+)
 def test_maps_on_which_equation_7_lies_inside_and_one_on_which_not(row, inside):
     slopes = [bilinear.x_derivative([row], F(1), F(0), side).value for side in ("left", "right")]
     assert (min(slopes) <= bilinear.literal_x_derivative([row], F(1), F(0)) <= max(slopes)) == inside

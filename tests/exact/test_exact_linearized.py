@@ -161,10 +161,10 @@ def test_equations_3_and_5_count_samples_differently():
 
 @given(st.lists(SMALL, min_size=8, max_size=8), st.sampled_from([F(1), F(2), F(1, 3)]))
 def test_on_a_fixed_symmetric_grid_the_slopes_are_weighted_central_differences(values, step):
-    """Around the centre eight neighbours at each of two levels: of 2 differences one is twice as far, and weighs twice.
+    """Eight neighbours of the centre at each of two levels, the second twice as far away.
 
-    Offsets are orthogonal there, so that a_x = sum of dx y / sum of dx^2: of the coarser level's terms each weighs
-    with twice the distance of the finer one's, and the level with four times its sum of squares.
+    Their offsets are orthogonal, so that a_x = sum of dx y / sum of dx^2: the mean of the slopes of each level alone,
+    in which the coarser one weighs four times as much.
     """
     ring = [(F(j), F(i)) for i in (-1, 0, 1) for j in (-1, 0, 1) if (i, j) != (0, 0)]
     levels = [[(step * scale * dx, step * scale * dy) for dx, dy in ring] for scale in (1, 2)]
@@ -202,6 +202,48 @@ def test_the_elimination_solves_equation_7(offsets, tikhonov, values):
     else:
         solution = [sum(w[part] * value for w, value in zip(weights, y, strict=True)) for part in range(3)]
         assert solution == exact.least_squares(y, x, tikhonov)
+
+
+@settings(max_examples=40, deadline=None)
+@given(POINTS, WEIGHTS, st.lists(SMALL, min_size=6, max_size=6))
+def test_without_ones_the_elimination_solves_equation_7_for_the_slopes(offsets, tikhonov, values):
+    weights = exact.fit_weights(offsets, tikhonov, without_bias=True)
+    y, x = matrices(offsets, values[: len(offsets)])
+    if weights is None:
+        with pytest.raises(ZeroDivisionError):
+            exact.least_squares(y, exact.bias_free(x), tikhonov[:2])
+    else:
+        solution = [sum(w[part] * value for w, value in zip(weights, y, strict=True)) for part in range(3)]
+        assert solution == [*exact.least_squares(y, exact.bias_free(x), tikhonov[:2]), 0]
+
+
+@settings(max_examples=40, deadline=None)
+@given(POINTS, st.lists(SMALL, min_size=6, max_size=6))
+def test_a_bias_free_fit_is_the_limit_of_a_heavy_weight_on_the_intercept(offsets, values):
+    """The distance is c / (e_1 + d) for numbers c and d: with e_1 ten times as large it is a tenth, nearly."""
+    y, x = matrices(offsets, values[: len(offsets)])
+    if exact.fit_weights(offsets, NO_TIKHONOV, without_bias=True) is None:
+        return
+    limit = [*exact.least_squares(y, exact.bias_free(x), NO_TIKHONOV[:2]), 0]
+    near, nearer = (
+        [a - b for a, b in zip(exact.least_squares(y, x, (F(0), F(0), F(e1))), limit, strict=True)]
+        for e1 in (10**30, 10**31)
+    )
+    for a, b in zip(near, nearer, strict=True):
+        assert abs(a) < F(1, 10**20) and abs(a - 10 * b) <= abs(a) / 10**20
+
+
+def test_leaving_the_bias_out_of_the_fit_is_not_leaving_it_out_of_the_value():
+    """Samples that are all 1 above the centre, and to its right: a plane of level 1, or one that rises to the right.
+
+    Around the centre evenly, the columns are orthogonal to the ones, and the slopes are the same.
+    """
+    offsets = [(F(1), F(1)), (F(1), F(-1)), (F(2), F(1)), (F(2), F(-1))]
+    y, x = matrices(offsets, [F(1)] * 4)
+    assert exact.least_squares(y, x, NO_TIKHONOV) == [0, 0, 1]
+    assert exact.least_squares(y, exact.bias_free(x), NO_TIKHONOV[:2]) == [F(3, 5), 0]
+    y, x = matrices([(F(1), F(0)), (F(-1), F(0)), (F(0), F(1)), (F(0), F(-1))], VALUES[:4])
+    assert exact.least_squares(y, x, NO_TIKHONOV)[:2] == exact.least_squares(y, exact.bias_free(x), NO_TIKHONOV[:2])
 
 
 def test_tikhonov_on_the_intercept_repeats_the_centre():
@@ -264,7 +306,7 @@ def cases(draw):
     grid = [[draw(point) for _ in range(2)]]
     auxiliary = [[[draw(point) for _ in range(4)] for _ in range(2)]]
     kept = [[[exact.inside(p) for p in row] for row in rows] for rows in auxiliary]
-    return grid, auxiliary, kept, draw(WEIGHTS), draw(st.booleans()), draw(st.booleans())
+    return grid, auxiliary, kept, draw(WEIGHTS), draw(st.sampled_from([False, True, "bias-free"])), draw(st.booleans())
 
 
 def literal_forward(input, case):
@@ -281,11 +323,13 @@ def literal_forward(input, case):
             ]
             samples = [bilinear.value(plane, x, y).value for x, y in places]
             y, x = exact.data_matrices(samples, places, kept[0][j])
+            if intercept == "bias-free":
+                x, tikhonov = exact.bias_free(x), tikhonov[:2]
             try:
-                ax, ay, b = exact.least_squares(y, x, tikhonov)
+                ax, ay, *b = exact.least_squares(y, x, tikhonov)
             except ZeroDivisionError:
-                ax, ay, b = F(0), F(0), F(0)
-            row.append((samples[0] + b if intercept else samples[0], ax * halves[0], ay * halves[1]))
+                ax, ay, *b = F(0), F(0), F(0)
+            row.append((samples[0] + b[0] if intercept is True else samples[0], ax * halves[0], ay * halves[1]))
         results.append(row)
     return results
 

@@ -85,7 +85,7 @@ def test_the_integer_kernel_jumps_and_has_no_slope():
 
 @given(st.fractions(-10, 10))
 def test_at_a_peak_there_is_no_subgradient(g):
-    """A subgradient's line stays below the function. Below a peak of 5 between 1 and 2 there is none, whatever its slope."""
+    """A subgradient's line stays below the function: below a peak of 5 between 1 and 2 there is no such line."""
 
     def sample(x):
         return bilinear.value(ROW, x, F(0)).value

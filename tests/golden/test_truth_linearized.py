@@ -67,8 +67,10 @@ def test_elements_are_the_solution_of_the_normal_equations():
                 samples = [sampled(plane, point) for point in points]
                 y, x = exact.data_matrices(samples, scaled, kept)
                 weights = [Fraction(e) for e in np.broadcast_to(options["tikhonov"], 3)]
-                ax, ay, b = exact.least_squares(y, x, weights)
-                value = samples[0] + b * options["intercept"]
+                if options["intercept"] == "bias-free":
+                    x, weights = exact.bias_free(x), weights[:2]
+                ax, ay, *b = exact.least_squares(y, x, weights)
+                value = samples[0] + (b[0] if options["intercept"] is True else 0)
                 assert found["forward/output"][c, i, j].number.value == value, case.name
                 slopes = [s + a * h * gout[c][i][j] for s, a, h in zip(slopes, (ax, ay), halves, strict=True)]
             assert [term.number.value for term in found["vjp/ggrid"][i, j]] == slopes, case.name
@@ -251,14 +253,17 @@ class Plain:
                 points = points[np.r_[True, (abs(measured) <= 1).all(axis=1)]]
             x = (points + one) * s / two - (0 if align_corners else one / two)
             rows = np.column_stack([x[1:] - x[0], np.ones(len(x) - 1, dtype)])
-            normal = rows.T @ rows + np.diag(np.broadcast_to(np.asarray(tikhonov, dtype), 3))
+            weights = np.array(np.broadcast_to(tikhonov, 3), dtype)
+            if intercept == "bias-free":
+                rows[:, 2], weights[2] = 0, 1
+            normal = rows.T @ rows + np.diag(weights)
             for c in range(input.shape[1]):
                 samples = np.array([self._bilinear(input[b, c], point, padding_mode, align_corners) for point in x])
                 right = rows.T @ (samples[1:] - samples[0])
                 a = np.array([self._determinant(np.where(np.arange(3) == k, right[:, None], normal)) for k in range(3)])
                 whole = self._determinant(normal)
                 a = np.zeros(3, dtype) if whole == 0 else a / whole
-                out[b, c, i, j] = samples[0] + (a[2] if intercept else 0)
+                out[b, c, i, j] = samples[0] + (a[2] if intercept is True else 0)
                 slopes[b, c, i, j] = a[:2] * s / two
         return out, slopes
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from refwarp.golden.dialects import PROBES, ask
+from refwarp.golden.peers import page
 from refwarp.golden.targets import PEERS, load
 
 TABLE = json.loads((Path(__file__).parents[2] / "docs" / "dialects.json").read_text())
@@ -26,6 +27,16 @@ def test_the_table_says_what_the_program_answers(name):
 def test_every_probe_tells_programs_apart_or_is_answered_by_the_house():
     for probe in PROBES:
         assert TABLE["refwarp"]["answers"][probe.name] in probe.answers, probe.name
+
+
+def test_the_page_is_written_from_the_table():
+    """But for the line of versions, which names the Python and the machine that it was written on."""
+
+    def body(text):
+        return [line for line in text.splitlines() if not line.startswith("refwarp ")]
+
+    text = (Path(__file__).parents[2] / "docs" / "peers.md").read_text()
+    assert body(text) == body(page(TABLE))
 
 
 def test_the_page_holds_every_answer():

@@ -87,9 +87,12 @@ def scattered(rng, dtype, shape, count, spread, channels=2, reach=1.1):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("align_corners", [False, True])
-@pytest.mark.parametrize(("intercept", "tikhonov"), [(False, 1e-6), (True, 0.0), (True, (0.1, 0.3, 2.0))])
+@pytest.mark.parametrize(
+    ("intercept", "tikhonov"),
+    [(False, 1e-6), (True, 0.0), (True, (0.1, 0.3, 2.0)), ("bias-free", 0.0), ("bias-free", (0.1, 0.3, 2.0))],
+)
 def test_scattered_samples(dtype, align_corners, intercept, tikhonov):
-    rng = np.random.default_rng([intercept, align_corners])
+    rng = np.random.default_rng([intercept is True, align_corners])
     case = Case(rng, *scattered(rng, dtype, (5, 4), 8, 0.4), tikhonov, intercept, align_corners)
     assert max(case.shares()) <= 1
 
@@ -102,28 +105,32 @@ def test_samples_that_almost_collapse_or_lie_far_apart(dtype, tikhonov, spread):
     assert max(case.shares()) <= 1
 
 
+@pytest.mark.parametrize("intercept", [True, "bias-free"])
 @pytest.mark.parametrize("tikhonov", [0.0, 1e-6])
 @pytest.mark.parametrize("width", [1e-2, 1e-5, 1e-7])
-def test_samples_almost_on_a_line(tikhonov, width):
+def test_samples_almost_on_a_line(tikhonov, width, intercept):
     """The closer to a slanted line, the larger the condition, and the looser the budget; it is kept all the same."""
     rng = np.random.default_rng(2)
     input, grid, auxiliary = scattered(rng, "float64", (4, 6), 5, 0.0, reach=0.6)
     along, across = rng.standard_normal((2, 1, 2, 3, 5))
     auxiliary += 0.2 * np.stack([along - width * across, 0.7 * along + width * across], -1)
-    assert max(Case(rng, input, grid, auxiliary, tikhonov).shares()) <= 1
+    assert max(Case(rng, input, grid, auxiliary, tikhonov, intercept).shares()) <= 1
 
 
+@pytest.mark.parametrize("intercept", [True, "bias-free"])
+@pytest.mark.parametrize("tikhonov", [0.0, 1e-3])
 @pytest.mark.parametrize("count", [0, 1, 2, 3])
-def test_few_samples(count):
+def test_few_samples(count, tikhonov, intercept):
     rng = np.random.default_rng(count)
-    case = Case(rng, *scattered(rng, "float64", (4, 6), count, 0.4), 1e-3)
+    case = Case(rng, *scattered(rng, "float64", (4, 6), count, 0.4), tikhonov, intercept)
     assert max(case.shares()) <= 1
 
 
-def test_many_samples():
+@pytest.mark.parametrize("intercept", [True, "bias-free"])
+def test_many_samples(intercept):
     rng = np.random.default_rng(3)
     input, grid, auxiliary = scattered(rng, "float64", (3, 3), 300, 0.4, channels=1)
-    assert max(Case(rng, input, grid[:, :1, :1], auxiliary[:, :1, :1], 0.0).shares()) <= 1
+    assert max(Case(rng, input, grid[:, :1, :1], auxiliary[:, :1, :1], 0.0, intercept).shares()) <= 1
 
 
 def test_the_judge_notices_a_wrong_last_bit_of_float32():

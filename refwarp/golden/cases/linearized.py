@@ -19,6 +19,13 @@ WORDS = {
 }
 
 
+INTERCEPTS: tuple[tuple[bool | str, str, str], ...] = (
+    (False, "", "the value is the bilinear sample"),
+    (True, "_intercept", "the value is the plane's"),
+    ("bias-free", "_bias_free", "the plane goes through the bilinear sample"),
+)
+
+
 def case(
     name: str,
     comment: str,
@@ -64,14 +71,13 @@ def _options() -> Iterator[Case]:
                     align_corners=align_corners,
                 )
     for mask in ("position", "offset", "none"):
-        for intercept in (False, True):
-            name = f"mask_{mask}" + "_intercept" * intercept
+        for intercept, suffix, words in INTERCEPTS:
+            name = f"mask_{mask}{suffix}"
             grid = np.array([[[[0.8125, -0.375]]]])
             others = [(0.5, 0.25), (0.875, -0.75), (0.375, -0.125), (1.25, 0.125), (-0.4375, -0.5)]
             yield case(
                 name,
-                f"Of five samples one lies outside the map, another farther than 1 away; mask '{mask}', "
-                + ("the value is the plane's." if intercept else "the value is the bilinear sample."),
+                f"Of five samples one lies outside the map, another farther than 1 away; mask '{mask}', {words}.",
                 "Masked",
                 draw.dyadics("masks", 1, 2, 4, 4),
                 grid,
@@ -79,17 +85,17 @@ def _options() -> Iterator[Case]:
                 mask=mask,
                 intercept=intercept,
             )
-    for name, tikhonov, words in (
+    for name, tikhonov, weights in (
         ("one", 0.25, "one weight for slopes and intercept"),
         ("slopes", [0.25, 0.25, 0.0], "weights for the slopes, and none for the intercept"),
         ("three", [0.125, 0.5, 2.0], "three different weights"),
         ("small", 1e-6, "weights of 1e-6, as is the default"),
     ):
         grid = draw.coordinates(f"tikhonov {name}", 1, 1, 2, 2, reach=0.5)
-        for intercept in (False, True):
+        for intercept, suffix, words in INTERCEPTS:
             yield case(
-                f"tikhonov_{name}" + "_intercept" * intercept,
-                f"Tikhonov: {words}" + ("." if intercept else "; the value is the bilinear sample."),
+                f"tikhonov_{name}{suffix}",
+                f"Tikhonov: {weights}; {words}.",
                 "Interior",
                 draw.dyadics(f"tikhonov {name}", 1, 1, 4, 3),
                 grid,
@@ -132,6 +138,19 @@ def _shapes() -> Iterator[Case]:
                 around(grid, "few", count, 0.25),
                 tikhonov=tikhonov,
             )
+    for count in (1, 2):
+        grid = draw.coordinates(f"few {count}", 1, 1, 1, 2, reach=0.5)
+        yield case(
+            f"few_samples_{count}_bias_free",
+            "Two samples and the point itself determine a plane."
+            if count == 2
+            else "One sample and the point itself determine no plane: the value is the bilinear sample.",
+            "Interior" if count == 2 else "Undetermined",
+            draw.dyadics("few", 1, 1, 3, 3),
+            grid,
+            around(grid, f"few {count}", count, 0.25),
+            intercept="bias-free",
+        )
     grid = draw.coordinates("three", 1, 1, 2, 2, reach=0.5)
     yield case(
         "three_samples",
@@ -187,19 +206,22 @@ def _shapes() -> Iterator[Case]:
 
 def _precision() -> Iterator[Case]:
     for dtype in ("float32", "float64"):
-        for align_corners in (False, True):
-            name = f"full_{dtype}" + "_corners" * align_corners
+        for align_corners, intercept in ((False, True), (True, True), (False, "bias-free")):
+            name = f"full_{dtype}" + "_corners" * align_corners + "_bias_free" * (intercept == "bias-free")
             grid = draw.full(f"{name} grid", 1, 1, 2, 2, dtype=dtype, reach=0.75)
             others = grid[..., None, :] + draw.full(f"{name} around", 1, 1, 2, 5, 2, dtype=dtype, reach=0.5)
             yield case(
                 name,
-                f"Every bit of {dtype} is used." + " align_corners." * align_corners,
+                f"Every bit of {dtype} is used."
+                + " align_corners." * align_corners
+                + " The plane goes through the bilinear sample." * (intercept == "bias-free"),
                 "FullPrecision",
                 draw.full(name, 1, 2, 4, 3, dtype=dtype, reach=4.0),
                 grid,
                 others.astype(dtype).astype(np.float64),
                 dtype,
                 tikhonov=1e-6,
+                intercept=intercept,
                 align_corners=align_corners,
             )
     along = np.array([-0.25, -0.125, 0.0625, 0.1875, 0.3125])

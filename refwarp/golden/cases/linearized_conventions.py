@@ -81,6 +81,27 @@ def _conventions() -> Iterator[Case]:
             {"tikhonov": 0.5},
         ),
         (
+            "on_a_line_bias_free",
+            "Samples exactly on a slanted line that misses the point: a plane through that is determined all the same.",
+            "Undetermined",
+            ((0.125, -0.25), (0.375, 0.0), (0.5, 0.25), (0.625, 0.5), (0.0, -0.75)),
+            {"intercept": "bias-free"},
+        ),
+        (
+            "on_a_line_through_the_point_bias_free",
+            "Samples exactly on a slanted line through the point determine no plane through that either.",
+            "Undetermined",
+            ((0.125, -0.25), (0.25, 0.0), (0.375, 0.25), (0.5, 0.5), (-0.125, -0.75)),
+            {"intercept": "bias-free"},
+        ),
+        (
+            "centre_outside_bias_free",
+            "A point beyond the reach of the map, and samples inside: the plane goes through the padding's 0.",
+            "Outside Masked",
+            ((1.625, 0.25), (0.875, 0.25), (0.625, -0.375), (0.25, 0.5), (2.5, 0.125)),
+            {"intercept": "bias-free"},
+        ),
+        (
             "at_one_point",
             "All samples at one point determine no plane.",
             "Undetermined",

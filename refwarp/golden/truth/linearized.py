@@ -209,7 +209,8 @@ def pixel(call: Call, case: Case, centre: Sequence[Number], auxiliary: Sequence[
 
     kept = [point for point in kept if all(math.isfinite(g) for g in point) and (abs(offset(point)) <= FAR).all()]
     weights = [Fraction(e) for e in np.broadcast_to(case.options["tikhonov"], 3)]
-    options = call.height, call.width, weights, case.options["intercept"], call.align_corners, call.padding
+    intercept = case.options["intercept"]
+    options = call.height, call.width, weights, intercept, call.align_corners, call.padding
     (functional,) = linearized.functionals([[centre]], [[kept]], [[[True] * len(kept)]], *options)
     if not functional.weights:
         kept = []
@@ -221,8 +222,11 @@ def pixel(call: Call, case: Case, centre: Sequence[Number], auxiliary: Sequence[
             [slopes.reach(*axis) for axis in zip(point, call.sizes, call.scales, strict=True)] for point in places
         ]
         moves = np.array([[x + x0, y + y0, 0] for x, y in reaches], object)
-        fit = Fit(np.array([[*offset(point), 1] for point in kept], object), moves, weights)
-    return Pixel(functional, near, fit, (*call.scales, int(case.options["intercept"])))
+        ones = int(intercept != "bias-free")
+        if not ones:
+            weights[2] = Fraction(1)  # of a column of zeros: the two others are fitted without it
+        fit = Fit(np.array([[*offset(point), ones] for point in kept], object), moves, weights)
+    return Pixel(functional, near, fit, (*call.scales, int(intercept is True)))
 
 
 def terms(call: Call, case: Case, image: Image) -> dict[str, Objects]:
