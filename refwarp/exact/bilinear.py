@@ -401,7 +401,7 @@ LEDGER = (
         "definition",
         "a bilinear sample sees four pixels, so that pixels between them go unseen where the output is smaller: "
         "aliasing",
-        ("refwarp.exact.affine.affine_grid", "refwarp.networks.SpatialTransformer"),
+        ("refwarp.exact.affine.affine_grid", "refwarp.networks.spatial_transformer.SpatialTransformer"),
         (
             "tests/networks/test_spatial_transformer.py::test_size_of_the_output",
             _REMARKS + "test_a_smaller_output_does_not_see_every_pixel",
@@ -413,7 +413,10 @@ LEDGER = (
         "in series, of images and of maps in a network, or in parallel",
         "definition",
         "in series each warps what the last has interpolated; in parallel the input's gradients add",
-        ("refwarp.networks.SpatialTransformer",),
+        (
+            "refwarp.exact.bilinear.grid_sample_gradient",
+            "refwarp.networks.spatial_transformer.SpatialTransformer",
+        ),
         (
             "tests/networks/test_spatial_transformer.py::test_it_drops_in_anywhere",
             _REMARKS + "test_transformers_in_parallel_add_their_gradients",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -40,7 +41,8 @@ class Equation(NamedTuple):
     remark : str
         What is wrong, or open, and what is implemented instead; may be empty where it holds.
     home : tuple of str
-        The exact transcription and the implementation, as dotted names ("refwarp.exact.bilinear.value").
+        The exact transcription and the implementation, as dotted names ("refwarp.exact.bilinear.value"): of what a
+        module file defines, so that the file follows from the name.
     tests : tuple of str
         The tests that prove the verdict ("tests/exact/test_exact_bilinear.py::test_...").
     """
@@ -55,28 +57,60 @@ class Equation(NamedTuple):
 
 
 def collect() -> list[Equation]:
-    """Return the lines of all files of this room, in the order of the documents and of the equations in them."""
+    """Return the lines of all files of this room, in the order of the documents and of what is in them.
+
+    Equations come first, by their numbers, then what is said beside them, by sections.
+    """
     package = importlib.import_module("refwarp.exact")
     lines: list[Equation] = []
     for module in pkgutil.iter_modules(package.__path__):
         if module.name != "ledger":
             lines += getattr(importlib.import_module(f"refwarp.exact.{module.name}"), "LEDGER", ())
 
-    def order(line: Equation) -> tuple[int, float, str]:
-        digits = "".join(c for c in line.number.split(",")[0].split("-")[0] if c.isdigit())
-        return list(DOCUMENTS).index(line.document), float(digits or "inf"), line.number
+    def order(line: Equation) -> tuple[int, bool, float, str]:
+        found = re.search(r"\d+(\.\d+)?", line.number)
+        beside = not line.number[0].isdigit()
+        return list(DOCUMENTS).index(line.document), beside, float(found[0] if found else "inf"), line.number
 
     return sorted(lines, key=order)
 
 
-def page() -> str:
-    """Return docs/equations.md as text."""
+def derivation(line: Equation, docs: Path) -> str:
+    """Return the name of the page that derives an equation: of the first of its homes that has one.
+
+    The page of a module has its name, or carries the tags of its equations.
+
+    Raises
+    ------
+    LookupError
+        If there is none.
+    """
+    for home in line.home:
+        module = home.split(".")[-2]
+        if (docs / f"{module}.md").exists():
+            return f"{module}.md"
+        if not home.startswith("refwarp.exact."):
+            continue
+        head = importlib.import_module(home.rpartition(".")[0]).__doc__ or ""
+        for tag in re.findall(r"\(([a-z_]+\.\d+)\)", head):
+            for path in sorted(docs.glob("*.md")):
+                if f"\\tag{{{tag}}}" in path.read_text(encoding="utf-8").replace(r"\_", "_"):
+                    return path.name
+    raise LookupError(f"{line.document} {line.number}: no page in {docs} derives what is in {', '.join(line.home)}")
+
+
+def page(docs: Path) -> str:
+    """Return docs/equations.md as text; `docs` is the folder, with the pages that it links to."""
     text = [
         "# The ledger of equations",
         "",
-        "Every equation of the five documents: what it says, the verdict, where it is transcribed exactly and where",
-        "it is computed, and the tests that prove the verdict. This page is written from the `LEDGER` of each file in",
-        "`refwarp/exact/` by `python -m refwarp.exact.ledger docs/equations.md`; a test keeps it current.",
+        "Every equation of the five documents: what it says and where it is derived, the verdict, where it is",
+        "transcribed exactly and where it is computed, and the tests that prove the verdict. This page is written from",
+        "the `LEDGER` of each file in `refwarp/exact/` by `python -m refwarp.exact.ledger docs/equations.md`; a test",
+        "keeps it current.",
+        "",
+        "All names can be pasted: a home behind `python -m pydoc`, a test behind `pytest`. The line that computes an",
+        "equation has its tag, as `(STN 7)`, in a comment: `grep -rn '(STN 7)' refwarp`.",
         "",
         "Verdicts: *holds*; *misprint* (what is meant is clear, what is printed is not true); *wrong* (what is meant",
         "is not true either); *ambiguous* (more than one reading; the remark says which are offered); *definition*.",
@@ -87,12 +121,15 @@ def page() -> str:
         text.append("|---|---|---|---|---|")
         for line in lines:
             if line.document == document:
+                number = f"[{line.number}]({derivation(line, docs)})"
                 verdict = f"**{line.verdict}**" + (f": {line.remark}" if line.remark else "")
-                homes = "<br>".join(f"`{home.removeprefix('refwarp.')}`" for home in line.home)
-                tests = "<br>".join(f"`{test.removeprefix('tests/')}`" for test in line.tests)
-                text.append(f"| {line.number} | {line.says} | {verdict} | {homes} | {tests} |")
+                files = [home.rpartition(".")[0].replace(".", "/") for home in line.home]
+                homes = "<br>".join(f"[`{home}`](../{file}.py)" for home, file in zip(line.home, files, strict=True))
+                tests = "<br>".join(f"[`{test}`](../{test.partition('::')[0]})" for test in line.tests)
+                text.append(f"| {number} | {line.says} | {verdict} | {homes} | {tests} |")
     return "\n".join(text) + "\n"
 
 
 if __name__ == "__main__":
-    Path(sys.argv[1]).write_text(page(), encoding="utf-8")
+    target = Path(sys.argv[1])
+    target.write_text(page(target.parent), encoding="utf-8")

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nested import at, derivative, places
 
-from refwarp.exact import bilinear
+from refwarp.exact import bilinear, plane_fit
 from refwarp.exact import linearized as exact
 from refwarp.exact.auxiliary import auxiliary_point, interpolated
 from refwarp.exact.numbers import Dual
@@ -67,8 +67,8 @@ def test_the_value_of_equation_2_as_printed_does_not_see_the_noise():
     for sigma in (F(1, 4), F(1, 2), F(3, 4)):
         offsets = [(sigma, F(0)), (-sigma, F(0)), (F(0), sigma), (F(0), -sigma)]
         samples = [bilinear.value(plane, 4 + dx, 4 + dy).value for dx, dy in [(F(0), F(0)), *offsets]]
-        y, x = exact.data_matrices(samples, [(F(0), F(0)), *offsets], [True] * 4)
-        ax, ay, b = exact.least_squares(y, x, NO_TIKHONOV)
+        y, x = plane_fit.data_matrices(samples, [(F(0), F(0)), *offsets], [True] * 4)
+        ax, ay, b = plane_fit.least_squares(y, x, NO_TIKHONOV)
         assert exact.linearization(samples[0], (ax, ay), (F(4), F(4)), (F(4), F(4))) == 1
         values.append(samples[0] + b)
     assert values == [F(3, 4), F(1, 2), F(1, 4)]
@@ -119,7 +119,7 @@ def test_a_grid_is_interpolated_in_the_nearest_cell():
 
 def matrices(offsets, values, kept=None):
     """Return Y and X for a centre at the origin with value 0."""
-    return exact.data_matrices([F(0), *values], [(F(0), F(0)), *offsets], kept or [True] * len(offsets))
+    return plane_fit.data_matrices([F(0), *values], [(F(0), F(0)), *offsets], kept or [True] * len(offsets))
 
 
 OFFSETS = [(F(1), F(0)), (F(-1), F(2)), (F(0), F(-1)), (F(2), F(1)), (F(1, 2), F(-3))]
@@ -129,22 +129,22 @@ VALUES = [F(2), F(-1), F(4), F(0), F(7)]
 def test_equation_7_as_printed_has_shapes_that_do_not_fit():
     y, x = matrices(OFFSETS, VALUES)
     with pytest.raises(ValueError, match="given 5 rows, expected 3"):
-        exact.literal_least_squares(y, x, NO_TIKHONOV)
+        plane_fit.literal_least_squares(y, x, NO_TIKHONOV)
 
 
 def test_equation_7_as_printed_is_no_least_squares_where_its_shapes_fit():
     """Three samples determine a plane through them, Y = X A; with X Y for X^T Y it misses them."""
     y, x = matrices(OFFSETS[:3], VALUES[:3])
-    assert exact.prediction(x, exact.least_squares(y, x, NO_TIKHONOV)) == y
-    assert exact.prediction(x, exact.literal_least_squares(y, x, NO_TIKHONOV)) != y
+    assert plane_fit.prediction(x, plane_fit.least_squares(y, x, NO_TIKHONOV)) == y
+    assert plane_fit.prediction(x, plane_fit.literal_least_squares(y, x, NO_TIKHONOV)) != y
 
 
 @given(POINTS, st.tuples(SMALL, SMALL, SMALL))
 def test_equation_4_holds_for_a_map_that_is_a_plane(offsets, a):
     y, x = matrices(offsets, [a[0] * dx + a[1] * dy + a[2] for dx, dy in offsets])
-    assert exact.prediction(x, a) == y
-    if exact.fit_weights(offsets, NO_TIKHONOV) is not None:
-        assert exact.least_squares(y, x, NO_TIKHONOV) == list(a)
+    assert plane_fit.prediction(x, a) == y
+    if plane_fit.fit_weights(offsets, NO_TIKHONOV) is not None:
+        assert plane_fit.least_squares(y, x, NO_TIKHONOV) == list(a)
 
 
 def test_equations_3_and_5_count_samples_differently():
@@ -155,7 +155,7 @@ def test_equations_3_and_5_count_samples_differently():
     y, x = matrices(OFFSETS, VALUES)
     assert len(y) == len(x) == len(OFFSETS)
     as_printed = y[:-1], x[:-1]
-    assert exact.least_squares(y, x, NO_TIKHONOV) != exact.least_squares(*as_printed, NO_TIKHONOV)
+    assert plane_fit.least_squares(y, x, NO_TIKHONOV) != plane_fit.least_squares(*as_printed, NO_TIKHONOV)
     assert matrices(OFFSETS[:-1], VALUES[:-1]) == as_printed
 
 
@@ -169,7 +169,7 @@ def test_on_a_fixed_symmetric_grid_the_slopes_are_weighted_central_differences(v
     ring = [(F(j), F(i)) for i in (-1, 0, 1) for j in (-1, 0, 1) if (i, j) != (0, 0)]
     levels = [[(step * scale * dx, step * scale * dy) for dx, dy in ring] for scale in (1, 2)]
     offsets, samples = levels[0] + levels[1], values + [2 * v + 1 for v in values]
-    ax, ay, b = exact.least_squares(*matrices(offsets, samples), NO_TIKHONOV)
+    ax, ay, b = plane_fit.least_squares(*matrices(offsets, samples), NO_TIKHONOV)
     for axis, slope in enumerate((ax, ay)):
         fine, coarse = (sum(o[axis] ** 2 for o in level) for level in levels)
         assert coarse == 4 * fine
@@ -186,35 +186,35 @@ def test_the_column_of_ones_is_masked_too():
     kept = [True, True, False, True, True]
     y, x = matrices(OFFSETS, VALUES, kept)
     left_out = [[row for row, flag in zip(rows, kept, strict=True) if flag] for rows in matrices(OFFSETS, VALUES)]
-    assert exact.least_squares(y, x, NO_TIKHONOV) == exact.least_squares(*left_out, NO_TIKHONOV)
+    assert plane_fit.least_squares(y, x, NO_TIKHONOV) == plane_fit.least_squares(*left_out, NO_TIKHONOV)
     x[2][2] = 1
-    assert exact.least_squares(y, x, NO_TIKHONOV) != exact.least_squares(*left_out, NO_TIKHONOV)
+    assert plane_fit.least_squares(y, x, NO_TIKHONOV) != plane_fit.least_squares(*left_out, NO_TIKHONOV)
 
 
 @settings(max_examples=40)
 @given(POINTS, WEIGHTS, st.lists(SMALL, min_size=6, max_size=6))
 def test_the_elimination_solves_equation_7(offsets, tikhonov, values):
-    weights = exact.fit_weights(offsets, tikhonov)
+    weights = plane_fit.fit_weights(offsets, tikhonov)
     y, x = matrices(offsets, values[: len(offsets)])
     if weights is None:
         with pytest.raises(ZeroDivisionError):
-            exact.least_squares(y, x, tikhonov)
+            plane_fit.least_squares(y, x, tikhonov)
     else:
         solution = [sum(w[part] * value for w, value in zip(weights, y, strict=True)) for part in range(3)]
-        assert solution == exact.least_squares(y, x, tikhonov)
+        assert solution == plane_fit.least_squares(y, x, tikhonov)
 
 
 @settings(max_examples=40, deadline=None)
 @given(POINTS, WEIGHTS, st.lists(SMALL, min_size=6, max_size=6))
 def test_without_ones_the_elimination_solves_equation_7_for_the_slopes(offsets, tikhonov, values):
-    weights = exact.fit_weights(offsets, tikhonov, without_bias=True)
+    weights = plane_fit.fit_weights(offsets, tikhonov, without_bias=True)
     y, x = matrices(offsets, values[: len(offsets)])
     if weights is None:
         with pytest.raises(ZeroDivisionError):
-            exact.least_squares(y, exact.bias_free(x), tikhonov[:2])
+            plane_fit.least_squares(y, plane_fit.bias_free(x), tikhonov[:2])
     else:
         solution = [sum(w[part] * value for w, value in zip(weights, y, strict=True)) for part in range(3)]
-        assert solution == [*exact.least_squares(y, exact.bias_free(x), tikhonov[:2]), 0]
+        assert solution == [*plane_fit.least_squares(y, plane_fit.bias_free(x), tikhonov[:2]), 0]
 
 
 @settings(max_examples=40, deadline=None)
@@ -222,11 +222,11 @@ def test_without_ones_the_elimination_solves_equation_7_for_the_slopes(offsets, 
 def test_a_bias_free_fit_is_the_limit_of_a_heavy_weight_on_the_intercept(offsets, values):
     """The distance is c / (e_1 + d) for numbers c and d: with e_1 ten times as large it is a tenth, nearly."""
     y, x = matrices(offsets, values[: len(offsets)])
-    if exact.fit_weights(offsets, NO_TIKHONOV, without_bias=True) is None:
+    if plane_fit.fit_weights(offsets, NO_TIKHONOV, without_bias=True) is None:
         return
-    limit = [*exact.least_squares(y, exact.bias_free(x), NO_TIKHONOV[:2]), 0]
+    limit = [*plane_fit.least_squares(y, plane_fit.bias_free(x), NO_TIKHONOV[:2]), 0]
     near, nearer = (
-        [a - b for a, b in zip(exact.least_squares(y, x, (F(0), F(0), F(e1))), limit, strict=True)]
+        [a - b for a, b in zip(plane_fit.least_squares(y, x, (F(0), F(0), F(e1))), limit, strict=True)]
         for e1 in (10**30, 10**31)
     )
     for a, b in zip(near, nearer, strict=True):
@@ -240,16 +240,17 @@ def test_leaving_the_bias_out_of_the_fit_is_not_leaving_it_out_of_the_value():
     """
     offsets = [(F(1), F(1)), (F(1), F(-1)), (F(2), F(1)), (F(2), F(-1))]
     y, x = matrices(offsets, [F(1)] * 4)
-    assert exact.least_squares(y, x, NO_TIKHONOV) == [0, 0, 1]
-    assert exact.least_squares(y, exact.bias_free(x), NO_TIKHONOV[:2]) == [F(3, 5), 0]
+    assert plane_fit.least_squares(y, x, NO_TIKHONOV) == [0, 0, 1]
+    assert plane_fit.least_squares(y, plane_fit.bias_free(x), NO_TIKHONOV[:2]) == [F(3, 5), 0]
     y, x = matrices([(F(1), F(0)), (F(-1), F(0)), (F(0), F(1)), (F(0), F(-1))], VALUES[:4])
-    assert exact.least_squares(y, x, NO_TIKHONOV)[:2] == exact.least_squares(y, exact.bias_free(x), NO_TIKHONOV[:2])
+    slopes = plane_fit.least_squares(y, plane_fit.bias_free(x), NO_TIKHONOV[:2])
+    assert plane_fit.least_squares(y, x, NO_TIKHONOV)[:2] == slopes
 
 
 def test_tikhonov_on_the_intercept_repeats_the_centre():
     y, x = matrices(OFFSETS, VALUES)
     repeated = matrices([*OFFSETS, (F(0), F(0)), (F(0), F(0))], [*VALUES, F(0), F(0)])
-    assert exact.least_squares(y, x, (F(0), F(0), F(2))) == exact.least_squares(*repeated, NO_TIKHONOV)
+    assert plane_fit.least_squares(y, x, (F(0), F(0), F(2))) == plane_fit.least_squares(*repeated, NO_TIKHONOV)
 
 
 @pytest.mark.parametrize(
@@ -264,11 +265,11 @@ def test_tikhonov_on_the_intercept_repeats_the_centre():
     ],
 )
 def test_samples_on_a_line_determine_no_plane_unless_regularised(offsets):
-    assert exact.fit_weights(offsets, NO_TIKHONOV) is None
-    weights = exact.fit_weights(offsets, (F(1, 10),) * 3)
+    assert plane_fit.fit_weights(offsets, NO_TIKHONOV) is None
+    weights = plane_fit.fit_weights(offsets, (F(1, 10),) * 3)
     y, x = matrices(offsets, range(len(offsets)))
     solution = [sum((w[part] * value for w, value in zip(weights, y, strict=True)), F(0)) for part in range(3)]
-    assert solution == exact.least_squares(y, x, (F(1, 10),) * 3)
+    assert solution == plane_fit.least_squares(y, x, (F(1, 10),) * 3)
 
 
 def test_masking_is_by_position_and_the_released_program_masks_by_offset():
@@ -281,9 +282,9 @@ def test_masking_is_by_position_and_the_released_program_masks_by_offset():
 @given(st.tuples(SMALL, SMALL), SMALL)
 def test_a_centre_out_of_bounds_leaves_slope_and_value_to_the_samples(centre, value):
     """Whatever I^0 is taken to be outside the map, I^0 + b and the slope are those of the samples alone."""
-    y, x = exact.data_matrices([value, *VALUES], [centre, *OFFSETS], [True] * 5)
-    ax, ay, b = exact.least_squares(y, x, NO_TIKHONOV)
-    slope_x, slope_y, level = exact.least_squares(*matrices(OFFSETS, VALUES), NO_TIKHONOV)
+    y, x = plane_fit.data_matrices([value, *VALUES], [centre, *OFFSETS], [True] * 5)
+    ax, ay, b = plane_fit.least_squares(y, x, NO_TIKHONOV)
+    slope_x, slope_y, level = plane_fit.least_squares(*matrices(OFFSETS, VALUES), NO_TIKHONOV)
     assert (ax, ay) == (slope_x, slope_y)
     assert value + b == exact.linearization(level, (slope_x, slope_y), centre, (F(0), F(0)))
 
@@ -322,11 +323,11 @@ def literal_forward(input, case):
                 for p in (centre, *auxiliary[0][j])
             ]
             samples = [bilinear.value(plane, x, y).value for x, y in places]
-            y, x = exact.data_matrices(samples, places, kept[0][j])
+            y, x = plane_fit.data_matrices(samples, places, kept[0][j])
             if intercept == "bias-free":
-                x, tikhonov = exact.bias_free(x), tikhonov[:2]
+                x, tikhonov = plane_fit.bias_free(x), tikhonov[:2]
             try:
-                ax, ay, *b = exact.least_squares(y, x, tikhonov)
+                ax, ay, *b = plane_fit.least_squares(y, x, tikhonov)
             except ZeroDivisionError:
                 ax, ay, *b = F(0), F(0), F(0)
             row.append((samples[0] + b[0] if intercept is True else samples[0], ax * halves[0], ay * halves[1]))

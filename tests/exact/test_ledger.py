@@ -2,7 +2,10 @@
 
 import ast
 import importlib
+import pydoc
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,7 +52,7 @@ def test_every_numbered_equation_is_printed():
 
 
 def test_the_page_is_what_the_code_says():
-    assert (ROOT / "docs" / "equations.md").read_text(encoding="utf-8") == ledger.page()
+    assert (ROOT / "docs" / "equations.md").read_text(encoding="utf-8") == ledger.page(ROOT / "docs")
 
 
 @pytest.mark.parametrize("line", ledger.collect(), ids=lambda line: f"{line.document} {line.number}")
@@ -60,10 +63,39 @@ def test_homes_and_proofs_exist(line):
     for home in line.home:
         module, _, name = home.rpartition(".")
         assert hasattr(importlib.import_module(module), name), home
+        assert name in names_defined_in(ROOT / f"{module.replace('.', '/')}.py"), home
     for test in line.tests:
         file, _, name = test.partition("::")
-        functions = {node.name for node in ast.walk(ast.parse((ROOT / file).read_text())) if hasattr(node, "name")}
-        assert name in functions, test
+        assert name in names_defined_in(ROOT / file), test
+
+
+def names_defined_in(path):
+    """Return the functions and classes at the top of a file."""
+    return {node.name for node in ast.parse(path.read_text(encoding="utf-8")).body if hasattr(node, "name")}
+
+
+def test_every_name_on_the_page_can_be_pasted():
+    """Behind `pytest`, which collects each of the tests, and behind `python -m pydoc`."""
+    page = (ROOT / "docs" / "equations.md").read_text(encoding="utf-8")
+    tests = sorted(set(re.findall(r"`(tests/[^`]*)`", page)))
+    assert len(tests) > 100
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *tests]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    collected = {line.partition("[")[0] for line in ended.stdout.splitlines() if "::" in line}
+    assert collected == set(tests)
+    homes = set(re.findall(r"`(refwarp\.[^`]*)`", page))
+    assert len(homes) > 50 and all(pydoc.locate(home) is not None for home in homes)
+
+
+@pytest.mark.parametrize("line", ledger.collect(), ids=lambda line: f"{line.document} {line.number}")
+def test_every_equation_has_a_page_that_derives_it(line):
+    assert (ROOT / "docs" / ledger.derivation(line, ROOT / "docs")).is_file()
+
+
+def test_an_equation_without_a_page_is_refused(tmp_path):
+    with pytest.raises(LookupError, match="LMS 8, 9: no page in .* derives what is in refwarp.exact.auxiliary"):
+        ledger.derivation(next(line for line in ledger.collect() if line.number == "8, 9"), tmp_path)
 
 
 def defined_and_used(path):

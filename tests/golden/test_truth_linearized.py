@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from refwarp.exact import linearized as exact
+from refwarp.exact import plane_fit
 from refwarp.exact.bilinear import pixel_coordinate
 from refwarp.exact.padding import pad_coordinate
 from refwarp.golden.cases import linearized, linearized_conventions
@@ -65,11 +66,11 @@ def test_elements_are_the_solution_of_the_normal_equations():
             slopes = [0, 0]
             for c, plane in enumerate(input):
                 samples = [sampled(plane, point) for point in points]
-                y, x = exact.data_matrices(samples, scaled, kept)
+                y, x = plane_fit.data_matrices(samples, scaled, kept)
                 weights = [Fraction(e) for e in np.broadcast_to(options["tikhonov"], 3)]
                 if options["intercept"] == "bias-free":
-                    x, weights = exact.bias_free(x), weights[:2]
-                ax, ay, *b = exact.least_squares(y, x, weights)
+                    x, weights = plane_fit.bias_free(x), weights[:2]
+                ax, ay, *b = plane_fit.least_squares(y, x, weights)
                 value = samples[0] + (b[0] if options["intercept"] is True else 0)
                 assert found["forward/output"][c, i, j].number.value == value, case.name
                 slopes = [s + a * h * gout[c][i][j] for s, a, h in zip(slopes, (ax, ay), halves, strict=True)]
@@ -174,7 +175,7 @@ def random_fit(rng, moves=0, y_moves=0):
     tikhonov = [Fraction(1, 4), Fraction(1, 2), Fraction(0)]
 
     def solved(rows, y):
-        return np.array(exact.least_squares(y.tolist(), rows.tolist(), tikhonov), object)
+        return np.array(plane_fit.least_squares(y.tolist(), rows.tolist(), tikhonov), object)
 
     bound = truth.Fit(rows, np.zeros((5, 3), object) + moves, tikhonov).moved(y, np.zeros(5, object) + y_moves)
     return rows, y, solved, bound
