@@ -6,6 +6,8 @@ from linearized_cases import EPS, gradients, same_samples, setting
 
 import refwarp
 from autograd_core import Tensor, grad
+from refwarp.compilation import argument, run
+from refwarp.samplers import linearized, plane_fit_chunks
 
 # ---- the intercept and Tikhonov's weights ----
 
@@ -70,6 +72,24 @@ def test_a_bias_free_fit_is_numpys_with_two_columns(padding):
     # Leaving the intercept out of the value is another fit.
     options["intercept"] = False
     assert abs(gradients(input, grid, auxiliary, gout, tikhonov=0.0, **options)[2] - ggrid).max() > 1e-2
+
+
+@pytest.mark.parametrize("intercept", [True, False, "bias-free"])
+def test_chunks_leave_no_ordinary_pixel_to_the_careful_way(intercept, monkeypatch):
+    """That reads the map itself, chunks a copy of it: a map of NaN shows each pixel that is left to it."""
+    input, grid, auxiliary = setting(30, count=7, reach=0.5, spread=0.1)
+    options = {"intercept": intercept, "tikhonov": 0.0}
+    gout = np.random.default_rng(31).standard_normal((1, 2, 2, 3))
+    expected = gradients(input, grid, auxiliary, gout, **options)
+
+    def run_without_the_map(kernel, count, work, source, *rest):
+        if kernel is plane_fit_chunks.planes_of_chunks:
+            source = argument(np.full_like(source, np.nan))
+        run(kernel, count, work, source, *rest)
+
+    monkeypatch.setattr(linearized, "run", run_without_the_map)
+    for found, truth in zip(gradients(input, grid, auxiliary, gout, **options), expected, strict=True):
+        assert np.array_equal(found, truth)
 
 
 def test_a_bias_free_plane_goes_through_the_bilinear_sample():
