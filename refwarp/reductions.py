@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from autograd_core.arrays import array_module
 from refwarp.arithmetic import compensated, two_sum
 from refwarp.compilation import argument, items, kernel, run
 
@@ -24,6 +25,8 @@ def _add_rows(start: int, stop: int, sums: Any, out: Any) -> None:
         out[n, k] = compensated(total, lost)
 
 
-def add_rows(sums: Any, out: Any) -> None:
-    """Add up the sums of rows: (N, H, K, 2), numbers and what their roundings left out, into out (N, K)."""
+def add_rows(sums: Any, dtype: Any = float) -> Any:
+    """Return what the sums of rows add up to: of (N, H, K, 2), numbers and what their roundings left out, (N, K)."""
+    out = array_module(sums).empty((sums.shape[0], sums.shape[2]), dtype)
     run(_add_rows, out.size, sums.size, argument(sums), out)
+    return out

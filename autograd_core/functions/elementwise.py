@@ -151,7 +151,7 @@ class _Power(Function):
     def backward(ctx: Context, gout: Tensor) -> Tensor:
         (x,), exponent = ctx.inputs, float(ctx.parameters["exponent"])
         if exponent == 0:  # not 0 x^-1, which is not a number at x = 0
-            return Tensor(array_module(x.data).zeros_like(x.data))
+            return Tensor(array_module(x.data).zeros(x.shape, x.dtype))
         return power(x, exponent - 1) * exponent * gout
 
 

@@ -99,10 +99,9 @@ class AffineGridGradient(Function):
     def forward(ctx: Context, ggrid: Any, *, align_corners: bool) -> Any:
         """Compute (affine.2)."""
         xp, (batch, height, _, _) = array_module(ggrid), ggrid.shape
-        sums, gtheta = xp.empty((batch, height, 6, 2)), xp.empty((batch, 6), ggrid.dtype)
+        sums = xp.empty((batch, height, 6, 2))
         run(_backward, batch * height, ggrid.size, argument(ggrid), align_corners, sums)
-        add_rows(sums, gtheta)
-        return gtheta.reshape(batch, 2, 3)
+        return add_rows(sums, ggrid.dtype).reshape(batch, 2, 3)
 
     @staticmethod
     def backward(ctx: Context, ggtheta: Tensor) -> Tensor:

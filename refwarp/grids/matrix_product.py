@@ -131,21 +131,19 @@ def _elements(start: int, stop: int, a: Any, b: Any, parts: int, sums: Any, out:
 def product(a: Any, b: Any) -> Any:
     """Return the matrix products of a (B, n, k) and b (B, k, m), their sums carried to twice the digits (product.1)."""
     xp, (batch, rows, length), columns = array_module(a, b), a.shape, b.shape[2]
-    out = xp.empty((batch, rows, columns), a.dtype)
+    shape, work = (batch, rows, columns), batch * rows * columns * length
     if runs_on_cuda(a, b):
         parts = math.isqrt(length) if length > _LANES else 1
-        sums = xp.empty((batch * rows, parts if parts > 1 else 0, columns, 2))
-        run(_elements, out.size * parts, out.size * length, argument(a), argument(b), parts, sums, out)
-        if parts > 1:
-            add_rows(sums, out.reshape(batch * rows, columns))
-    elif length > columns:
+        sums, out = xp.empty((batch * rows, parts if parts > 1 else 0, columns, 2)), xp.empty(shape, a.dtype)
+        run(_elements, out.size * parts, work, argument(a), argument(b), parts, sums, out)
+        return add_rows(sums, a.dtype).reshape(shape) if parts > 1 else out
+    if length > columns:
         pieces = math.ceil(length / _PIECE)
         sums = np.empty((batch, pieces, rows * columns, 2))
-        run(_pieces, sums.size // 2, out.size * length, argument(a), argument(b.swapaxes(1, 2)), sums)
-        add_rows(sums, out.reshape(batch, rows * columns))
-    else:
-        tiles = batch * rows * math.ceil(columns / _TILE)
-        run(_tiles, tiles, out.size * length, argument(a), argument(b), out)
+        run(_pieces, sums.size // 2, work, argument(a), argument(b.swapaxes(1, 2)), sums)
+        return add_rows(sums, a.dtype).reshape(shape)
+    out = np.empty(shape, a.dtype)
+    run(_tiles, batch * rows * math.ceil(columns / _TILE), work, argument(a), argument(b), out)
     return out
 
 

@@ -208,11 +208,10 @@ class ProjectiveGridGradient(Function):
     def forward(ctx: Context, ggrid: Any, h: Any, *, grid: Any, align_corners: bool) -> Any:
         """Compute (projective.3) and (projective.4)."""
         xp, (batch, height, _, _) = array_module(ggrid), ggrid.shape
-        sums, gh = xp.empty((batch, height, 9, 2)), xp.empty((batch, 9))
+        sums = xp.empty((batch, height, 9, 2))
         arrays = [argument(array) for array in (ggrid, grid, h)]
         run(_backward, batch * height, ggrid.size, *arrays, align_corners, sums)
-        add_rows(sums, gh)
-        return gh.reshape(h.shape)
+        return add_rows(sums).reshape(h.shape)
 
     @staticmethod
     def backward(ctx: Context, a: Tensor) -> tuple[Tensor, ...]:
@@ -227,11 +226,10 @@ class ProjectiveGridSecondGradient(Function):
     def forward(ctx: Context, a: Any, ggrid: Any, h: Any, *, grid: Any, align_corners: bool) -> Any:
         """Compute (projective.5) to (projective.7)."""
         xp, (batch, height, _, _) = array_module(ggrid), ggrid.shape
-        gggrid, sums, gh = xp.empty(ggrid.shape), xp.empty((batch, height, 9, 2)), xp.empty((batch, 9))
+        gggrid, sums = xp.empty(ggrid.shape), xp.empty((batch, height, 9, 2))
         arrays = [argument(array) for array in (a, ggrid, grid, h)]
         run(_second, batch * height, ggrid.size, *arrays, align_corners, gggrid, sums)
-        add_rows(sums, gh)
-        return gggrid, gh.reshape(h.shape)
+        return gggrid, add_rows(sums).reshape(h.shape)
 
 
 def _homography(theta: Tensor) -> Tensor:

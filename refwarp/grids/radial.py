@@ -130,10 +130,9 @@ def _add_up(gradient: Any, x: Any, c: Any, weights: Any, *others: Any) -> Any:
     """Return what `_gradient` or `_second` make of W and their other arguments: sums over its rows, of x's shape."""
     xp, (batch, points, centres) = array_module(x), weights.shape
     pieces = math.ceil(centres / _PIECE)
-    sums, out = xp.empty((batch * points, pieces, 2, 2)), xp.empty((batch * points, 2))
+    sums = xp.empty((batch * points, pieces, 2, 2))
     run(gradient, batch * points * pieces, weights.size, argument(x), argument(c), argument(weights), *others, sums)
-    add_rows(sums, out)
-    return out.reshape(x.shape)
+    return add_rows(sums).reshape(x.shape)
 
 
 def radial_matrix(x: Any, c: Any) -> Any:

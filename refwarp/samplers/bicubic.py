@@ -264,7 +264,7 @@ class BicubicGradient(Function):
         """Compute (bicubic.5) and (bicubic.6)."""
         xp, (batch, channels, height, width) = array_module(input), input.shape
         gout, input, grid = argument(gout), argument(input), argument(grid)
-        ginput, ggrid = xp.zeros_like(input), xp.zeros_like(grid)
+        ginput, ggrid = xp.zeros(input.shape, input.dtype), xp.zeros(grid.shape, grid.dtype)
         samples = grid.shape[1] * grid.shape[2]
         if runs_on_cuda(input) or not takes_windows(height, width):
             if needs[0]:
@@ -307,7 +307,7 @@ class BicubicSecondGradient(Function):
 
         def compute(*arrays: Any) -> tuple[Any, Any, Any]:
             a, b, g, u = (argument(array) for array in arrays)
-            ggout, ggrid = xp.empty_like(g), xp.empty_like(grid)
+            ggout, ggrid = xp.empty(g.shape, g.dtype), xp.empty(grid.shape, grid.dtype)
             run(_second_gather, grid.size // 2, g.size, a, b, g, u, grid, *where, ggout, ggrid)
             return ggout, _input_gradient(g, grid, b, True, *where, u.shape), ggrid
 

@@ -271,7 +271,7 @@ def backward_input_blocks(
 ) -> None:
     """Compute (bilinear.5) for the planes start to stop; each is summed by one thread, block by block.
 
-    `planes` is `ginput` itself, as (planes, pixels), if that is float64; else it is empty.
+    `planes` is `ginput` itself, if that is float64; else it is empty.
     """
     _, channels, height, width = ginput.shape
     _, rows, columns, _ = grid.shape
@@ -285,7 +285,7 @@ def backward_input_blocks(
     placed, careful, large = -1, False, 8 * pixels > LARGE
     for p in range(start, stop):
         b = p // channels
-        plane = planes[p] if wide else scratch
+        plane = planes[b, p % channels].reshape(pixels) if wide else scratch
         plane[:], lost[:] = 0.0, 0.0
         for first in range(0, samples, BLOCK):
             count = np.uint64(min(BLOCK, samples - first))

@@ -82,8 +82,8 @@ class BilinearGradient(Function):
         """Compute (bilinear.5) and (bilinear.6)."""
         gout, input, grid = argument(gout), argument(input), argument(grid)
         xp, (batch, channels, height, width) = array_module(input), input.shape
-        ginput = (xp.empty_like if needs[0] else xp.zeros_like)(input)
-        ggrid = (xp.empty_like if needs[1] else xp.zeros_like)(grid)
+        ginput = (xp.empty if needs[0] else xp.zeros)(input.shape, input.dtype)
+        ggrid = (xp.empty if needs[1] else xp.zeros)(grid.shape, grid.dtype)
         where = align_corners, padding
         if _in_chunks(input):
             known = constants(height, width, align_corners, input.dtype)
@@ -93,7 +93,7 @@ class BilinearGradient(Function):
                     groups = batch * -(-channels // LANES)
                     run(bilinear_chunks.backward_input_lanes, groups, gout.size, *arguments, ginput)
                 else:
-                    planes = ginput.reshape(-1, height * width) if input.dtype == xp.float64 else xp.empty((0, 0))
+                    planes = ginput if input.dtype == xp.float64 else xp.empty((0, 0, 0, 0))
                     scatter = bilinear_chunks.backward_input_blocks
                     run(scatter, batch * channels, gout.size, *arguments, planes, ginput)
             if needs[1]:
@@ -136,7 +136,7 @@ class BilinearSecondGradient(Function):
 
         def compute(*arrays: Any) -> tuple[Any, Any, Any]:
             a, b, g, u = (argument(array) for array in arrays)
-            ggout, ginput, ggrid = xp.empty_like(g), xp.empty_like(u), xp.empty_like(grid)
+            ggout, ginput, ggrid = (xp.empty(array.shape, array.dtype) for array in (g, u, grid))
             run(bilinear.second_gather, ggrid.size // 2, g.size, a, b, g, u, grid, *where, ggout, ggrid)
             run(bilinear.second_gather_input, ginput.size, g.size, b, g, align_corners, *found, ginput)
             return ggout, ginput, ggrid

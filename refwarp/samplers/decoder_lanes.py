@@ -172,8 +172,9 @@ def decode(values: Any, grid: Any, height: int, width: int, align_corners: bool)
 def decode_gradient(gout: Any, values: Any, grid: Any, out: Any, sums: Any, align_corners: bool) -> tuple[Any, Any]:
     """Return the gradients of the values and of the grid, from what `decode` returned."""
     batch, _, height, width = gout.shape
-    gvalues, ggrid = np.zeros_like(_flat(values, 2)), np.zeros_like(_flat(grid, 1))
+    given, points = _flat(values, 2), _flat(grid, 1)
+    gvalues, ggrid = np.zeros(given.shape, given.dtype), np.zeros(points.shape, points.dtype)
     where = height, width, align_corners, values.dtype == np.float32
-    arrays = _flat(gout, 2), _flat(values, 2), _flat(grid, 1), *where, _flat(sums, 1), _flat(out, 2)
+    arrays = _flat(gout, 2), given, points, *where, _flat(sums, 1), _flat(out, 2)
     run(_backward, ggrid.size // 2, values.size, *arrays, gvalues, ggrid)
     return gvalues.reshape(values.shape), ggrid.reshape(grid.shape)

@@ -186,7 +186,7 @@ class Displacement(Function):
     @staticmethod
     def forward(ctx: Context, grid: Any) -> Any:
         """Return zeros."""
-        return array_module(grid).zeros_like(grid)
+        return array_module(grid).zeros(grid.shape, grid.dtype)
 
     @staticmethod
     def backward(ctx: Context, gout: Tensor) -> Tensor:

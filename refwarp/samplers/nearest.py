@@ -118,12 +118,13 @@ def _gather(start: int, stop: int, gout: Any, order: Any, starts: Any, ginput: A
 
 
 @kernel
-def _grid_gradient(start: int, stop: int, points: Any, padding: int, gradients: Any) -> None:
-    """Write 0, or NaN for undefined samples, for the points start to stop."""
+def _grid_gradient(start: int, stop: int, grid: Any, padding: int, ggrid: Any) -> None:
+    """Write 0, or NaN for undefined samples, for the samples start to stop of all images."""
+    coordinates, gradients = grid.reshape(grid.size), ggrid.reshape(ggrid.size)
     for p in items(start, stop):
-        x, y = points[p, 0], points[p, 1]
+        x, y = coordinates[2 * p], coordinates[2 * p + 1]
         undefined = (x != x) | (y != y) | ((padding == REFLECTION) & ((x - x != 0.0) | (y - y != 0.0)))
-        gradients[p, 0] = gradients[p, 1] = np.nan if undefined else 0.0
+        gradients[2 * p] = gradients[2 * p + 1] = np.nan if undefined else 0.0
 
 
 class Nearest(Function):
@@ -189,8 +190,8 @@ class NearestGridGradient(Function):
     @staticmethod
     def forward(ctx: Context, gout: Any, grid: Any, *, padding: int) -> Any:
         """Return zeros of the grid's shape."""
-        ggrid = array_module(grid).empty_like(grid)
-        run(_grid_gradient, grid.size // 2, grid.size, argument(grid).reshape(-1, 2), padding, ggrid.reshape(-1, 2))
+        ggrid = array_module(grid).empty(grid.shape, grid.dtype)
+        run(_grid_gradient, grid.size // 2, grid.size, argument(grid), padding, ggrid)
         return ggrid
 
     @staticmethod
@@ -198,4 +199,4 @@ class NearestGridGradient(Function):
         """Return zeros once more."""
         gout, grid = ctx.inputs
         ggrid = NearestGridGradient.apply(gout, grid, padding=ctx.parameters["padding"])
-        return Tensor(array_module(gout.data).zeros_like(gout.data)), ggrid
+        return Tensor(array_module(gout.data).zeros(gout.shape, gout.dtype)), ggrid

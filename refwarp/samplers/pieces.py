@@ -61,7 +61,7 @@ def second_gradient(compute: Compute, a: Any, b: Any, g: Any, u: Any) -> tuple[A
     if all(len(found) == 1 and found[0][1] == 0 for found in pieces):
         return compute(*given)
     xp = array_module(u)
-    no_a, no_b, no_u = xp.zeros_like(a), xp.zeros_like(b), xp.zeros_like(u)
+    no_a, no_b, no_u = (xp.zeros(array.shape) for array in (a, b, u))
     totals: list[Any] = [0.0, 0.0, 0.0]
 
     def add(output: int, result: Any, power: int) -> None:

@@ -76,6 +76,10 @@ class Kernel:
         return self.profiles[order]
 
 
+def _zeros(d: Floats) -> Any:
+    return np.zeros_like(d, order="C")
+
+
 def _cubic(inner: Profile, outer: Profile, sign: int = 1) -> Profile:
     """Return the profile that is `inner` of |d| for -1 <= d < 1, else `outer` for -2 <= d < 2; odd with sign -1."""
 
@@ -93,11 +97,11 @@ TENT = Kernel(
     (
         lambda d: np.maximum(0.0, 1.0 - np.abs(d)),  # (STN 5)
         lambda d: np.where((-1 <= d) & (d < 0), 1.0, np.where((0 <= d) & (d < 1), -1.0, 0.0)),
-        np.zeros_like,
+        _zeros,
     ),
 )
 
-INTEGER = Kernel("integer", 0.5, (lambda d: np.where((-0.5 <= d) & (d < 0.5), 1.0, 0.0), np.zeros_like))  # (STN 4)
+INTEGER = Kernel("integer", 0.5, (lambda d: np.where((-0.5 <= d) & (d < 0.5), 1.0, 0.0), _zeros))  # (STN 4)
 
 
 def keys(a: float = -0.5) -> Kernel:
@@ -133,7 +137,7 @@ def _sinc(d: Floats, order: int) -> Floats:
         -(sine + 2 * (cosine - sine / safe) / safe) / safe,
     )[order]
     # sum over j of (-1)^j z^(2j)/(2j + 1)!, differentiated `order` times
-    series = np.zeros_like(z)
+    series = _zeros(z)
     for j in range(12, -1, -1):
         power = 2 * j - order
         if power >= 0:

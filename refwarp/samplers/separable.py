@@ -113,9 +113,9 @@ def _gather(start: int, stop: int, planes: Any, xs: Any, wx: Any, ys: Any, wy: A
 
 @kernel
 def _scatter(
-    start: int, stop: int, gout: Any, xs: Any, wx: Any, ys: Any, wy: Any, defined: Any, planes: Any, lost: Any
+    start: int, stop: int, gout: Any, xs: Any, wx: Any, ys: Any, wy: Any, defined: Any, width: int, sums: Any, lost: Any
 ) -> None:
-    """Add (separable.2) of a block of samples to the planes start to stop, and to `lost` what roundings left out.
+    """Add (separable.2) of a block of samples to the sums start to stop, and to `lost` what roundings left out.
 
     For the CPU; on CUDA pixels gather what samples would scatter.
     """
@@ -127,10 +127,10 @@ def _scatter(
                 if ys[p, q] >= 0:
                     for r in range(xs.shape[1]):
                         if xs[p, r] >= 0:
-                            y, x = ys[p, q], xs[p, r]
+                            pixel = ys[p, q] * width + xs[p, r]
                             term = gout[c, p] * wx[p, r] * wy[p, q]
-                            planes[c, y, x], remainder = two_sum(planes[c, y, x], term)
-                            lost[c, y, x] += remainder
+                            sums[0, c, pixel], remainder = two_sum(sums[0, c, pixel], term)
+                            lost[0, c, pixel] += remainder
 
 
 @kernel
@@ -191,18 +191,17 @@ def _blocks(grid: Any, image: int, size: tuple[int, int], k: Kernel, *options: A
         yield part, _Block(points[part], size, k, *options)
 
 
-def _transpose(gout: Any, block: _Block, gmap: Any, lost: Any) -> None:
-    """Add (separable.2) of a block of samples to the planes of an image."""
+def _transpose(gout: Any, block: _Block, size: tuple[int, int], sums: Any, lost: Any) -> None:
+    """Add (separable.2) of a block of samples to the planes of an image, (1, C, H W)."""
     tables = block.xs, block.wx, block.ys, block.wy, argument(block.defined)
     if not runs_on_cuda(gout):
-        run(_scatter, len(gout), gout.size, gout, *tables, gmap, lost)
+        run(_scatter, len(gout), gout.size, gout, *tables, size[1], sums, lost)
         return
-    xp, (channels, height, width) = array_module(gout), gmap.shape
+    xp = array_module(gout)
     shape = 1, gout.shape[1], block.xs.shape[1] * block.ys.shape[1]
     pixels, weights = xp.empty(shape, np.int64), xp.empty(shape)
-    run(_join, shape[1], pixels.size, *tables, height, width, pixels, weights)
-    sums, rest = (array.reshape(1, channels, height * width) for array in (gmap, lost))
-    gather_taps(gout[None], pixels, weights, sums, rest)
+    run(_join, shape[1], pixels.size, *tables, *size, pixels, weights)
+    gather_taps(gout[None], pixels, weights, sums, lost)
 
 
 class Separable(Function):
@@ -251,13 +250,13 @@ class SeparableTransposed(Function):
     ) -> Any:
         """Compute (separable.2)."""
         xp, (batch, channels) = array_module(gout), gout.shape[:2]
-        gmap = xp.zeros((batch, channels, *size))
+        gmap = xp.empty((batch, channels, *size))
         for image in range(batch):
-            lost = xp.zeros((channels, *size))
+            sums, lost = (xp.zeros((1, channels, math.prod(size))) for _ in range(2))
             samples = gout[image].reshape(channels, grid.shape[1] * grid.shape[2])
             for part, block in _blocks(grid, image, size, k, orders, align_corners, padding):
-                _transpose(argument(samples[:, part]), block, gmap[image], lost)
-            gmap[image] = total(gmap[image], lost)
+                _transpose(argument(samples[:, part]), block, size, sums, lost)
+            gmap[image] = total(sums, lost).reshape(channels, *size)
         return gmap
 
     @staticmethod

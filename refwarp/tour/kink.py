@@ -94,7 +94,7 @@ def study_kink() -> KinkStudy:
         for rule in KINKS
     )
     step = np.logspace(0, -17, 18 * 2 + 1)
-    ahead, here, behind = _values(CENTRE + step), _values(np.full_like(step, CENTRE)), _values(CENTRE - step)
+    ahead, here, behind = _values(CENTRE + step), _values(np.full(step.shape, CENTRE)), _values(CENTRE - step)
     return KinkStudy(
         x=x,
         value=_values(x),
@@ -114,7 +114,7 @@ def study_kink() -> KinkStudy:
 def _points(x: Floats) -> Floats:
     """Return the grid that samples the row at pixel coordinates `x`: exact where x is a multiple of 1/32."""
     g = (2.0 * x - 3.0) / 4.0
-    return np.stack([g, np.zeros_like(g)], axis=-1)[None, None]
+    return np.stack([g, np.zeros(g.shape)], axis=-1)[None, None]
 
 
 def _row() -> Floats:

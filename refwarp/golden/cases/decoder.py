@@ -84,7 +84,7 @@ def row(values: Sequence[float]) -> Floats:
 def on_row(x: npt.ArrayLike, width: int, y: float = 0.125) -> Floats:
     """Return sources of a map of one row at the given pixel coordinates x, off the lattice along y."""
     g = to_g(x, width)
-    return np.stack([g, np.full_like(g, y)], axis=-1)[None, None]
+    return np.stack([g, np.full(g.shape, y)], axis=-1)[None, None]
 
 
 def _ordinary() -> Iterator[Case]:

@@ -221,7 +221,7 @@ def _scale() -> Iterator[Case]:
             f"A row of 300 pixels: a coordinate rounded to {dtype} has lost 8 of its bits.",
             "Wide Hole",
             draw.dyadics("wide", 1, 1, 1, 5),
-            np.stack([g, np.full_like(g, 0.125)], -1)[None, None],
+            np.stack([g, np.full(g.shape, 0.125)], -1)[None, None],
             (1, 300),
         )
 
