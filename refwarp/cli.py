@@ -89,6 +89,10 @@ def verify(
         list[str] | None, typer.Option(help="Subnormal, ..., repeatable: leave out cases with any. [default: none]")
     ] = None,
     case: Annotated[list[str] | None, typer.Option(help="operation/name, repeatable. [default: all]")] = None,
+    layout: Annotated[
+        list[str] | None,
+        typer.Option(help="How arrays lie in memory: fortran, ..., or all; repeatable. [default: contiguous]"),
+    ] = None,
     profile: Annotated[_Profile, typer.Option(help="How coordinates are rounded.")] = _Profile.FLOAT,
     require: Annotated[_Required, typer.Option(help="The grade that every case must have.")] = _Required.WORKING,
     timeout: Annotated[
@@ -107,6 +111,7 @@ def verify(
     from refwarp.console import TextConsole, text_column
     from refwarp.golden import SUITE
     from refwarp.golden.grades import PROFILES
+    from refwarp.golden.layouts import LAYOUTS
     from refwarp.golden.reading import read
     from refwarp.golden.report import check_report_path, write
     from refwarp.golden.report.terminal import show
@@ -115,7 +120,10 @@ def verify(
 
     for path in report or ():
         check_report_path(path)
-    selection = Selection(dtype or (), operation or (), flag or (), case or (), without_flags=without_flag or ())
+    laid = tuple(LAYOUTS) if "all" in (layout or ()) else layout or ()
+    selection = Selection(
+        dtype or (), operation or (), flag or (), case or (), layouts=laid, without_flags=without_flag or ()
+    )
     stderr = TextConsole(stderr=True)
     columns = text_column("description"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
     progress = Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal)

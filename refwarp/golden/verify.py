@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from enum import IntEnum
+from itertools import product
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,6 +21,7 @@ import numpy.typing as npt
 from refwarp.golden.case import Case, Truth, is_exact
 from refwarp.golden.flags import FLAGS
 from refwarp.golden.grades import PROFILES, Profile, Shares, shares
+from refwarp.golden.layouts import CONTIGUOUS, LAYOUTS
 from refwarp.golden.operations import OPERATIONS, Call, choice, conventions
 
 # What a target can be run in, and what it is run in unless it says otherwise.
@@ -91,6 +93,11 @@ class Target(Protocol):
         """What it can be run in."""
         ...
 
+    @property
+    def layouts(self) -> tuple[str, ...]:
+        """The memory layouts, some of `layouts.LAYOUTS`, in which it can be handed arrays."""
+        ...
+
     def offers(self, function: str) -> bool:
         """Tell whether there is such a function."""
         ...
@@ -99,8 +106,10 @@ class Target(Protocol):
         """Return the conventions that it can be asked for in a case, some of `operations.CHOICES`."""
         ...
 
-    def reply(self, case: Case, call: Call, dtype: str, options: Mapping[str, Any]) -> Reply:
-        """Run one call of one case."""
+    def reply(
+        self, case: Case, call: Call, dtype: str, options: Mapping[str, Any], layout: str = CONTIGUOUS
+    ) -> Reply:
+        """Run one call of one case, on arrays in a memory layout."""
         ...
 
     def remarks(self, cases: Sequence[Case]) -> Sequence[str]:
@@ -126,6 +135,8 @@ class Outcome:
         What the target returned, where not all of it is faithful.
     shares : Shares, optional
         Each element's error as a share of its bounds, there too.
+    layout : str
+        How the arrays lay in memory that the target was handed.
     """
 
     case: Case
@@ -137,6 +148,7 @@ class Outcome:
     problem: str = ""
     result: npt.NDArray[Any] | None = field(default=None, compare=False)
     shares: Shares | None = field(default=None, compare=False)
+    layout: str = CONTIGUOUS
 
     @property
     def grade(self) -> Grade:
@@ -153,6 +165,7 @@ class Skip:
     function: str
     reason: str
     calls: tuple[tuple[str, str], ...]
+    layout: str = CONTIGUOUS
 
     @property
     def count(self) -> int:
@@ -200,20 +213,32 @@ class Verification:
 
 @dataclass(frozen=True)
 class Selection:
-    """Which cases to run: empty collections select all, but for `without_flags`, which leaves out cases with any."""
+    """Which cases to run, and on arrays in which memory layouts.
+
+    Empty collections select all cases, contiguous arrays, and leave out none: cases with any of `without_flags` are
+    left out.
+    """
 
     dtypes: Collection[str] = ()
     operations: Collection[str] = ()
     flags: Collection[str] = ()
     cases: Collection[str] = ()
     without_flags: Collection[str] = ()
+    layouts: Collection[str] = ()
 
     def check(self, cases: Sequence[Case], target: Target) -> None:
-        """Raise ValueError if a name is one that there is not, or a dtype one that the target does not run in."""
+        """Raise ValueError if a name is one that there is not, or one in which the target cannot run."""
         _check_names("dtype", self.dtypes, DTYPES)
         for dtype in self.dtypes:
             if dtype not in target.dtypes:
                 raise ValueError(f"dtype: given {dtype!r}; {target.name} runs in {', '.join(target.dtypes)} only")
+        _check_names("layout", self.layouts, tuple(LAYOUTS))
+        for layout in self.layouts:
+            if layout not in target.layouts:
+                raise ValueError(
+                    f"layout: given {layout!r}, but what is in {target.name} was computed before, from arrays that lay "
+                    "elsewhere; leave --layout out, or verify an adapter"
+                )
         _check_names("operation", self.operations, tuple(OPERATIONS))
         _check_names("flag", self.flags, tuple(FLAGS))
         _check_names("without-flag", self.without_flags, tuple(FLAGS))
@@ -277,22 +302,23 @@ def verify(
     selection.check(everything, target)
     todo = [case for case in everything if selection.holds(case)]
     outcomes: list[Outcome] = []
-    skipped: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    skipped: dict[tuple[str, str, str], list[tuple[str, str]]] = {}
     for done, case in enumerate(todo, 1):
         for dtype in dict.fromkeys(selection.dtypes or target.dtypes):
             if not is_asked(case, dtype):
                 continue
-            for call in OPERATIONS[case.operation]:
-                if call.part == "forward" or (case.result != "invalid" and _has(case, call)):
-                    for found in _run(case, call, target, dtype, profile):
-                        if isinstance(found, Outcome):
-                            outcomes.append(found)
-                        else:
-                            key = call.function(case.operation), found
-                            skipped.setdefault(key, []).append((case.name, dtype))
+            for call, layout in product(_calls(case), dict.fromkeys(selection.layouts or (CONTIGUOUS,))):
+                for found in _run(case, call, target, dtype, profile, layout):
+                    if isinstance(found, Outcome):
+                        outcomes.append(replace(found, layout=layout))
+                    else:
+                        key = call.function(case.operation), found, layout
+                        skipped.setdefault(key, []).append((case.name, dtype))
         if progress:
             progress(done, len(todo))
-    skips = tuple(Skip(function, reason, tuple(calls)) for (function, reason), calls in skipped.items())
+    skips = tuple(
+        Skip(function, reason, tuple(calls), layout) for (function, reason, layout), calls in skipped.items()
+    )
     remarks = (*selection.remarks(everything), *target.remarks(everything))
     return Verification(target.name, target.version, profile, tuple(outcomes), skips, remarks, required)
 
@@ -314,12 +340,18 @@ def _check_names(argument: str, given: Collection[str], known: Sequence[str]) ->
             )
 
 
-def _has(case: Case, call: Call) -> bool:
-    """Tell whether a case says what a call should return."""
-    return any(case.conventions(path) for path in call.paths())
+def _calls(case: Case) -> list[Call]:
+    """Return the calls of a case: those of which it says what they should return, or that they are refused."""
+    return [
+        call
+        for call in OPERATIONS[case.operation]
+        if call.part == "forward" or (case.result != "invalid" and any(map(case.conventions, call.paths())))
+    ]
 
 
-def _run(case: Case, call: Call, target: Target, dtype: str, profile: Profile) -> Iterator[Outcome | str]:
+def _run(
+    case: Case, call: Call, target: Target, dtype: str, profile: Profile, layout: str
+) -> Iterator[Outcome | str]:
     """Yield the outcomes of one call, with each convention that the target knows; or why it does not offer it."""
     function = call.function(case.operation)
     if not target.offers(function):
@@ -330,7 +362,7 @@ def _run(case: Case, call: Call, target: Target, dtype: str, profile: Profile) -
     known = [name for name in offered if name in conventions(case.operation, case.options)]
     for convention in known or [""]:
         options = {**case.options, option: convention} if convention else dict(case.options)
-        reply = target.reply(case, call, dtype, options)
+        reply = target.reply(case, call, dtype, options, layout)
         if reply.missing:
             yield reply.missing
         elif case.result == "invalid":

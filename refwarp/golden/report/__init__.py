@@ -15,6 +15,7 @@ import numpy as np
 
 from refwarp.files import atomic_write, check_output_file
 from refwarp.golden.format import Golden
+from refwarp.golden.layouts import CONTIGUOUS
 from refwarp.golden.operations import choice
 from refwarp.golden.verify import Grade, Outcome, Verification
 
@@ -24,7 +25,7 @@ SUFFIXES = (".html", ".json", ".xml")
 
 @dataclass(frozen=True)
 class Line:
-    """One line of the table: an operation, or one output of it, in one dtype.
+    """One line of the table: an operation, or one output of it, in one dtype and on arrays in one memory layout.
 
     Attributes
     ----------
@@ -41,6 +42,7 @@ class Line:
     operation: str
     output: str
     dtype: str
+    layout: str
     cases: int
     faithful: int
     working: int
@@ -52,16 +54,16 @@ class Line:
 
 def lines(verification: Verification, by_output: bool = True) -> list[Line]:
     """Return the table by operations, one line for each dtype, and for each output unless all go into one."""
-    groups: dict[tuple[str, str, str], list[Outcome]] = {}
+    groups: dict[tuple[str, str, str, str], list[Outcome]] = {}
     for outcome in verification.outcomes:
-        key = outcome.case.operation, outcome.output if by_output else "", outcome.dtype
+        key = outcome.case.operation, outcome.output if by_output else "", outcome.dtype, outcome.layout
         groups.setdefault(key, []).append(outcome)
     return [
         _line(key, group, verification.required) for key, group in sorted(groups.items(), key=lambda item: item[0][0])
     ]
 
 
-def _line(key: tuple[str, str, str], group: list[Outcome], required: Grade) -> Line:
+def _line(key: tuple[str, str, str, str], group: list[Outcome], required: Grade) -> Line:
     grades: dict[str, Grade] = {}
     for outcome in group:
         grades[outcome.case.name] = max(outcome.grade, grades.get(outcome.case.name, Grade.FAITHFUL))
@@ -110,9 +112,26 @@ def place(outcome: Outcome) -> str:
 
 
 def run(outcome: Outcome) -> str:
-    """Return how a case was run: the dtype, and the convention where one was asked for."""
+    """Return how a case was run: the dtype, the memory layout, and the convention where one was asked for."""
     asked = f" with {choice(outcome.case.operation, outcome.case.options)}={outcome.convention}"
-    return outcome.dtype + (asked if outcome.convention else "")
+    return setting(outcome.dtype, outcome.layout) + (asked if outcome.convention else "")
+
+
+def setting(what: str, layout: str) -> str:
+    """Return a dtype, or the name of a function, with the memory layout beside it unless that is the usual one.
+
+    Examples
+    --------
+    >>> setting("float32", "contiguous"), setting("float32", "fortran")
+    ('float32', 'float32 (fortran)')
+    """
+    return what if layout == CONTIGUOUS else f"{what} ({layout})"
+
+
+def layouts(verification: Verification) -> list[str]:
+    """Return the memory layouts of the arrays that the target was handed; [] if it was handed none."""
+    ran = [outcome.layout for outcome in verification.outcomes]
+    return list(dict.fromkeys(ran + [skip.layout for skip in verification.skipped]))
 
 
 def flaw(outcome: Outcome) -> str:

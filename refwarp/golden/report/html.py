@@ -13,7 +13,7 @@ import numpy as np
 from refwarp.golden.case import Case
 from refwarp.golden.flags import FLAGS
 from refwarp.golden.format import Golden
-from refwarp.golden.report import flaw, lines, number, run, summary
+from refwarp.golden.report import flaw, layouts, lines, number, run, setting, summary
 from refwarp.golden.report.pictures import CLASSES, pictures
 from refwarp.golden.verify import Outcome, Verification
 
@@ -80,6 +80,7 @@ def _opening(verification: Verification, suite: Golden, title: str) -> str:
         "Target": f"{verification.target} {verification.version}".strip(),
         "Profile": f"{verification.profile.name}: {verification.profile.description}",
         "Required": verification.required.word,
+        "Memory layout": ", ".join(layouts(verification)),
         "Suite": f"{len(suite.cases)} cases by generator {suite.generator}, digest {suite.digest}",
     }
     return (
@@ -103,7 +104,7 @@ def _table(verification: Verification) -> str:
             link = f'<a href="#{escape(line.first.case.name)}">{name}</a>'
             first = f"{link if line.first.case.name in detailed else name}: {escape(line.first.case.comment)}"
         counts = (str(count) if count else "–" for count in (line.cases, line.faithful, line.working, line.wrong))
-        places = (f"<code>{line.operation}</code>", line.dtype)
+        places = (f"<code>{line.operation}</code>", setting(line.dtype, line.layout))
         rows.append((*places, *counts, number(line.worst), first))
     if not rows:
         return ""
@@ -122,7 +123,8 @@ def _table(verification: Verification) -> str:
 
 def _skipped(verification: Verification) -> str:
     skips = [
-        f"<li>{skip.count} calls of <code>{escape(skip.function)}</code>: {escape(skip.reason)}.</li>"
+        f"<li>{skip.count} calls of <code>{escape(skip.function)}</code>"
+        f"{escape(setting('', skip.layout))}: {escape(skip.reason)}.</li>"
         for skip in verification.skipped
     ]
     remarks = "\n".join(f"<p>{escape(remark)}</p>" for remark in verification.remarks)

@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 from refwarp.golden.format import Golden
-from refwarp.golden.report import lines, summary, worst_element
+from refwarp.golden.report import layouts, lines, summary, worst_element
 from refwarp.golden.verify import Outcome, Verification
 
 
@@ -20,12 +20,14 @@ def document(verification: Verification, suite: Golden) -> str:
         "target": {"name": verification.target, "version": verification.version},
         "profile": verification.profile.name,
         "required": verification.required.name.lower(),
+        "layouts": layouts(verification),
         "passed": verification.passed,
         "summary": summary(verification),
         "operations": [
             {
                 "operation": line.operation,
                 "dtype": line.dtype,
+                "layout": line.layout,
                 "cases": line.cases,
                 "faithful": line.faithful,
                 "working": line.working,
@@ -36,7 +38,12 @@ def document(verification: Verification, suite: Golden) -> str:
             for line in lines(verification, by_output=False)
         ],
         "skipped": [
-            {"function": skip.function, "reason": skip.reason, "calls": [list(call) for call in skip.calls]}
+            {
+                "function": skip.function,
+                "reason": skip.reason,
+                "layout": skip.layout,
+                "calls": [list(call) for call in skip.calls],
+            }
             for skip in verification.skipped
         ],
         "remarks": list(verification.remarks),
@@ -50,6 +57,7 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
         "case": outcome.case.name,
         "output": outcome.output,
         "dtype": outcome.dtype,
+        "layout": outcome.layout,
         "convention": outcome.convention,
         "grade": outcome.grade.name.lower(),
         "share": _finite(outcome.share),

@@ -1,4 +1,4 @@
-"""What a verification found, as JUnit XML: a suite for each operation, a test for each case and dtype."""
+"""What a verification found, as JUnit XML: a suite for each operation, a test for each case, dtype and layout."""
 
 from __future__ import annotations
 
@@ -7,27 +7,28 @@ from collections.abc import Mapping
 from xml.etree import ElementTree
 
 from refwarp.golden.format import Golden
-from refwarp.golden.report import flaw, place, summary
+from refwarp.golden.layouts import CONTIGUOUS
+from refwarp.golden.report import flaw, layouts, place, summary
 from refwarp.golden.verify import Outcome, Verification
 
 # Characters that XML 1.0 cannot hold, not even escaped; exceptions may say anything.
 _UNSPEAKABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
-_Test = tuple[str, str]
+_Test = tuple[str, str, str]
 
 
 def document(verification: Verification, suite: Golden) -> str:
     """Return the report as XML."""
     outcomes: dict[_Test, list[Outcome]] = {}
     for outcome in verification.outcomes:
-        outcomes.setdefault((outcome.case.name, outcome.dtype), []).append(outcome)
+        outcomes.setdefault((outcome.case.name, outcome.dtype, outcome.layout), []).append(outcome)
     skips: dict[_Test, list[str]] = {}
     for skip in verification.skipped:
         for call in dict.fromkeys(skip.calls):
-            skips.setdefault(call, []).append(f"{skip.function}: {skip.reason}")
+            skips.setdefault((*call, skip.layout), []).append(f"{skip.function}: {skip.reason}")
     tests = sorted(outcomes.keys() | skips.keys())
     root = ElementTree.Element("testsuites", name=f"refwarp verify {verification.target}")
-    for operation in sorted({name.partition("/")[0] for name, _ in tests}):
+    for operation in sorted({name.partition("/")[0] for name, *_ in tests}):
         node = ElementTree.SubElement(root, "testsuite", name=operation)
         properties = ElementTree.SubElement(node, "properties")
         for name, value in _properties(verification, suite).items():
@@ -50,6 +51,7 @@ def _properties(verification: Verification, suite: Golden) -> Mapping[str, str]:
         "target": f"{verification.target} {verification.version}".strip(),
         "profile": verification.profile.name,
         "required": verification.required.word,
+        "layout": ", ".join(layouts(verification)),
         "suite": suite.digest,
         **({"remarks": " ".join(verification.remarks)} if verification.remarks else {}),
     }
@@ -58,9 +60,10 @@ def _properties(verification: Verification, suite: Golden) -> Mapping[str, str]:
 def _add_test(
     node: ElementTree.Element, test: _Test, outcomes: list[Outcome], skips: list[str], verification: Verification
 ) -> None:
-    name, dtype = test
+    name, dtype, layout = test
     operation, _, what = name.partition("/")
-    test_node = ElementTree.SubElement(node, "testcase", classname=f"{operation}.{dtype}", name=what)
+    place_in = ".".join([operation, dtype, *([] if layout == CONTIGUOUS else [layout])])
+    test_node = ElementTree.SubElement(node, "testcase", classname=place_in, name=what)
     failing = [outcome for outcome in outcomes if outcome.grade > verification.required]
     if failing:
         text = [f"{place(outcome)}: {flaw(outcome)}" for outcome in failing]

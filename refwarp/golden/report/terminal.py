@@ -9,7 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from refwarp.golden.case import Case
-from refwarp.golden.report import describe, lines, number, summary
+from refwarp.golden.layouts import CONTIGUOUS
+from refwarp.golden.report import describe, layouts, lines, number, setting, summary
 from refwarp.golden.verify import Grade, Outcome, Verification
 
 # As wide are arrays at most.
@@ -22,7 +23,9 @@ def show(verification: Verification, console: Console, verbose: bool = False) ->
     """Print the table, with a line for each output if `verbose`, and what a reader needs to know beside it."""
     version = f" {verification.version}" if verification.version else ""
     profile = f"{verification.profile.description} ({verification.profile.name})"
-    console.print(f"{verification.target}{version}, {profile}", markup=False, soft_wrap=True)
+    laid = layouts(verification)
+    arrays = "" if laid in ([], [CONTIGUOUS]) else f", on arrays that are {', '.join(laid)}"
+    console.print(f"{verification.target}{version}, {profile}{arrays}", markup=False, soft_wrap=True)
     found = lines(verification, by_output=verbose)
     table = Table(box=box.SIMPLE, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     for column in ("operation", "output", "dtype") if verbose else ("operation", "dtype"):
@@ -30,7 +33,8 @@ def show(verification: Verification, console: Console, verbose: bool = False) ->
     for column in ("cases", "faithful", "working", "wrong", "error/budget"):
         table.add_column(column, justify="right", overflow="fold")
     for line in found:
-        places = (line.operation, line.output, line.dtype) if verbose else (line.operation, line.dtype)
+        dtype = setting(line.dtype, line.layout)
+        places = (line.operation, line.output, dtype) if verbose else (line.operation, dtype)
         worst = "-" if line.output == "refusal" else number(line.worst)
         counts = (line.cases, line.faithful, line.working, line.wrong)
         cells = (*places, *(str(count) if count else "-" for count in counts), worst)
@@ -44,7 +48,8 @@ def show(verification: Verification, console: Console, verbose: bool = False) ->
     for outcome in first.values():
         console.print(f"First failure: {describe(outcome)}", markup=False, highlight=False, soft_wrap=True)
     for skip in verification.skipped:
-        console.print(f"Skipped: {skip.count} calls of {skip.function}: {skip.reason}.", markup=False, soft_wrap=True)
+        function = setting(skip.function, skip.layout)
+        console.print(f"Skipped: {skip.count} calls of {function}: {skip.reason}.", markup=False, soft_wrap=True)
     for remark in verification.remarks:
         console.print(remark, markup=False, soft_wrap=True)
     console.print(summary(verification), style="" if verification.passed else "bold red", markup=False, soft_wrap=True)

@@ -30,8 +30,15 @@ def second_vjp(
 
 
 def _tensors(arrays: Iterable[Any], dtype: str) -> Iterable[Any]:
-    """Yield the arrays as tensors that share their memory, so that writing into one is seen."""
+    """Yield the arrays as tensors that share their memory, so that writing into one is seen.
+
+    Not of every memory layout there are tensors, and a copy would say nothing about it.
+    """
     for array in arrays:
+        if min(array.strides, default=0) < 0:
+            raise NotImplementedError("PyTorch has no tensors with negative strides")
+        if not array.flags.writeable:
+            raise NotImplementedError("PyTorch has no read-only tensors")
         tensor = torch.from_numpy(array)
         yield (tensor.to(torch.bfloat16) if dtype == "bfloat16" else tensor).requires_grad_()
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from refwarp.golden.case import Case
+from refwarp.golden.layouts import CONTIGUOUS, LAYOUTS, lay_out
 from refwarp.golden.operations import CHOICES, Call, choice
 from refwarp.golden.verify import DTYPES, USUAL_DTYPES, Reply
 
@@ -35,6 +36,8 @@ class ModuleTarget:
         If `DTYPES` or `CHOICES` is not what it should be.
     """
 
+    layouts = tuple(LAYOUTS)
+
     def __init__(self, module: Any, name: str) -> None:
         self.module = module
         self.name = name
@@ -50,9 +53,12 @@ class ModuleTarget:
         """Return the conventions that the module can choose in a case."""
         return self.choices.get(choice(case.operation, case.options), ())
 
-    def reply(self, case: Case, call: Call, dtype: str, options: Mapping[str, Any]) -> Reply:
-        """Call a function with copies of the case's inputs."""
-        return self.run(call.function(case.operation), arguments(case, call, dtype), options_in(call, dtype, options))
+    def reply(
+        self, case: Case, call: Call, dtype: str, options: Mapping[str, Any], layout: str = CONTIGUOUS
+    ) -> Reply:
+        """Call a function with copies of the case's inputs, in a memory layout."""
+        given = laid_out(arguments(case, call, dtype), layout)
+        return self.run(call.function(case.operation), given, options_in(call, dtype, options))
 
     def remarks(self, cases: Sequence[Case]) -> Sequence[str]:
         """Return nothing: all is in the outcomes."""
@@ -78,6 +84,11 @@ def arguments(case: Case, call: Call, dtype: str) -> dict[str, Any]:
     """Return fresh arrays for a call, None for an argument that the case leaves out."""
     carried = np.float32 if dtype == "bfloat16" else np.dtype(dtype)
     return {name: case.inputs[name].astype(carried) if name in case.inputs else None for name in call.arguments}
+
+
+def laid_out(given: Mapping[str, Any], layout: str) -> dict[str, Any]:
+    """Return the arrays of a call in a memory layout."""
+    return {name: None if array is None else lay_out(array, layout) for name, array in given.items()}
 
 
 def options_in(call: Call, dtype: str, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from threading import Thread
 from typing import Any
 
 from refwarp.golden.case import Case
+from refwarp.golden.layouts import CONTIGUOUS, LAYOUTS
 from refwarp.golden.operations import Call, choice
 from refwarp.golden.targets.messages import Item, receive, send
 from refwarp.golden.targets.module import arguments, one_line, options_in
@@ -122,6 +123,8 @@ class ProcessTarget:
         If the module cannot be imported; a ModuleNotFoundError if it needs one that is not there.
     """
 
+    layouts = tuple(LAYOUTS)
+
     def __init__(self, name: str, module: str, timeout: float, environment: Mapping[str, str]) -> None:
         self.name = one_line(name)
         self._module, self._timeout, self._environment = module, timeout, environment
@@ -153,14 +156,21 @@ class ProcessTarget:
         """Return nothing: all is in the outcomes."""
         return ()
 
-    def reply(self, case: Case, call: Call, dtype: str, options: Mapping[str, Any]) -> Reply:
-        """Call a function with copies of the case's inputs, and wait for its answer."""
+    def reply(
+        self, case: Case, call: Call, dtype: str, options: Mapping[str, Any], layout: str = CONTIGUOUS
+    ) -> Reply:
+        """Call a function with copies of the case's inputs, in a memory layout, and wait for its answer."""
         function = call.function(case.operation)
         lost_seconds = self._lost.get(function, 0.0)
         if self._gone or lost_seconds >= PATIENCE * self._timeout:
             return Reply(broken=self._gone or f"not tried: calls that hung or died have cost {lost_seconds:.0f} s")
         given = arguments(case, call, dtype)
-        content = {"function": function, "names": list(given), "options": options_in(call, dtype, options)}
+        content = {
+            "function": function,
+            "names": list(given),
+            "options": options_in(call, dtype, options),
+            "layout": layout,  # which the process makes: through the pipe come bytes
+        }
         limit = self._timeout * (1 if self._called else FIRST_CALL_LIMITS)
         self._called = True
         try:

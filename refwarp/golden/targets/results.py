@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from refwarp.files import open_hdf5
 from refwarp.golden.case import Case
+from refwarp.golden.layouts import CONTIGUOUS
 from refwarp.golden.operations import OPERATIONS, Call, choice, conventions
 from refwarp.golden.targets.module import one_line
 from refwarp.golden.verify import DTYPES, Reply
@@ -45,6 +46,8 @@ class ResultsTarget:
     ValueError
         If it is no HDF5 file, is truncated or damaged, or holds no results.
     """
+
+    layouts = (CONTIGUOUS,)
 
     def __init__(self, path: str) -> None:
         self.name = one_line(path)
@@ -103,7 +106,9 @@ class ResultsTarget:
         given = {output.partition(":")[2] for _, output in self._outputs(f"{dtype}/{case.name}")}
         return [name for name in conventions(case.operation, case.options) if name in given]
 
-    def reply(self, case: Case, call: Call, dtype: str, options: Mapping[str, Any]) -> Reply:
+    def reply(
+        self, case: Case, call: Call, dtype: str, options: Mapping[str, Any], layout: str = CONTIGUOUS
+    ) -> Reply:
         """Read the results of one call."""
         convention = str(options.get(choice(case.operation, case.options), ""))
         try:

@@ -21,7 +21,7 @@ from typing import IO, Any
 
 from refwarp.golden.operations import OPERATIONS
 from refwarp.golden.targets.messages import Item, receive, send
-from refwarp.golden.targets.module import ModuleTarget, one_line
+from refwarp.golden.targets.module import ModuleTarget, laid_out, one_line
 from refwarp.golden.verify import Reply
 from refwarp.streams import guard_streams
 
@@ -48,7 +48,7 @@ def main() -> None:
     while True:
         content, arrays = requests.get()
         try:
-            given = dict(zip(content["names"], arrays, strict=True))
+            given = laid_out(dict(zip(content["names"], arrays, strict=True)), content["layout"])
             reply = target.run(content["function"], given, content["options"])
         except BaseException as error:
             reply = Reply(raised=f"{type(error).__name__}: {one_line(error)}")
