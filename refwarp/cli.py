@@ -19,12 +19,13 @@ from typing import Annotated, Any
 
 import typer
 
+from refwarp.files import checkout_folder
 from refwarp.interrupts import take_interrupts
 from refwarp.streams import OutputError, guard_streams
 
 app = typer.Typer(
     help="Differentiable image warps with hand-derived gradients, proven in exact arithmetic.",
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},  # of all commands
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # "[default: ...]" and "refwarp[cuda13]" are no markup
 )
@@ -50,7 +51,7 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def _options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+        bool, typer.Option("--version", "-V", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """Take the options that stand before any command."""
@@ -211,7 +212,7 @@ def train(
     )
 
 
-@app.command()
+@app.command(hidden=checkout_folder("benchmarks") is None)  # where it cannot run, it only says so
 def bench(
     names: Annotated[list[str] | None, typer.Argument(help="grid_sample_torch, ... [default: all]")] = None,
     out: Annotated[Path, typer.Option(help="The folder to write into.")] = Path("bench"),
@@ -223,8 +224,8 @@ def bench(
 ) -> None:
     """Measure refwarp against other libraries, each alternately with the other in one run.
 
-    Comparisons whose library is not installed are left out. The exit code is 1 if a library and refwarp, asked for the
-    same, do not compute the same.
+    It runs the comparisons of a checkout; those whose library is not installed are left out. The exit code is 1 if a
+    library and refwarp, asked for the same, do not compute the same.
     """
     from refwarp.benchmarking import run_comparisons
     from refwarp.benchmarking.terminal import progress_display, show
@@ -334,11 +335,14 @@ def _run(arguments: list[str]) -> int:
     except _UsageError as error:
         message = error.format_message().rstrip()
         stop = "" if message.endswith((".", "?", "!")) else "."
-        return _refuse(f"{message}{stop} See `refwarp --help`.")
+        command = error.ctx.command_path if error.ctx else "refwarp"
+        return _refuse(f"{message}{stop} See `{command} --help`.")
     except _BAD_INPUT as error:
         return _refuse(str(error))
     except (KeyboardInterrupt, typer.Abort):
         code = _INTERRUPTED
+    if code == 1 and arguments[0] in ("--install-completion", "--show-completion"):
+        return 2  # so typer ends where it does not know the shell, and says so
     if code == _INTERRUPTED:
         print("refwarp: interrupted", file=sys.stderr)
     return int(code)

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and what is wrong with those that cannot be read.
+"""Files that are there whole or not at all, and locks on them.
 
 A file is written under a temporary name in its own folder, forced to the disk, and renamed. Whoever kills the
 program at any moment finds the old file or the new one under the final name, never half of one. What a killed
@@ -13,15 +13,23 @@ import itertools
 import os
 import re
 import secrets
+import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
 
 # Process numbers come back, in containers soon: a number alone does not say that a file is this process's.
 _TOKEN = secrets.token_hex(4)
 _count = itertools.count()
+
+# How a write fails for want of room, or because of the disk: no space, larger than a limit, beyond a quota.
+_UNWRITABLE = {getattr(errno, name, None) for name in ("ENOSPC", "EFBIG", "EDQUOT", "EIO", "EROFS")} - {None}
 
 
 @contextmanager
@@ -45,7 +53,8 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     ValueError
         If a folder, a device or a pipe is at `path`; it is left alone.
     OSError
-        If the folder is missing, or no file can be created in it.
+        If the folder is missing, no file can be created in it, or the disk is full; the message says so in one
+        sentence.
 
     Examples
     --------
@@ -64,13 +73,122 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
         reason = error.strerror or type(error).__name__
         raise type(error)(f"{path}: no file can be written there ({reason}); give another name") from error
     try:
-        yield temporary
-        _force_to_disk(temporary)
-        os.replace(temporary, path)
+        try:
+            yield temporary
+        except OSError as error:
+            if error.errno not in _UNWRITABLE:  # it may be about another file
+                raise
+            raise _unwritable(path, error) from error
+        try:
+            _force_to_disk(temporary)
+            os.replace(temporary, path)
+        except OSError as error:
+            raise _unwritable(path, error) from error
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
     _force_to_disk(path.parent)
+
+
+def _unwritable(path: Path, error: OSError) -> OSError:
+    """Return an error of the same kind that names the file, in one sentence."""
+    reason = error.strerror or type(error).__name__
+    found = type(error)(
+        f"{path}: the file cannot be written ({reason}), and what was there is as before; "
+        "make room, or give another name"
+    )
+    found.errno = error.errno
+    return found
+
+
+@contextmanager
+def lock(path: str | os.PathLike[str], argument: str = "path") -> Iterator[None]:
+    """Keep a file for this `with` block alone, among all those that lock it; reading it needs no lock.
+
+    The lock lies on a hidden file beside it, whose name ends in `.lock`, and ends with the block or the process,
+    however that ends. A killed process leaves the hidden file, without a lock, for the next to remove. On a file
+    system that has no locks, nothing is locked.
+
+    Parameters
+    ----------
+    path : path
+        The file; it need not exist, but its folder must. Symbolic links to one file share its lock.
+    argument : str
+        What the caller calls it, for the message.
+
+    Raises
+    ------
+    BlockingIOError
+        If the file is locked already, by another process or by this one.
+    ValueError
+        If a folder, a device or a pipe is at `path`.
+    OSError
+        If the hidden file cannot be created.
+    """
+    target = check_output_file(path, argument)
+    hidden = target.with_name(f".{target.name}.lock")
+    try:
+        descriptor = _open_locked(hidden)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise type(error)(f"{argument}: {path} cannot be locked ({reason}); give another name") from error
+    if descriptor is None:
+        raise BlockingIOError(f"{argument}: {path} is in use by another run; wait for its end, or give another name")
+    try:
+        yield
+    finally:
+        if sys.platform == "win32":  # which removes no open file
+            os.close(descriptor)
+            with suppress(OSError):
+                hidden.unlink()
+        else:  # once it is closed, it may be another's
+            hidden.unlink(missing_ok=True)
+            os.close(descriptor)
+
+
+def _open_locked(hidden: Path) -> int | None:
+    """Return the descriptor of a file that is there and locked for this caller; None if another has the lock."""
+    while True:
+        descriptor = os.open(hidden, os.O_RDWR | os.O_CREAT, 0o666)
+        if not try_lock(descriptor):
+            os.close(descriptor)
+            return None
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(descriptor), os.stat(hidden)):
+                return descriptor
+        os.close(descriptor)  # of a file that its last owner has removed in the meantime
+
+
+def try_lock(descriptor: int, shared: bool = False) -> bool:
+    """Lock an open file until it is closed, and tell whether that could be done.
+
+    Parameters
+    ----------
+    descriptor : int
+        Of the open file.
+    shared : bool
+        A lock that bears others of its kind, as that of a reader; on Windows, where opening a file does as much,
+        none.
+
+    Returns
+    -------
+    bool
+        False if another holds a lock that does not bear this one. A file system without locks refuses nobody.
+    """
+    if sys.platform == "win32":
+        try:
+            if not shared:
+                msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+    try:
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass
+    return True
 
 
 def check_output_file(
@@ -172,61 +290,13 @@ def check_input_file(path: str | os.PathLike[str], argument: str, expected: str 
     raise ValueError(f"{argument}: given {str(path)!r}, {what}; expected {expected}")
 
 
-def open_hdf5(path: str | os.PathLike[str]) -> Any:
-    """Open an HDF5 file for reading: `with open_hdf5(path) as file: ...`.
+def checkout_folder(name: str) -> Path | None:
+    """Return a folder of the checkout that refwarp lies in; None where refwarp is installed without one.
 
-    Parameters
-    ----------
-    path : path
-        The file.
-
-    Returns
-    -------
-    h5py.File
-
-    Raises
-    ------
-    BlockingIOError
-        If another program has it open to write into it. The file may be whole.
-    OSError
-        If it is missing, or the system does not let it be read; a FileNotFoundError, PermissionError, ...
-    ValueError
-        If it is no HDF5 file, or is truncated or damaged.
-
-    Each says in one clause what is wrong with which file, and those whose cause lies outside of it what to do.
+    Beside an installed package, a folder of this name is someone else's.
     """
-    import h5py  # which takes time, and whoever writes other files does not need
-
-    try:
-        with open(path, "rb"):  # `h5py.is_hdf5` says no to whatever cannot be read
-            pass
-        if not h5py.is_hdf5(path):
-            raise ValueError(f"{path} is no HDF5 file")
-        return h5py.File(path, "r")
-    except (OSError, RuntimeError) as error:
-        raise _in_words(path, error) from error
-
-
-def _in_words(path: str | os.PathLike[str], error: Exception) -> Exception:
-    """Return what kept an HDF5 file from being opened, in one clause."""
-    said = str(error).splitlines()[0] if str(error) else type(error).__name__
-    number = error.errno if isinstance(error, OSError) else None
-    reason = os.strerror(number) if number else said
-    if "unable to lock file" in said:
-        if number in (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP):
-            return OSError(f"{path} cannot be locked there ({reason}); set HDF5_USE_FILE_LOCKING=FALSE, or copy it")
-        return BlockingIOError(f"{path} is open in another program; try again when that has closed it")
-    if "already open for write" in said:  # a mark in the file, which a program that died leaves behind
-        return BlockingIOError(
-            f"{path} is marked as open for writing; try again when the program that writes it has closed it, or if "
-            f"that has died, remove the mark with `h5clear -s`"
-        )
-    if isinstance(error, FileNotFoundError):
-        return FileNotFoundError(f"{path}: there is no such file; check the name")
-    if number:
-        advice = "; check its permissions" if isinstance(error, PermissionError) else ""
-        return type(error)(f"{path} cannot be read ({reason}){advice}")
-    return ValueError(f"{path} is truncated or damaged ({said})")
+    root = Path(__file__).parents[1]
+    return root / name if (root / name).is_dir() and (root / "pyproject.toml").is_file() else None
 
 
 def _force_to_disk(path: Path) -> None:

@@ -21,7 +21,7 @@ from types import ModuleType
 from refwarp.benchmarking.entries import Disagreement, Entry, Figure
 from refwarp.benchmarking.measuring import LEAST, MOST, Measurement, measure_entry
 from refwarp.benchmarking.results import Comparison, Results, write_results
-from refwarp.files import make_output_folder
+from refwarp.files import checkout_folder, make_output_folder
 
 Item = Entry | Figure
 # Called after each item: its comparison, what was measured (None: nothing), how many are done, of how many.
@@ -36,10 +36,10 @@ def benchmarks_folder() -> Path:
     FileNotFoundError
         If there is none: an installed package comes without it.
     """
-    folder = Path(__file__).parents[2] / "benchmarks"
-    if not folder.is_dir():
+    folder = checkout_folder("benchmarks")
+    if folder is None:
         raise FileNotFoundError(
-            f"{folder}: there are no comparisons; they lie in the folder benchmarks of a checkout, so install refwarp "
+            "there are no comparisons to run here: they lie in the folder benchmarks of a checkout, so install refwarp "
             "from one with `pip install --editable .`"
         )
     return folder

@@ -22,10 +22,11 @@ import h5py
 import numpy as np
 from h5py import h5a, h5d, h5g, h5l, h5o, h5s, h5t
 
-from refwarp.files import atomic_write, open_hdf5
+from refwarp.files import atomic_write
 from refwarp.golden.case import ELEMENT, RESULTS, SEAM, Case, Truth
 from refwarp.golden.flags import FLAGS
 from refwarp.golden.operations import OPERATIONS, PARTS
+from refwarp.hdf5 import file_image, open_hdf5
 
 FORMAT = "refwarp golden"
 VERSION = 1
@@ -123,28 +124,9 @@ def write(path: str | os.PathLike[str], cases: Sequence[Case], generator: str) -
     OSError
         If the file cannot be written.
     """
-    with (
-        atomic_write(path) as temporary,
-        h5py.File(temporary, "w", libver=("v110", "v110"), track_order=False) as file,
-    ):
-        flags = {name: flag._asdict() for name, flag in FLAGS.items()}
-        content = digest(cases, generator, flags)
-        header = {"format": FORMAT, "generator": generator, "digest": content, "flags": canonical_json(flags)}
-        for name, text in header.items():
-            file.attrs[name] = _text(text)
-        file.attrs["version"] = np.int64(VERSION)
-        file.attrs["cases"] = np.int64(len(cases))
-        for case in sorted(cases, key=lambda case: case.name):
-            group = file.create_group(case.name)
-            for name, text in _attributes(case).items():
-                group.attrs[name] = _text(text)
-            inputs = group.create_group("inputs")
-            for name, array in sorted(case.inputs.items()):
-                _create(inputs, name, np.asarray(array, "<f8", order="C"))
-            for name, truth in sorted(case.outputs.items()):
-                _create(group, name, truth.elements).attrs["c"] = np.float64(truth.c)
-            for name, seams in sorted(case.seams.items()):
-                _create(group, f"seams/{name}", seams)
+    image = file_image(lambda file: _fill(file, cases, generator), libver=("v110", "v110"), track_order=False)
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(image)
 
 
 def read(path: str | os.PathLike[str]) -> Golden:
@@ -211,6 +193,28 @@ def check_case(case: Case, stated: Mapping[str, str]) -> None:
 # ---- what is in the file ----
 
 _REMEDY = "`refwarp golden build --out FILE`"
+
+
+def _fill(file: Any, cases: Sequence[Case], generator: str) -> None:
+    """Put the cases into an empty file."""
+    flags = {name: flag._asdict() for name, flag in FLAGS.items()}
+    content = digest(cases, generator, flags)
+    header = {"format": FORMAT, "generator": generator, "digest": content, "flags": canonical_json(flags)}
+    for name, text in header.items():
+        file.attrs[name] = _text(text)
+    file.attrs["version"] = np.int64(VERSION)
+    file.attrs["cases"] = np.int64(len(cases))
+    for case in sorted(cases, key=lambda case: case.name):
+        group = file.create_group(case.name)
+        for name, text in _attributes(case).items():
+            group.attrs[name] = _text(text)
+        inputs = group.create_group("inputs")
+        for name, array in sorted(case.inputs.items()):
+            _create(inputs, name, np.asarray(array, "<f8", order="C"))
+        for name, truth in sorted(case.outputs.items()):
+            _create(group, name, truth.elements).attrs["c"] = np.float64(truth.c)
+        for name, seams in sorted(case.seams.items()):
+            _create(group, f"seams/{name}", seams)
 
 
 def _attributes(case: Case) -> dict[str, str]:

@@ -188,6 +188,8 @@ def train_on_distorted_digits(
         If an argument is none of the options, there is no GPU, or the checkpoint cannot be resumed or written.
     FileNotFoundError
         If there is no checkpoint to resume.
+    BlockingIOError
+        If another run has the checkpoint.
     """
     check_device(device)
     budget = budget or Budget()

@@ -12,6 +12,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,8 @@ from autograd_core import Tensor, to_device
 from autograd_core.layers import Module, softmax_cross_entropy
 from autograd_core.optimizers import Optimizer, StepSchedule
 from refwarp.data import Distortion, Examples, distort
-from refwarp.files import check_output_file, make_output_folder
-from refwarp.training.checkpoints import load_state, save_state
+from refwarp.files import check_output_file, lock, make_output_folder
+from refwarp.training.checkpoints import find_checkpoint, load_state, save_state
 from refwarp.training.metrics import History, check_count, error_rate, model_device
 from refwarp.training.progress import EpochDisplay
 
@@ -122,7 +123,7 @@ class Run:
         self.history = history
 
     def save(self, path: str | Path) -> None:
-        """Write a checkpoint, atomically."""
+        """Write a checkpoint, atomically; OSError if the disk is full, and the older one stays."""
         save_state(path, self.state_dict())
 
     def resume(self, path: str | Path) -> None:
@@ -210,7 +211,8 @@ def train(
         Distorts each minibatch afresh. Without it the examples are taken as they are.
     checkpoint : path, optional
         Where the run is saved, atomically, before the first epoch and after each one; an older file is replaced,
-        and a missing folder created.
+        and a missing folder created. Until the end it is this run's alone (`refwarp.files.lock`), to write; anybody
+        may read it.
     resume : bool
         Go on from the checkpoint.
     progress : rich.progress.Progress, optional
@@ -232,6 +234,10 @@ def train(
         minibatch of one example.
     FileNotFoundError
         If there is no checkpoint to resume.
+    BlockingIOError
+        If another run has the checkpoint.
+    OSError
+        If the disk is full; the last checkpoint stays.
     """
     for name, value in (("epochs", epochs), ("batch_size", batch_size), ("len(examples)", len(examples))):
         check_count(name, value)
@@ -243,37 +249,41 @@ def train(
     if resume and checkpoint is None:
         raise ValueError("resume: given without a checkpoint, expected the file to resume from as `checkpoint`")
     if checkpoint is not None and resume:
-        run.resume(checkpoint)
+        find_checkpoint(checkpoint)
     elif checkpoint is not None:
         make_output_folder(check_output_file(checkpoint, "checkpoint").parent, "checkpoint")
-        run.save(checkpoint)
-
-    used = len(examples) - (len(examples) % batch_size if drop_last else 0)
-    starts = range(0, used, batch_size)
-    if not run.model.training:
-        run.model.train()
-    display = EpochDisplay(progress, label, epochs, len(starts), done=len(run.history))
-    while len(run.history) < epochs:
-        began = time.perf_counter()
-        total = 0.0
-        order = run.rng.permutation(len(examples))
-        for start in starts:
-            batch = order[start : start + batch_size]
-            images = to_device(examples.images[batch], run.device)
-            if distortion is not None:
-                images, _ = distort(images, distortion, run.rng)
-            total += len(batch) * train_step(run, images, examples.labels[batch])
-            display.step()
-        seconds = time.perf_counter() - began
-        run.history.append(
-            loss=total / used,
-            validation_error=error_rate(run.model, validation),
-            learning_rate=run.optimizers[0].learning_rate,
-            seconds=seconds,
-        )
-        for schedule in run.schedules:
-            schedule.step()
-        if checkpoint is not None:
+    with nullcontext() if checkpoint is None else lock(checkpoint, "checkpoint"):
+        if checkpoint is not None and resume:
+            run.resume(checkpoint)
+        elif checkpoint is not None:
             run.save(checkpoint)
-        display.epoch(run.history)
+
+        used = len(examples) - (len(examples) % batch_size if drop_last else 0)
+        starts = range(0, used, batch_size)
+        if not run.model.training:
+            run.model.train()
+        display = EpochDisplay(progress, label, epochs, len(starts), done=len(run.history))
+        while len(run.history) < epochs:
+            began = time.perf_counter()
+            total = 0.0
+            order = run.rng.permutation(len(examples))
+            for start in starts:
+                batch = order[start : start + batch_size]
+                images = to_device(examples.images[batch], run.device)
+                if distortion is not None:
+                    images, _ = distort(images, distortion, run.rng)
+                total += len(batch) * train_step(run, images, examples.labels[batch])
+                display.step()
+            seconds = time.perf_counter() - began
+            run.history.append(
+                loss=total / used,
+                validation_error=error_rate(run.model, validation),
+                learning_rate=run.optimizers[0].learning_rate,
+                seconds=seconds,
+            )
+            for schedule in run.schedules:
+                schedule.step()
+            if checkpoint is not None:
+                run.save(checkpoint)
+            display.epoch(run.history)
     return run.history

@@ -1,5 +1,6 @@
 """Files appear whole or not at all, and killed programs leave nothing that stays."""
 
+import errno
 import os
 import signal
 import stat
@@ -102,6 +103,35 @@ def test_a_missing_folder_is_one_sentence_with_the_given_name(tmp_path: Path) ->
     with pytest.raises(FileNotFoundError) as caught, atomic_write(path):
         raise AssertionError("nothing is to be written")
     assert str(caught.value) == f"{path}: no file can be written there (No such file or directory); give another name"
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EFBIG, errno.EIO])
+@pytest.mark.parametrize("where", ["write", "fsync", "replace"])
+def test_a_full_disk_is_one_sentence_with_the_name_and_the_old_file_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, code: int
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    if where != "write":
+        monkeypatch.setattr(os, where, full)
+    with pytest.raises(OSError) as caught, atomic_write(path) as temporary:
+        temporary.write_text("half of the n")
+        if where == "write":
+            full()
+    assert caught.value.errno == code and str(caught.value) == (
+        f"{path}: the file cannot be written ({os.strerror(code)}), and what was there is as before; "
+        "make room, or give another name"
+    )
+    assert path.read_text() == "old" and names(tmp_path) == ["a.txt"]
+
+
+def test_an_error_about_another_file_is_left_as_it_is(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="nowhere"), atomic_write(tmp_path / "a") as temporary:
+        temporary.write_bytes((tmp_path / "nowhere").read_bytes())
+    assert names(tmp_path) == []
 
 
 KILLED = """

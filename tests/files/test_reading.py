@@ -10,7 +10,8 @@ import h5py
 import pytest
 
 from refwarp import files
-from refwarp.files import check_input_file, check_output_file, open_hdf5
+from refwarp.files import check_input_file, check_output_file
+from refwarp.hdf5 import open_hdf5
 
 # Another program that holds the file which it is given, until its stdin ends.
 HOLDER = "import h5py, sys; file = h5py.File(sys.argv[1], 'r+'); print('open', flush=True); sys.stdin.read()"

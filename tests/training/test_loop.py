@@ -9,9 +9,9 @@ import sys
 import time
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
+from altered import alter
 from rich.console import Console
 from tiny_run import DISTORTION, EPOCHS, examples, tiny_run, train_tiny
 
@@ -199,11 +199,14 @@ def test_a_damaged_checkpoint_is_refused_and_leaves_the_run_as_it_was(tmp_path, 
     train_tiny(run, epochs=2, checkpoint=path)
     fresh = tiny_run()
     before = bits(fresh.state_dict())
-    with h5py.File(path, "r+") as file:
-        state = file["state"]
+
+    def change(file):
+        state, damage = file["state"], DAMAGES[place]
         del state[place]
-        if DAMAGES[place] is not None:
-            state[place] = DAMAGES[place]
+        if damage is not None:
+            state[place] = np.bytes_(damage) if isinstance(damage, str) else damage
+
+    alter(path, change)
     with pytest.raises(ValueError, match=r"run\.h5 is damaged or of another run, and cannot be resumed") as caught:
         fresh.resume(path)
     part = place.split("/")[:2][-1]

@@ -18,12 +18,12 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from refwarp.files import open_hdf5
 from refwarp.golden.case import Case
 from refwarp.golden.layouts import CONTIGUOUS
 from refwarp.golden.operations import OPERATIONS, Call, choice, conventions
 from refwarp.golden.targets.module import one_line
 from refwarp.golden.verify import DTYPES, Reply
+from refwarp.hdf5 import open_hdf5
 
 # No golden case has more elements.
 _MOST_ELEMENTS = 2**24
