@@ -342,7 +342,7 @@ def _run(arguments: list[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         code = _INTERRUPTED
     if code == 1 and arguments[0] in ("--install-completion", "--show-completion"):
-        return 2  # so typer ends where it does not know the shell, and says so
+        return _refuse("The shell is unknown; completion is there for bash, zsh, fish and PowerShell.")
     if code == _INTERRUPTED:
         print("refwarp: interrupted", file=sys.stderr)
     return int(code)

@@ -65,7 +65,7 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise type(error)(f"{path} cannot be read ({reason}); check the name and its permissions") from error
-    raise BlockingIOError(f"{path} is open for writing in another program; close it there, and try again")
+    raise BlockingIOError(f"{path} is open in another program; try again when that has closed it")
 
 
 def member(group: Any, name: str) -> Any:

@@ -39,6 +39,7 @@ figure { margin: 1.4rem 0; }
 .wide img { min-width: 44rem; }
 figcaption { color: var(--muted); font-size: .95rem; margin: .6rem auto 0; max-width: 47.8rem; }
 .scroll { overflow-x: auto; margin: 1rem 0; }
+summary { cursor: pointer; color: var(--link); }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 caption { text-align: left; color: var(--muted); font-size: .95rem; padding-bottom: .35rem; }
 th, td { padding: .32rem .9rem .32rem 0; text-align: left; border-bottom: 1px solid var(--line); vertical-align: top; }
@@ -52,7 +53,7 @@ footer { margin-top: 3rem; color: var(--muted); font-size: .95rem; border-top: 1
 
 
 def report(results: Results, pictures: Mapping[str, bytes]) -> str:
-    """Return the report as HTML.
+    """Return the report as HTML: what was found, the pictures, and then the evidence; long tables are folded.
 
     Parameters
     ----------
@@ -68,10 +69,10 @@ def report(results: Results, pictures: Mapping[str, bytes]) -> str:
     """
     sections = (
         _opening(results),
-        _verification(results),
         _transformer(pictures),
         _learning(results, pictures),
         _kink(results, pictures),
+        _verification(results),
         _conditions(results),
     )
     return (
@@ -99,6 +100,11 @@ def _table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]], num
         f'<div class="scroll"><table>\n<caption>{caption}</caption>\n<thead>{line(head, "th")}</thead>\n'
         f"<tbody>\n{body}\n</tbody>\n</table></div>"
     )
+
+
+def _folded(line: str, content: str) -> str:
+    """Return what a click on a line shows; browsers do that without scripts, and find text in it."""
+    return f"<details>\n<summary>{line}</summary>\n{content}\n</details>"
 
 
 def _figure(pictures: Mapping[str, bytes], name: str, wide: bool = False) -> str:
@@ -134,9 +140,12 @@ def _verdict(results: Results, distortion: str) -> str:
 # ---- sections ----
 
 
-def _opening(results: Results) -> str:
+def _verified(results: Results) -> str:
     passed = results.verification.passed
-    verified = _judged(passed, "Kernels verified.", "Kernels not verified.") + " " + summary(results.verification)
+    return f"{_judged(passed, 'Kernels verified.', 'Kernels not verified.')} {escape(summary(results.verification))}"
+
+
+def _opening(results: Results) -> str:
     equal = sum(rule.agrees for rule in results.kink.rules)
     exact = (
         _judged(results.kink.agrees, "Exact at the kinks.", "Not exact at the kinks.")
@@ -146,7 +155,7 @@ def _opening(results: Results) -> str:
     return f"""<h1>A tour of refwarp</h1>
 <p class="lead">Version {escape(results.versions["refwarp"])}. Differentiable image warps with hand-derived gradients,
 held against exact arithmetic, and what a network learns with them.</p>
-<div class="short"><ul><li>{verified}</li><li>{exact}</li>{learned}</ul></div>
+<div class="short"><ul><li>{_verified(results)}</li><li>{exact}</li>{learned}</ul></div>
 <p>A spatial transformer is a small network inside a network that looks at a picture, decides on an affine
 transformation, and samples the picture anew on the grid that the transformation gives. It learns from the
 classifier's loss alone, so everything hangs on the gradient of the sampling. This tour first checked that gradient,
@@ -169,7 +178,10 @@ def _verification(results: Results) -> str:
         shares = {dtype: number(line.worst) for dtype, line in by_dtype.items() if output != "refusal"}
         rows.append([*row, *(shares.get(dtype, "–") for dtype in USUAL_DTYPES)])
     head = ("operation", "output", "verdict", "cases", *USUAL_DTYPES)
-    table = _table("Kernels against the golden file; worst error as a share of its budget", head, rows, numbers=3)
+    table = _folded(
+        f"All {len(rows)} outputs of {len({operation for operation, _ in groups})} operations, one by one",
+        _table("Kernels against the golden file; worst error as a share of its budget", head, rows, numbers=3),
+    )
     wrong = [outcome for outcome in results.verification.outcomes if outcome.grade != Grade.FAITHFUL]
     failures = "".join(f"<li>{escape(describe(outcome))}</li>" for outcome in wrong[:5])
     failed = f"<p>What is wrong, five at most:</p>\n<ul>{failures}</ul>" if wrong else ""
@@ -179,8 +191,9 @@ that follow the papers' equations literally. An error is judged by a budget that
 keep at every width: a few roundings of the sum of the absolute terms. With at most 1 of its budget, a result is
 faithful. Calls that make no sense have to be refused. The file that was checked lies beside this report as
 <code>golden.h5</code>, and <code>refwarp verify</code> checks it again.</p>
-{table}
-{failed}"""
+<p>{_verified(results)}</p>
+{failed}
+{table}"""
 
 
 def _transformer(pictures: Mapping[str, bytes]) -> str:
@@ -254,9 +267,7 @@ def _conditions(results: Results) -> str:
     timings = _table(
         "Time", ("stage", "seconds"), [(escape(k), f"{v:.1f}") for k, v in results.timings.items()], numbers=1
     )
-    versions = _table(
-        "Software", ("name", "version"), [(escape(k), escape(v)) for k, v in results.versions.items()]
-    )
+    versions = _table("Software", ("name", "version"), [(escape(k), escape(v)) for k, v in results.versions.items()])
     return f"""<h2>Under which conditions?</h2>
 <p>Both networks were trained with the same number of pictures, minibatches and epochs. The same seed gives the same
 weights on the same machine, bit for bit.</p>

@@ -2,14 +2,18 @@
 
 import os
 import re
+import shutil
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 
+import autograd_core
+import refwarp
 from refwarp import __version__, cli
 from refwarp.cli import run
 from refwarp.golden import SUITE, build, format
@@ -35,9 +39,92 @@ def refused(capsys, *arguments) -> str:
     return captured.err
 
 
-def test_version(capsys):
-    assert run(["--version"]) == 0
+@pytest.mark.parametrize("option", ["--version", "-V"])
+def test_version(capsys, option):
+    assert run([option]) == 0
     assert capsys.readouterr().out == f"refwarp {__version__}\n"
+
+
+def commands(app=cli.app, path=()):
+    """Return the words of every command and of every group of commands."""
+    found = [path]
+    for command in app.registered_commands:
+        found.append((*path, command.name or command.callback.__name__))
+    for group in app.registered_groups:
+        found += commands(group.typer_instance, (*path, group.name))
+    return found
+
+
+@pytest.mark.parametrize("words", commands(), ids=" ".join)
+def test_every_command_has_its_help_and_its_mistakes_point_to_it(capsys, words):
+    helps = []
+    for option in ("-h", "--help"):
+        assert run([*words, option]) == 0
+        helps.append(capsys.readouterr().out)
+    command = " ".join(("refwarp", *words))
+    assert helps[0] == helps[1] and helps[0].startswith(f"Usage: {command} ")
+    assert refused(capsys, *words, "--no-such-option").endswith(f" See `{command} --help`.\n")
+
+
+def test_as_a_module_it_is_the_same_command(tmp_path):
+    for arguments, code in ((["-V"], 0), (["-h"], 0), (["golden", "check", str(tmp_path / "a.h5")], 2)):
+        command = [sys.executable, "-m", "refwarp", *arguments]
+        ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+        assert ended.returncode == code
+        assert "__main__" not in ended.stdout + ended.stderr and "Traceback" not in ended.stderr
+        assert ended.stderr.startswith("refwarp: ") if code else not ended.stderr
+
+
+def test_the_shell_completes_commands_and_options(tmp_path):
+    def completed(typed, *words):
+        environment = {
+            **os.environ, "_REFWARP_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(len(words))
+        }  # fmt: skip
+        ended = subprocess.run(
+            [sys.executable, "-m", "refwarp"], env=environment, capture_output=True, text=True, check=True
+        )
+        return ended.stdout.split()
+
+    assert completed("refwarp ver", "ver") == ["verify"]
+    assert completed("refwarp golden ", "golden", "") == ["build", "export", "check", "show"]
+    assert completed("refwarp train --che", "train", "--che") == ["--checkpoint"]
+    assert completed("refwarp train --device ", "train", "--device", "") == ["cpu", "cuda"]
+
+
+@pytest.mark.parametrize("option", ["--show-completion", "--install-completion"])
+def test_completion_in_an_unknown_shell_ends_with_2(capsys, monkeypatch, tmp_path, option):
+    from typer import completion
+
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for module in (completion, sys.modules["typer._completion_shared"]):
+        monkeypatch.setattr(module, "_get_shell_name", lambda: None)
+    assert run([option]) == 2
+    assert capsys.readouterr().err.endswith(
+        "refwarp: The shell is unknown; completion is there for bash, zsh, fish and PowerShell.\n"
+    )
+    assert not list(tmp_path.iterdir())
+
+
+def test_bench_is_offered_where_it_can_run_and_says_so_elsewhere(tmp_path):
+    """Installed, the package lies beside others' folders: there may be one of that name among them."""
+    installed = tmp_path / "site-packages"
+    for package in (refwarp, autograd_core):
+        folder = Path(package.__file__).parent
+        shutil.copytree(folder, installed / folder.name, ignore=shutil.ignore_patterns("__pycache__", "suite*"))
+    (installed / "benchmarks").mkdir()
+    (installed / "benchmarks" / "foreign.py").write_text("raise SystemExit('run')\ndef entries(quick, threads): ...\n")
+    environment = {**os.environ, "PYTHONPATH": str(installed), "PYTHONDONTWRITEBYTECODE": "1"}
+
+    def typed(*words):
+        command = [sys.executable, "-m", "refwarp", *words]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=tmp_path)
+
+    assert "verify" in typed("-h").stdout and "bench" not in typed("-h").stdout
+    ended = typed("bench")
+    assert (ended.returncode, ended.stdout) == (2, "") and ended.stderr.count("\n") == 1
+    assert "they lie in the folder benchmarks of a checkout, so install refwarp from one" in ended.stderr
+    (installed / "pyproject.toml").touch()  # a checkout
+    assert "\n  bench   Measure refwarp against other libraries" in typed("-h").stdout
 
 
 def test_verify_prints_a_table(capsys, small):
@@ -176,7 +263,7 @@ def test_the_shipped_suite_is_whole(capsys):
 )
 def test_wrong_usage(capsys, arguments, words):
     message = refused(capsys, *arguments)
-    assert words in message and re.search(r"\S[.?!] See `refwarp --help`\.$", message)
+    assert words in message and re.search(r"\S[.?!] See `refwarp[a-z ]* --help`\.$", message)
 
 
 def test_bad_input(capsys, tmp_path, small):

@@ -1,5 +1,6 @@
-"""Building in several processes: the same as in one, and nobody left behind."""
+"""Building in several processes: the same as in one, and nobody left behind; writing what was built, without room."""
 
+import json
 import os
 import signal
 import subprocess
@@ -85,3 +86,46 @@ def test_whatever_ends_the_program_ends_its_processes_at_once(tmp_path, hang_lim
     # The pipes are closed only when the last process that holds them has ended.
     _, errors = program.communicate(timeout=hang_limit)
     assert how == "kill" or (program.returncode == 130 and errors == "")
+
+
+FULL = """
+import json, os, resource, sys
+from pathlib import Path
+from refwarp.golden.export import export
+from refwarp.golden.format import read, write
+golden = read(sys.argv[1])
+Path(sys.argv[1]).unlink()
+writers = {"few.h5": lambda path: write(path, golden.cases, "7"), "few.json": lambda path: export(path, golden)}
+for name, writer in writers.items():
+    path = Path(sys.argv[1]).with_name(name)
+    writer(path)
+    size = path.stat().st_size
+    path.write_text("old")
+    for limit in (0, 100, size // 2, size - 1, size):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+        found = "written"
+        try:
+            writer(path)
+        except OSError as error:
+            found = str(error)
+        old = path.stat().st_size == 3
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        print(json.dumps([limit == size, found, old, os.listdir(path.parent)]), flush=True)
+    path.unlink()
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="limits on the size of files are POSIX's")
+def test_without_room_there_is_one_sentence_and_the_old_file(tmp_path, few):
+    """A file may have so many bytes and no more, as on a disk that is full: HDF5's own writes end in a crash there."""
+    write(tmp_path / "given.h5", few, "7")
+    command = [sys.executable, "-c", FULL, str(tmp_path / "given.h5")]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0 and not ended.stderr, ended.stderr
+    lines = [json.loads(line) for line in ended.stdout.splitlines()]
+    for name, found in (("few.h5", lines[:5]), ("few.json", lines[5:])):
+        sentence = (
+            f"{tmp_path / name}: the file cannot be written (File too large), and what was there is as before; "
+            "make room, or give another name"
+        )
+        assert found == [[False, sentence, True, [name]]] * 4 + [[True, "written", False, [name]]]

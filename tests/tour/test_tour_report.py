@@ -28,8 +28,16 @@ class Reader(HTMLParser):
         self.open: list[str] = []
         self.attributes: list[tuple[str, str, str | None]] = []
         self.text = ""
+        # Of each picture and each table that is no child of <details>, in their order: its tag, and its rows.
+        self.shown: list[tuple[str, int]] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "summary":
+            assert self.open[-1] == "details"
+        if tag in ("img", "table") and "details" not in self.open:
+            self.shown.append((tag, 0))
+        if tag == "tr" and "details" not in self.open:
+            self.shown[-1] = ("table", self.shown[-1][1] + 1)
         if tag not in VOID:
             self.open.append(tag)
         self.attributes += [(tag, name, value) for name, value in attrs]
@@ -68,6 +76,19 @@ def test_balanced_and_self_contained() -> None:
     assert len(identifiers) == len(set(identifiers))
 
 
+def test_findings_and_pictures_come_first_and_long_tables_are_folded() -> None:
+    results = make_results()
+    (first, *_) = results.verification.outcomes
+    outcomes = tuple(replace(first, output=f"forward/output_{count}") for count in range(100))
+    results = replace(results, verification=replace(results.verification, outcomes=outcomes))
+    html, reader = report(results, PICTURES), read(results)
+    assert "<details>\n<summary>All 100 outputs of 1 operations, one by one</summary>\n<div" in html
+    assert html.count("<code>forward/output_") == 100 and html.count("</details>") == 1
+    assert reader.shown[0] == ("img", 0) and max(rows for _, rows in reader.shown) < 20
+    assert html.index("Kernels verified.") < html.index("<img") < html.index("Are the kernels right?")
+    assert html.index("Are the kernels right?") > html.rindex("<img"), "no evidence stands between the pictures"
+
+
 def test_settings_are_escaped() -> None:
     html = report(make_results(), PICTURES)
     assert "&lt;odd&gt; &amp; setting" in html and "<odd>" not in html
@@ -104,6 +125,8 @@ def test_failures_are_said_and_marked() -> None:
     bad = replace(good, verification=make_verification(math.inf))
     assert "Kernels verified. All 3 cases are faithful" in read(good).text
     assert "Kernels not verified. 1 of 3 cases are wrong." in read(bad).text
+    unfolded = re.sub(r"(?s)<details>.*</details>", "", report(bad, PICTURES))
+    assert "What is wrong, five at most:" in unfolded and "grid_sample/edge" in unfolded
     assert 'class="bad"' in report(bad, PICTURES) and 'class="bad"' not in report(good, PICTURES)
     assert "0 of 16" not in read(good).text and "Exact at the kinks. 16 of 16" in read(good).text
 

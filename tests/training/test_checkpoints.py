@@ -307,7 +307,7 @@ def test_a_file_that_another_program_writes_is_not_called_damaged(tmp_path):
         assert_same(load_state(path), STATE)
     with h5py.File(path, "r+"), pytest.raises(BlockingIOError) as caught:
         load_state(path)
-    assert str(caught.value) == f"{path} is open for writing in another program; close it there, and try again"
+    assert str(caught.value) == f"{path} is open in another program; try again when that has closed it"
 
 
 FULL = """

@@ -1,7 +1,9 @@
 """`refwarp train`, as typed."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from few_digits import few_digits
@@ -54,6 +56,30 @@ def test_bad_input_is_one_sentence_and_exit_code_2(tmp_path, monkeypatch, capsys
     assert message in captured.err and len(captured.err.splitlines()) == 1 and not captured.out
     assert [file.name for file in tmp_path.iterdir()] == ["file"]
     assert (tmp_path / "file").read_text() == "no checkpoint"
+
+
+FULL = """
+import resource, sys
+from few_digits import few_digits
+from refwarp.cli import run
+from refwarp.training import distorted_digits
+distorted_digits.load_digits = few_digits
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
+sys.exit(run(["train", "--distortion", "R", "--epochs", "1", "--checkpoint", sys.argv[2]]))
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="limits on the size of files are POSIX's")
+@pytest.mark.parametrize("limit", [4096, 10240])
+def test_without_room_for_the_checkpoint_it_ends_with_a_sentence_and_no_file(tmp_path, limit):
+    command = [sys.executable, "-c", FULL, str(limit), str(tmp_path / "run.h5")]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parent)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == (
+        f"refwarp: {tmp_path / 'run.h5'}: the file cannot be written (File too large), and what was there is as "
+        "before; make room, or give another name\n"
+    )
+    assert not list(tmp_path.iterdir())
 
 
 def test_cuda_without_cupy_is_one_sentence_and_exit_code_2(monkeypatch, capsys):
