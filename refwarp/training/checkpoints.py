@@ -207,7 +207,7 @@ def _retrieve(group: h5py.Group) -> State:
             continue
         if not isinstance(item, h5py.Dataset) or item.shape is None or item.dtype.kind not in "biufcS":
             raise ValueError(f"{name!r} is neither a group nor an array")
-        if item.external or item.is_virtual or item.id.get_storage_size() != item.size * item.dtype.itemsize:
-            raise ValueError(f"{name!r} lies outside of the file")
+        if item.external or item.id.get_storage_size() != item.size * item.dtype.itemsize:
+            raise ValueError(f"{name!r} lies outside of the file, or is larger")
         state[name] = json.loads(item[()]) if item.dtype.kind == "S" else item[...]
     return state
