@@ -182,9 +182,9 @@ def multiscale_sample(
         samples = grid_sample(blurred, points, "bilinear", padding_mode, align_corners, kink)
         levels = reshape(samples, (batch, len(widths), channels, *grid.shape[1:3]))
         if aggregate != "stack":
-            down = _down(wide, widths.size) if aggregate == "mean" else 1.0
+            down = _down(wide, len(widths)) if aggregate == "mean" else 1.0
             total = (levels if down == 1.0 else levels * down).sum(1)
-            levels = total / (widths.size * down) if aggregate == "mean" else total  # (multiscale.3)
+            levels = total / (len(widths) * down) if aggregate == "mean" else total  # (multiscale.3)
         return astype(levels, input.dtype)
 
     return apply_as_given(operation, input, grid)

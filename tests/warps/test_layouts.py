@@ -139,7 +139,7 @@ def digest():
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can fill memory that it hands out")
 def test_what_memory_held_before_changes_no_bit_scratch_of_kernels_included():
-    """A kernel's own scratch comes from malloc, which glibc can fill: here with the byte 0xfe, of numbers like 1e303."""
+    """Scratch of a kernel comes from malloc, which glibc can fill: here with the byte 0xfe, of numbers like 1e303."""
     here = Path(__file__).parent
     paths = f"import sys; sys.path[:0] = {[str(here), str(here.parent)]!r}"
     command = [sys.executable, "-c", f"{paths}; import test_layouts; print(test_layouts.digest())"]

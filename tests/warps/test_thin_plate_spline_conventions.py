@@ -199,7 +199,7 @@ def test_a_smoothing_weight_forgives_coincident_control_points():
         ({"control": np.ones((4, 3))}, ValueError, r"given shape \(4, 3\), expected \(K, 2\) or \(N, K, 2\)"),
         ({"control": np.ones((2, 2))}, ValueError, "control: given K = 2 points, expected at least 3"),
         ({"control": np.full((4, 2), np.nan)}, ValueError, "control: given points that are not finite"),
-        ({"points": np.ones((1, 2116, 2)), "control": None}, ValueError, "points: given K = 2116 points, .* most 2,048"),
+        ({"points": np.ones((1, 2116, 2)), "control": None}, ValueError, "points: given K = 2116 .* at most 2,048"),
         ({"control": np.ones((2049, 2))}, ValueError, "control: given K = 2049 points, expected at .* at most 2,048"),
         ({"control": regular(2).astype(np.float32)}, TypeError, "control: given dtype float32 while points is float64"),
         ({"control": [[0.0, 0.0]]}, TypeError, "control: given list, expected a NumPy array or a Tensor"),
