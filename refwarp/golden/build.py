@@ -24,7 +24,7 @@ from refwarp.golden.operations import OPERATIONS
 from refwarp.golden.truth import with_truth
 
 # Raised whenever a case, or the way in which values are computed, changes.
-GENERATOR_VERSION = "2"
+GENERATOR_VERSION = "3"
 
 # No element of a case that float32 can be asked for may overflow there.
 _LARGEST_FLOAT32 = float(np.finfo(np.float32).max)

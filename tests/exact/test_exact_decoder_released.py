@@ -127,7 +127,7 @@ def test_the_released_program_multiplies_sums():
     assert program.released([[[F(1), F(1)]]], grid, zeros(2, 2))[0][0][0] == 2
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(lists(SMALL, 1, 1, 1), off_lattice(0, WIDTH - 2), off_lattice(0, HEIGHT - 2), lists(SMALL, 1, HEIGHT, WIDTH))
 def test_it_agrees_with_equation_7_where_sources_do_not_meet(values, x, y, previous):
     """One source that lies inside: the same values, where its coordinates are the same pixels."""
@@ -138,7 +138,7 @@ def test_it_agrees_with_equation_7_where_sources_do_not_meet(values, x, y, previ
     assert found == [[[cell.value for cell in row] for row in plane] for plane in paper]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(lists(SMALL, 2, HEIGHT, WIDTH), lists(SMALL, 2, 1, 4), grids(4, 0), lists(SMALL, 2, HEIGHT, WIDTH))
 def test_both_releases_agree_inside_the_map(gout, values, grid, previous):
     assert program.released(values, grid, previous) == program.released(values, grid, previous, True)
@@ -230,7 +230,7 @@ def test_a_map_of_one_pixel_is_covered_up_to_a_distance_of_one():
 # ---- derivatives ----
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     lists(SMALL, 2, HEIGHT, WIDTH), lists(SMALL, 2, 1, 3), grids(3, 2), lists(SMALL, 2, HEIGHT, WIDTH), st.booleans()
 )
@@ -242,7 +242,7 @@ def test_the_gradients_are_the_derivatives_of_the_steps(gout, values, grid, prev
     assert found.gprevious == derivatives(lambda p: inner(gout, program.released(values, grid, p, first)), previous)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(
     st.tuples(lists(SMALL, 2, 1, 3), lists(SMALL, 1, 3, 2), lists(SMALL, 2, HEIGHT, WIDTH)),
     lists(SMALL, 2, HEIGHT, WIDTH),
@@ -283,7 +283,7 @@ def test_the_gradients_where_the_sum_is_clipped(first):
 # ---- the encoder ----
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     lists(SMALL, HEIGHT, WIDTH),
     st.fractions(min_value=-2, max_value=WIDTH + 1, max_denominator=4),

@@ -204,7 +204,7 @@ def test_the_elimination_solves_equation_7(offsets, tikhonov, values):
         assert solution == plane_fit.least_squares(y, x, tikhonov)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(POINTS, WEIGHTS, st.lists(SMALL, min_size=6, max_size=6))
 def test_without_ones_the_elimination_solves_equation_7_for_the_slopes(offsets, tikhonov, values):
     weights = plane_fit.fit_weights(offsets, tikhonov, without_bias=True)
@@ -217,7 +217,7 @@ def test_without_ones_the_elimination_solves_equation_7_for_the_slopes(offsets, 
         assert solution == [*plane_fit.least_squares(y, plane_fit.bias_free(x), tikhonov[:2]), 0]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(POINTS, st.lists(SMALL, min_size=6, max_size=6))
 def test_a_bias_free_fit_is_the_limit_of_a_heavy_weight_on_the_intercept(offsets, values):
     """The distance is c / (e_1 + d) for numbers c and d: with e_1 ten times as large it is a tenth, nearly."""
