@@ -11,6 +11,7 @@ import _thread
 import os
 import signal
 import sys
+import threading
 import time
 from contextlib import suppress
 from types import CodeType, FrameType
@@ -25,7 +26,8 @@ def take_interrupts() -> None:
 
     Where interrupts are ignored on purpose, as in the background of a script, they stay ignored.
     """
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    in_main_thread = threading.current_thread() is threading.main_thread()  # no other is interrupted
+    if in_main_thread and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         handler = _Handler(sys.unraisablehook)
         signal.signal(signal.SIGINT, handler.interrupt)
         sys.unraisablehook = handler.unraisable

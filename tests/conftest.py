@@ -1,7 +1,9 @@
 """What all tests share: CUDA's simulator where there is no GPU, and nothing that depends on how fast the machine is."""
 
 import os
+import subprocess
 import sys
+from contextlib import contextmanager
 from ctypes.util import find_library
 
 import pytest
@@ -28,3 +30,20 @@ def the_backend_stays():
     yield
     compilation = sys.modules.get("refwarp.compilation")
     assert compilation is None or not compilation.runs_on_cuda()
+
+
+@pytest.fixture
+def open_elsewhere():
+    """A context in which another program has an HDF5 file open: `with open_elsewhere(path): ...`."""
+    program = "import h5py, sys; file = h5py.File(sys.argv[1], 'r+'); print('open', flush=True); sys.stdin.read()"
+
+    @contextmanager
+    def held(path):
+        with subprocess.Popen([sys.executable, "-c", program, path], stdin=-1, stdout=-1) as holder:
+            try:
+                assert holder.stdout.readline() == b"open\n"
+                yield
+            finally:
+                holder.communicate()
+
+    return held

@@ -2,9 +2,8 @@
 
 import errno
 import os
-import subprocess
-import sys
 from pathlib import Path
+from typing import Any
 
 import h5py
 import pytest
@@ -12,9 +11,6 @@ import pytest
 from refwarp import files
 from refwarp.files import check_input_file, check_output_file
 from refwarp.hdf5 import open_hdf5
-
-# Another program that holds the file which it is given, until its stdin ends.
-HOLDER = "import h5py, sys; file = h5py.File(sys.argv[1], 'r+'); print('open', flush=True); sys.stdin.read()"
 
 
 @pytest.fixture
@@ -38,13 +34,9 @@ def test_a_file_that_is_whole_is_opened(path: Path) -> None:
         assert file["answer"][()] == 42
 
 
-def test_a_file_that_another_program_has_open_is_not_called_damaged(path: Path) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLDER, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as holder:
-        assert holder.stdout is not None and holder.stdout.readline() == b"open\n"
+def test_a_file_that_another_program_has_open_is_not_called_damaged(path: Path, open_elsewhere: Any) -> None:
+    with open_elsewhere(path):
         message = problem(path, BlockingIOError)
-        holder.communicate()
     assert "is open in another program; try again when that has closed it" in message
     with open_hdf5(path) as file:
         assert file["answer"][()] == 42

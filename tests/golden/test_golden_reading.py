@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import subprocess
 import sys
 from dataclasses import replace
 
@@ -17,8 +16,6 @@ from refwarp.golden.reading import read, read_case
 from refwarp.golden.report import html
 
 CASE, OTHER = "grid_sample/interior_3x4", "affine_grid/identity_3x5"
-# Another program that holds the file which it is given, until its stdin ends.
-HOLDER = "import h5py, sys; file = h5py.File(sys.argv[1], 'r+'); print('open', flush=True); sys.stdin.read()"
 
 
 @pytest.fixture
@@ -176,12 +173,10 @@ def test_a_document_of_a_newer_version(files):
 
 
 @pytest.mark.parametrize("command", [("check",), ("show", CASE, "--golden")])
-def test_a_file_that_another_program_has_open_is_not_called_damaged(files, capsys, command):
+def test_a_file_that_another_program_has_open_is_not_called_damaged(files, open_elsewhere, capsys, command):
     path = files["few.h5"]
-    with subprocess.Popen([sys.executable, "-c", HOLDER, path], stdin=-1, stdout=-1) as holder:
-        assert holder.stdout.readline() == b"open\n"
+    with open_elsewhere(path):
         assert run(["golden", *command, str(path)]) == 2
-        holder.communicate()
     expected = f"refwarp: {path} is open in another program; try again when that has closed it\n"
     assert capsys.readouterr().err == expected
     assert run(["golden", *command, str(path)]) == 0

@@ -1,8 +1,5 @@
 """Files of results: what is in them is judged, what is missing or strange is named, and nothing broken is believed."""
 
-import subprocess
-import sys
-
 import h5py
 import numpy as np
 import pytest
@@ -14,8 +11,6 @@ from refwarp.golden.targets import refwarp as own
 from refwarp.golden.targets.module import ModuleTarget
 from refwarp.golden.verify import verify
 
-# Another program that holds the file which it is given, until its stdin ends.
-HOLDER = "import h5py, sys; file = h5py.File(sys.argv[1], 'r+'); print('open', flush=True); sys.stdin.read()"
 NAME = "grid_sample/interior_3x4"
 PATH = f"float32/{NAME}"
 
@@ -209,13 +204,10 @@ def test_a_link_beside_the_results_is_named_and_all_are_judged(results, few):
     assert found.passed and found.remarks == ("In the file, but not in the suite: /elsewhere.",)
 
 
-def test_a_file_that_another_program_writes_is_not_called_damaged(results):
-    with subprocess.Popen([sys.executable, "-c", HOLDER, results], stdin=-1, stdout=-1) as holder:
-        assert holder.stdout.readline() == b"open\n"
-        with pytest.raises(BlockingIOError) as caught:
-            load(str(results))
-        holder.communicate()
-    assert str(caught.value) == (f"target: {results} is open in another program; try again when that has closed it")
+def test_a_file_that_another_program_writes_is_not_called_damaged(results, open_elsewhere):
+    with open_elsewhere(results), pytest.raises(BlockingIOError) as caught:
+        load(str(results))
+    assert str(caught.value) == f"target: {results} is open in another program; try again when that has closed it"
 
 
 # ---- what other programs write: they have no scalars, neither of text nor of numbers ----
