@@ -216,6 +216,17 @@ sys.argv = ["refwarp", "verify", "mine.h5"]
 cli.main()
 """
 
+# The interrupt comes again before the function has been left that is told of what was ignored.
+LOST_AGAIN = f"""
+import _thread, signal
+
+def start(function, arguments, original=_thread.start_new_thread):
+    _thread.start_new_thread = original
+    signal.raise_signal(signal.SIGINT)
+
+_thread.start_new_thread = start
+{LOST}"""
+
 TWICE = """
 import signal, sys
 from refwarp import cli
@@ -251,8 +262,9 @@ cli.main()
 
 
 @posix
-def test_an_interrupt_within_a_callback_of_garbage_collection_is_not_lost(folder):
-    found = ended(folder, program=LOST)
+@pytest.mark.parametrize("program", [LOST, LOST_AGAIN], ids=["once", "again"])
+def test_an_interrupt_within_a_callback_of_garbage_collection_is_not_lost(folder, program):
+    found = ended(folder, program=program)
     assert (found.returncode, found.stdout, found.stderr) == (130, b"went on\n", b"refwarp: interrupted\n")
 
 
