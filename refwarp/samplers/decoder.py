@@ -41,14 +41,17 @@ from refwarp.samplers.pieces import second_gradient
 
 
 def _lift(values: Any) -> int:
-    """Return the power of two that brings float64 values near 1: 0 unless all are tiny or some are huge."""
+    """Return the power of two that brings tiny float64 values near 1, or is room for differences of huge ones; or 0.
+
+    With huge values there may be tiny ones, which must not be lost: so these are hardly scaled.
+    """
     if values.size == 0 or values.dtype != np.float64:
         return 0
     xp = array_module(values)
     largest = float(xp.max(xp.where(xp.isfinite(values), xp.abs(values), 0.0)))
     if largest == 0.0 or SMALL <= largest <= HUGE:
         return 0
-    return min(max(-math.frexp(largest)[1], -1000), 1000)
+    return -2 if largest > HUGE else min(-math.frexp(largest)[1], 1000)
 
 
 def _rounded(array: Any, dtype: Any) -> Any:

@@ -195,3 +195,17 @@ def test_one_number_out_of_the_ordinary(dtype, strange):
     chosen = {"values": case.values, "cotangents": case.gout, "coordinates": case.grid}[strange]
     chosen.flat[0] = tiny
     assert max(case.run(second=False).shares()) <= 1
+
+
+def test_tiny_values_beside_huge_ones():
+    """A pixel that huge values do not reach keeps its own, and its gradient."""
+    values = Tensor(np.array([[[[1e300, 1e-300, 3e-300]]]]), requires_grad=True)
+    grid = Tensor(np.array([[[[-0.75, 0.0], [0.75, 0.0], [0.875, 0.0]]]]), requires_grad=True)  # x = 0.5, 6.5, 7
+    out = dense_decode(values, grid, (1, 1, 1, 8))
+    gout = np.zeros((1, 1, 1, 8))
+    gout[..., 7] = 1e300
+    (ggrid,) = grad(out, grid, gout)
+    assert out.data[..., :2].tolist() == [[[[1e300, 1e300]]]] and out.data[..., 6].item() == 1e-300
+    # U(7) = (V_1 / 2 + V_2) / (3/2), and dU/dx_1 = (V_1 - U) / (3/2); dx/dg = 4.
+    assert out.data[..., 7].item() == pytest.approx(7e-300 / 3, rel=8 * 2.0**-53, abs=0)
+    assert ggrid.data[0, 0, 1, 0] == pytest.approx(-32 / 9, rel=48 * 2.0**-53, abs=0)
