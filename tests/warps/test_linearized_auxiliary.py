@@ -117,7 +117,9 @@ def test_noise_is_drawn_from_the_generator():
 def test_positions_have_the_grids_dtype_and_no_history(dtype):
     grid = refwarp.affine_grid(Tensor(THETA.astype(dtype), requires_grad=True), (2, 1, 3, 4))
     result = refwarp.auxiliary_grid(grid, (5, 7), np.random.default_rng(6))
-    assert type(result) is np.ndarray and result.dtype == dtype
+    assert type(result) is Tensor and result.dtype == dtype
+    assert not result.requires_grad and result.source is None
+    result = result.data
     wide = refwarp.auxiliary_grid(grid.data.astype(np.float64), (5, 7), np.random.default_rng(6))
     assert np.array_equal(result, wide.astype(dtype))
 
