@@ -276,5 +276,6 @@ def launch(kernel: Any, count: int, threads: int, *arguments: Any) -> None:
         signature = tuple(map(numba.typeof, (0, 0, *arguments)))
         kernel.compile(signature)
         entry = _entries[kinds] = _compile_entry(kernel.overloads[signature])
-    if not _team.work(entry.address, np.array([*map(_bits, arguments)], np.int64), count, threads):
+    pieces = min(threads, MOST + 1)  # no more than there can be threads, nor than a ticket can count
+    if not _team.work(entry.address, np.array([*map(_bits, arguments)], np.int64), count, pieces):
         kernel(0, count, *arguments)

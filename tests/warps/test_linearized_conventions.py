@@ -73,7 +73,7 @@ def test_no_gradient_reaches_the_auxiliary_samples():
     gout = np.random.default_rng(6).standard_normal(out.shape)
     (gtheta,) = grad(out, theta, gout)
     # The same with samples that come as a Tensor with a history of its own.
-    attached = Tensor(auxiliary, requires_grad=True)
+    attached = Tensor(auxiliary.data, requires_grad=True)
     out = refwarp.linearized_sample(input, grid, attached)
     again, nothing = grad(out, (theta, attached), gout)
     assert np.array_equal(again.data, gtheta.data) and not nothing.data.any()

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import numba
 import numpy as np
@@ -191,6 +192,16 @@ def test_compiled_code_notes_that_a_member_sleeps():
     board[team.DISMISSED] = 1
     assert not team._serve(board, asleep, 1)
     assert asleep.tolist() == [7, 0, 7]
+
+
+def test_any_number_of_threads_can_be_asked_for(monkeypatch):
+    """More pieces than a ticket counts would never end."""
+    asked = []
+    monkeypatch.setattr(team, "_team", SimpleNamespace(work=lambda *job: asked.append(job[-1])))
+    visits = np.zeros(3_000_000, np.int64)
+    team.launch(count_items, visits.size, visits.size, visits)
+    assert asked == [team.MOST + 1] and (visits == 1).all()
+    assert team.MOST + 1 < team.NO_PIECE
 
 
 def test_no_threads_to_be_had(monkeypatch):
