@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 
 from autograd_core import Function, Tensor
-from autograd_core.arrays import array_module
+from autograd_core.arrays import array_module, sum_over
 from autograd_core.function import Context
 from autograd_core.functions import (
     absolute,
@@ -103,11 +103,11 @@ class Mean(Function):
     @staticmethod
     def forward(ctx: Context, x: Any) -> Any:
         """Return the sum over the count; of numbers scaled by a power of two, if the sum is not finite."""
-        xp, total = array_module(x), x.sum()
+        xp, total = array_module(x), sum_over(x)
         if xp.isfinite(total):
             return total / x.size
         down = x.size.bit_length()
-        return xp.ldexp(xp.ldexp(x, -down).sum() / x.size, down)
+        return xp.ldexp(sum_over(xp.ldexp(x, -down)) / x.size, down)
 
     @staticmethod
     def backward(ctx: Context, gout: Tensor) -> Tensor:
