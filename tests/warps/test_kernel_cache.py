@@ -186,12 +186,14 @@ def test_what_stands_where_a_file_or_the_folder_should_be(kernels):
         assert call(module.double) == [2.0, 4.0, 8.0]
 
 
-def test_whoever_makes_warnings_errors_meets_one(kernels, monkeypatch):
+def test_whoever_makes_warnings_errors_meets_one(kernels):
     anew, folder = kernels
     folder.parent.write_text("")
     module = anew()
-    with pytest.raises(CacheWarning):
-        call(module.double)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(CacheWarning):
+            call(module.double)
     assert call(module.double) == [2.0, 4.0, 8.0]
 
 
