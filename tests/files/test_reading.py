@@ -8,7 +8,7 @@ from typing import Any
 import h5py
 import pytest
 
-from refwarp import files
+from refwarp import hdf5
 from refwarp.files import check_input_file, check_output_file
 from refwarp.hdf5 import open_hdf5
 
@@ -56,7 +56,7 @@ def test_a_file_that_may_not_be_read_is_not_called_another_kind(path: Path, monk
     def refuse(name: Path, mode: str) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(name))
 
-    monkeypatch.setattr(files, "open", refuse, raising=False)
+    monkeypatch.setattr(hdf5, "open", refuse, raising=False)
     assert problem(path, PermissionError).endswith("cannot be read (Permission denied); check its permissions")
 
 
