@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from refwarp import files
 from refwarp.benchmarking import Results, comparisons, known_comparisons, measuring, results, run_comparisons
 from refwarp.cli import run
 
@@ -156,7 +157,7 @@ def test_refusals(capsys, folder, tmp_path):
 
 
 def test_without_a_checkout(capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr(comparisons, "__file__", str(tmp_path / "site" / "refwarp" / "benchmarking" / "x.py"))
+    monkeypatch.setattr(files, "__file__", str(tmp_path / "site" / "refwarp" / "files.py"))
     assert "install refwarp from one" in refused(capsys, "--out", tmp_path / "out")
 
 
