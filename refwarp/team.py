@@ -18,6 +18,7 @@ import functools
 import operator
 import os
 import struct
+import sys
 import threading
 from contextlib import suppress
 from queue import SimpleQueue
@@ -247,6 +248,8 @@ def _bits(value: Any) -> int:
     """Return the eight bytes that stand for an argument, as an integer."""
     if isinstance(value, np.ndarray):
         return id(value)
+    if isinstance(value, np.generic):
+        return int.from_bytes(value.tobytes().ljust(8, b"\0"), sys.byteorder, signed=True)
     return struct.unpack("q", struct.pack("d", value))[0] if isinstance(value, float) else operator.index(value)
 
 

@@ -9,6 +9,9 @@ from ctypes.util import find_library
 import pytest
 from hypothesis import HealthCheck, settings
 
+# Two workers on two cores: more threads of BLAS would wait for each other, in spins that cost most of the suite's time.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 # Numba looks for it when it is imported.
 if find_library("cuda") is None:
     os.environ.setdefault("NUMBA_ENABLE_CUDASIM", "1")

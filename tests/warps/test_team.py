@@ -95,7 +95,9 @@ def test_arguments_of_all_kinds():
     matrix = rng.standard_normal((50, 3)).astype(np.float32)
     for array in (integers, flags, numbers, matrix):
         array.flags.writeable = False
-    for flag, count, factor in ((True, 7, 0.25), (False, -3, -2.0), (True, -(2**40), np.float64(3.5))):
+    given = [(True, 7, 0.25), (False, -3, -2.0), (True, -(2**40), np.float64(3.5))]
+    given += [(np.False_, np.uint8(200), np.float32(-1e30)), (np.True_, np.int32(-5), np.float32(0.3))]
+    for flag, count, factor in given:
         alone, together = np.full((2, 50), np.nan)
         arguments = integers, flags, numbers, matrix, flag, count, factor
         combine(0, 50, *arguments, alone)
