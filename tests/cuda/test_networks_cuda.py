@@ -55,7 +55,7 @@ def test_there_is_no_third_device():
 
 def test_without_cupy_cuda_is_refused(monkeypatch):
     monkeypatch.setitem(sys.modules, "cupy", None)
-    with pytest.raises(ImportError, match=r"device: given 'cuda', which needs CuPy; install refwarp\[cuda\]"):
+    with pytest.raises(ImportError, match=r"device: given 'cuda', which needs CuPy; install refwarp\[cuda12\]"):
         train_on_distorted_digits(device="cuda")
 
 

@@ -19,8 +19,9 @@ WITHOUT_SIMULATOR = {**os.environ, "NUMBA_ENABLE_CUDASIM": "0"}
 OF_THE_CPU = {
     "grids.matrix_product._pieces",
     "grids.matrix_product._tiles",
+    "grids.spline_system._correct",
     "grids.spline_system._fill",
-    "grids.spline_system._refine",
+    "grids.spline_system._find_residual",
     "samplers.bicubic._scatter",
     "samplers.bilinear_chunks.backward_grid_chunks",
     "samplers.bilinear_chunks.backward_input_blocks",
