@@ -5,6 +5,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 OUT    ?= tour
 
+check_python = @$(PYTHON) -c 'import sys; sys.exit("refwarp needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; name another with make PYTHON=...") if sys.version_info < (3, 11) else 0'
+
 .PHONY: tour test lint test-peers test-lowest gpu clean
 
 tour: $(VENV)/.installed-data
@@ -27,11 +29,12 @@ test-lowest: $(VENV)-lowest/.installed
 
 # All that only a GPU can tell (docs/cuda.md). Without one it ends at once, with a sentence. INSTALL=0 runs in the
 # environment of PYTHON as it is; CUDA=12 installs for a driver that has no CUDA 13 yet.
-INSTALL ?= 1
-CUDA    ?= 13
-GPU_OUT ?= gpu
+INSTALL = 1
+CUDA    = 13
+GPU_OUT = gpu
 ifeq ($(INSTALL),0)
 gpu:
+	$(check_python)
 	$(PYTHON) .ci/gpu.py $(GPU_OUT)
 else
 gpu: $(VENV)/.installed-test $(VENV)/.installed-data $(VENV)/.installed-cuda$(CUDA) $(VENV)/.installed-torch
@@ -39,7 +42,7 @@ gpu: $(VENV)/.installed-test $(VENV)/.installed-data $(VENV)/.installed-cuda$(CU
 endif
 
 $(BIN)/pip:
-	@$(PYTHON) -c 'import sys; sys.exit("refwarp needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; name another with make PYTHON=...") if sys.version_info < (3, 11) else 0'
+	$(check_python)
 	$(PYTHON) -m venv $(VENV)
 
 # One stamp for each set of extras, renewed when pyproject.toml changes.

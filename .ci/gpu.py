@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -57,16 +58,26 @@ def steps(out: Path) -> list[Step]:
     ]
 
 
-def missing_dependencies() -> list[str]:
-    """Return which of refwarp's own dependencies are not installed."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+def numbers(version: str) -> tuple[int, ...]:
+    """Return the numbers at the beginning of a version, without zeros at their end."""
+    found = [int(part) for part in re.match(r"[\d.]*", version)[0].split(".") if part]
+    while found and found[-1] == 0:
+        found.pop()
+    return tuple(found)
+
+
+def missing_dependencies(pyproject: Path = ROOT / "pyproject.toml") -> list[str]:
+    """Return which of refwarp's own dependencies, `NAME>=VERSION`, are not installed, or too old."""
     missing = []
-    for requirement in project["dependencies"]:
-        name = requirement.partition(">=")[0]
+    for requirement in tomllib.loads(pyproject.read_text())["project"]["dependencies"]:
+        name, _, least = requirement.partition(">=")
         try:
-            version(name)
+            installed = version(name)
         except PackageNotFoundError:
             missing.append(requirement)
+        else:
+            if numbers(installed) < numbers(least):
+                missing.append(f"{requirement} ({installed} is there)")
     return missing
 
 

@@ -70,3 +70,15 @@ def test_the_steps_are_commands_that_exist(gpu, tmp_path):
             help = subprocess.run(command, capture_output=True, text=True, check=True).stdout
             assert all(word in help for word in step.command if word.startswith("--"))
     assert gpu.missing_dependencies() == []
+    for step in steps:
+        assert ("verify" in step.command) == (step.command[3:7] == ["verify", "refwarp:cuda", "--require", "faithful"])
+    assert sum("verify" in step.command for step in steps) == 2
+
+
+def test_what_is_not_installed_or_too_old_is_missing(gpu, tmp_path):
+    (tmp_path / "pyproject.toml").write_text(
+        '[project]\ndependencies = ["numpy>=2.0", "no-such-package>=1", "pytest>=1000.1", "h5py>=3.0.0"]\n'
+    )
+    missing = gpu.missing_dependencies(tmp_path / "pyproject.toml")
+    assert missing == ["no-such-package>=1", f"pytest>=1000.1 ({pytest.__version__} is there)"]
+    assert gpu.numbers("2.1.0rc1") == (2, 1) < gpu.numbers("2.1.1") < gpu.numbers("2.10")

@@ -88,7 +88,7 @@ def images(case: Case) -> list[Image]:
 
 def is_released(case: Case) -> bool:
     """Tell whether one of the released programs is asked for."""
-    return bool(case.options["variant"] != "paper")
+    return bool(case.options.get("variant", "paper") != "paper")
 
 
 # ---- the paper's decoder ----
