@@ -47,6 +47,9 @@ not the derivative from the right. "left" and "central" are one-sided in the coo
 Non-finite coordinates. NaN: the sample and its grid gradient are NaN, and nothing else is touched. An infinite one
 is outside with zeros, at the border with border, and NaN with reflection, which has no limit. A huge finite one
 likewise, but reflection folds it exactly; no float is cast to an integer before it is in range.
+
+Non-finite pixels and cotangents follow the arithmetic of the equations: a weight or a slope of 0 times infinity is NaN,
+as at a clamped coordinate, whose slope is 0. A pixel that a sample does not read does not matter to it.
 """
 
 from __future__ import annotations

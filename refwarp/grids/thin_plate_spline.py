@@ -38,6 +38,7 @@ Axes: points (N, K, 2), control (K, 2) or (N, K, 2), grid (N, H, W, 2); x first,
 from __future__ import annotations
 
 import math
+from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -57,6 +58,9 @@ from refwarp.grids.matrix_product import Product, product
 from refwarp.grids.radial import RadialGradient, RadialMatrix, radial_matrix
 from refwarp.grids.spline_system import LARGEST_COUNT, spline_system
 
+# To solve for so many control points takes more than a second or two.
+_MANY = 800
+
 
 class Lattice(NamedTuple):
     """The output's pixels, at which a spline is evaluated."""
@@ -70,6 +74,15 @@ class Lattice(NamedTuple):
         return xp.asarray(affine_basis((1, 1, self.height, self.width), self.align_corners).reshape(3, -1))
 
 
+def _told(count: int) -> AbstractContextManager[Any]:
+    """Show on a terminal, within a `with` block, that so many control points take a while."""
+    if count < _MANY:
+        return nullcontext()
+    from refwarp.console import TextConsole  # which takes time to import
+
+    return TextConsole(stderr=True).status(f"Solving a thin plate spline of {count:,} control points, once ...")
+
+
 @lru_cache(maxsize=4)
 def _factors(control: bytes, smoothing: float, lattice: Lattice, xp: ModuleType, on_cuda: bool) -> tuple[Any, Any]:
     """Return z (K + 3, K) and q (K + 3, H W) of (spline.2), read-only, as arrays of the library `xp`.
@@ -78,7 +91,8 @@ def _factors(control: bytes, smoothing: float, lattice: Lattice, xp: ModuleType,
     """
     centres = np.frombuffer(control).reshape(-1, 2)
     count, points = len(centres), lattice.homogeneous(xp)
-    z = xp.asarray(spline_system(control, smoothing).solve(np.eye(count + 3, count)))
+    with _told(count):
+        z = xp.asarray(spline_system(control, smoothing).solve(np.eye(count + 3, count)))
     q = xp.empty((count + 3, points.shape[1]))
     q[:count] = radial_matrix(xp.asarray(centres)[None], points[None, :2].swapaxes(1, 2))[0]
     q[count:] = points
@@ -226,7 +240,8 @@ def tps_grid(points: Any, size: Any, control: Any = None, align_corners: bool = 
     second derivative to `control` diverges, and is NaN, where a control point is an output pixel.
 
     The factorisations of the last 64 sets of control points are kept, and what the last four make of their pixels. The
-    first call for a set takes time that grows with K^3: on two cores a second for some 600 points.
+    first call for a set takes time that grows with K^3: on two cores a second for some 600 points, and some 20 for
+    1,600; a terminal shows that it is under way.
 
     Examples
     --------

@@ -155,11 +155,14 @@ def slope_times(
 ) -> float:
     """Return g times the sum of a window, weighted `across` its rows and `down` its columns, a summand of (bicubic.6).
 
-    Where subnormal pixels would lose digits before a large g multiplies them, they are lifted first.
+    Where subnormal pixels would lose digits before a large g multiplies them, they are lifted first; not where a sum
+    of large ones cancels, which would leave the range.
     """
     inner = dot(down, along_rows(input, b, c, ys, xs, across))
     if input.itemsize == 8 and abs(inner) < TINY and g != 0.0:
-        return math.ldexp(g * dot(down, along_rows(input, b, c, ys, xs, lifted(across))), -500)
+        high = g * dot(down, along_rows(input, b, c, ys, xs, lifted(across)))
+        if math.isfinite(high):
+            return math.ldexp(high, -500)
     return g * inner
 
 

@@ -61,3 +61,16 @@ def test_control_points_of_absurd_scale_are_refused(scale):
     control = scale * np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
     with pytest.raises(ValueError, match="control: given points that span"):
         refwarp.tps_grid(np.zeros((1, 3, 2)), (1, 1, 2, 2), control)
+
+
+@pytest.mark.parametrize("exponent", [530, 800, 1020])
+@pytest.mark.parametrize("size", [(1, 1), (1, 2), (3, 3), (5, 5), (5, 53)])
+@pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
+def test_slopes_of_flat_maps_of_huge_pixels_cancel(mode, size, exponent):
+    """Inside of the map; the bound is some roundings of the sum of absolute terms."""
+    pixels, point = 2.0**exponent, 2.0**-20
+    grid = Tensor(np.full((1, 1, 1, 2), point), requires_grad=True)
+    out = refwarp.grid_sample(np.full((1, 1, *size), pixels), grid, mode=mode, padding_mode="border")
+    (ggrid,) = grad(out, grid, np.ones((1, 1, 1, 1)))
+    slopes = 2 * max(size)  # of all weights together, times what takes pixels to coordinates
+    assert (abs(ggrid.data) <= 16 * np.finfo(np.float64).eps * slopes * pixels).all()

@@ -1,6 +1,9 @@
 """The thin plate spline: shapes, dtypes, degenerate cases, refusals, and what is kept between calls."""
 
+import os
 import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -267,3 +270,24 @@ def test_no_step_is_taken_that_gains_nothing(monkeypatch):
     monkeypatch.setattr(spline_system, "run_on_cpu", counted)
     system.solve(np.eye(len(control) + 3))
     assert 2 < len(corrections) < spline_system._STEPS
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a pseudo-terminal")
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_terminal_shows_that_many_points_take_a_while(terminal):
+    """And nothing else is written to: what a program prints stays its own."""
+    code = (
+        "import numpy as np; from refwarp.grids import thin_plate_spline as t; t._MANY = 9; "
+        "p = np.stack(np.meshgrid(*[np.linspace(-1, 1, 3)] * 2), -1).reshape(1, 9, 2); t.tps_grid(p, (1, 1, 2, 2))"
+    )
+    import pty
+
+    main, other = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm"}
+    stderr = other if terminal else subprocess.PIPE
+    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=stderr, env=environment)
+    os.close(other)
+    shown = os.read(main, 10_000).decode() if terminal else done.stderr.decode()
+    os.close(main)
+    assert (done.returncode, done.stdout) == (0, b"")
+    assert ("Solving a thin plate spline of 9 control points" in shown) == terminal
