@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -164,8 +164,36 @@ def sum_over(array: Array, axis: Axis = None, keepdims: bool = False) -> Array:
     return _wide_sum(array, axes, keepdims).astype(array.dtype)
 
 
+def mean_of_sum(array: Array, count: Array, sum_of: Callable[[Array], Array]) -> Array:
+    """Return `sum_of(array) / count`, also where only the sum is beyond the largest float.
+
+    Sums that are not finite are taken again, of the array times a power of two; the others keep every bit.
+
+    Parameters
+    ----------
+    array : array
+        Floating-point or complex numbers.
+    count : int or array
+        At least about the sum of the sizes of what the sum multiplies each number by.
+    sum_of : callable
+        Returns sums, linear in the array, in its dtype or a wider one.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = sum_of(array)
+    if total.dtype != array.dtype:  # a wider sum of finite numbers is finite
+        return total / count
+    xp = array_module(total)
+    finite = xp.isfinite(total)
+    if finite.all():
+        return total / count
+    down = 2.0 ** -math.ceil(xp.max(xp.asarray(count))).bit_length()
+    scaled = sum_of(array * down)
+    with np.errstate(over="ignore", invalid="ignore"):  # the mean of the largest floats may be rounded up
+        return xp.where(finite, total / count, scaled / (count * down))
+
+
 def mean_over(array: Array, axis: Axis = None, keepdims: bool = False) -> Array:
     """Return the mean of floating-point numbers along axes; only the mean is rounded, not the sum before it."""
     axes = axes_of(axis, array.ndim)
     count = math.prod(array.shape[k] for k in axes)
-    return (_wide_sum(array, axes, keepdims) / count).astype(array.dtype)
+    return mean_of_sum(array, count, lambda x: _wide_sum(x, axes, keepdims)).astype(array.dtype)

@@ -28,18 +28,17 @@ from typing import Any
 import numpy as np
 
 from autograd_core import Function, Tensor
-from autograd_core.arrays import array_module, sum_over
+from autograd_core.arrays import array_module
 from autograd_core.function import Context
 from autograd_core.functions import (
     absolute,
     astype,
-    broadcast_to,
     concatenate,
     divide,
     expand_dims,
     getitem,
+    mean,
     multiply,
-    square,
     sum,
     where,
 )
@@ -97,23 +96,20 @@ class Length(Function):
         return multiply(multiply(where(is_zero, 0.0, direction), expand_dims(gout, 1)), factors)
 
 
-class Mean(Function):
-    """The mean of numbers that are not negative, also where their sum is beyond the largest float."""
+class Squares(Function):
+    """Numbers, and powers of two `factors` (broadcast against them) -> (factor x number)^2."""
 
     @staticmethod
-    def forward(ctx: Context, x: Any) -> Any:
-        """Return the sum over the count; of numbers scaled by a power of two, if the sum is not finite."""
-        xp, total = array_module(x), sum_over(x)
-        if xp.isfinite(total):
-            return total / x.size
-        down = x.size.bit_length()
-        return xp.ldexp(sum_over(xp.ldexp(x, -down)) / x.size, down)
+    def forward(ctx: Context, x: Any, *, factors: Any) -> Any:
+        """Return the squares: the factors come first, for the square without one may leave the range of floats."""
+        scaled = x * factors
+        return scaled * scaled
 
     @staticmethod
     def backward(ctx: Context, gout: Tensor) -> Tensor:
-        """Return gout over the count, for each."""
-        (x,) = ctx.inputs
-        return broadcast_to(gout / x.data.size, x.shape)
+        """Return 2 factor^2 x gout: the factors come last, for a subnormal x has no digit to spare."""
+        (x,), factors = ctx.inputs, ctx.parameters["factors"]
+        return multiply(2 * x * gout, factors * factors)
 
 
 def _exponents(vectors: Any) -> Any:
@@ -145,20 +141,20 @@ def _part(field: Tensor, rows: tuple[int, int], columns: tuple[int, int]) -> Ten
 def _penalty(entries: list[Tensor], norm: str, reduction: str, factors: tuple[float, ...] = (1.0,)) -> Tensor:
     """Return one of the norms in (HSTN 7) of the vectors that the entries (N, D, H, W) make, reduced (penalties.4).
 
-    The entries are multiplied by `factors`, powers of two, after their sign is known: a subnormal one has no digit to
-    spare.
+    `factors`, powers of two, are those of the entries, which are not yet multiplied by them: a subnormal one has no
+    digit to spare before its sign, its direction or its square is known.
     """
     vectors = concatenate(entries, axis=1)
     xp, components = array_module(vectors.data), entries[0].shape[1]
     scales = xp.asarray(np.repeat(factors, components).reshape(-1, 1, 1) if len(factors) > 1 else np.ones((1, 1, 1)))
     if norm == "2":
         penalty = Length.apply(vectors, factors=scales)
+    elif norm == "1":
+        sizes = absolute(vectors)
+        penalty = sum(sizes * scales if len(factors) > 1 else sizes, axis=1)
     else:
-        sizes = absolute(vectors) if norm == "1" else square(vectors)
-        if len(factors) > 1:
-            sizes = sizes * (scales if norm == "1" else scales * scales)
-        penalty = sum(sizes, axis=1)
-    return Mean.apply(penalty) if reduction == "mean" else sum(penalty)
+        penalty = sum(Squares.apply(vectors, factors=scales), axis=1)
+    return mean(penalty) if reduction == "mean" else sum(penalty)
 
 
 def _check(name: str, field: Any, norm: str, boundary: str, reduction: str, smallest: int) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from autograd_core.arrays import Array, array_module, working_dtype
+from autograd_core.arrays import Array, array_module, mean_of_sum, working_dtype
 from autograd_core.function import Context, Function
 from autograd_core.functions.conversion import astype, widened
 from autograd_core.layers.module import Module
@@ -96,11 +96,14 @@ class _Pick(Function):
 class _AveragePool(Function):
     @staticmethod
     def forward(ctx: Context, input: Array, *, size: Pair, stride: Pair) -> Array:
-        members = _members(input, size, stride)
-        total = next(members).astype(np.result_type(input.dtype, np.float64))
-        for member in members:
-            total += member
-        return (total / (size[0] * size[1])).astype(input.dtype, copy=False)
+        def sum_of(maps: Array) -> Array:
+            members = _members(maps, size, stride)
+            total = next(members).astype(np.result_type(maps.dtype, np.float64))
+            for member in members:
+                total += member
+            return total
+
+        return mean_of_sum(input, size[0] * size[1], sum_of).astype(input.dtype, copy=False)
 
     @staticmethod
     def backward(ctx: Context, gout: Tensor) -> Tensor:

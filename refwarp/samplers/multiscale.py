@@ -29,13 +29,13 @@ from typing import Any
 import numpy as np
 
 from autograd_core import Function, Tensor
-from autograd_core.arrays import array_module
+from autograd_core.arrays import array_module, mean_of_sum
 from autograd_core.function import Context
-from autograd_core.functions import astype, concatenate, reshape
+from autograd_core.functions import astype, concatenate, mean, reshape
 from refwarp.arguments import number, numbers, public
 from refwarp.arithmetic import compensated, two_sum
 from refwarp.compilation import argument, items, kernel, run
-from refwarp.conventions import HUGE, apply_as_given, check_maps_and_grid, check_option
+from refwarp.conventions import apply_as_given, check_maps_and_grid, check_option
 from refwarp.samplers.modes import grid_sample
 
 AGGREGATES = ("mean", "sum", "stack")
@@ -72,29 +72,30 @@ def _smooth(start: int, stop: int, rows: Any, weights: Any, out: Any) -> None:
         out[row, m] = compensated(total, (lost_before + lost_after) + remainder)
 
 
-class Smooth(Function):
-    """Multiply by the symmetric matrix S along an axis: its own transpose, and so its own backward."""
+def smoothed(x: Any, weights: Any, axis: int) -> Any:
+    """Return S x along an axis, S being the symmetric matrix of the weights."""
+    xp = array_module(x)
+    moved = xp.moveaxis(x, axis, -1)
+    rows = argument(moved).reshape(math.prod(moved.shape[:-1]), moved.shape[-1])
+    out = xp.empty(rows.shape)
+    run(_smooth, out.size, out.size * len(weights), rows, argument(xp.asarray(weights)), out)
+    return xp.ascontiguousarray(xp.moveaxis(out.reshape(moved.shape), -1, axis))
+
+
+class Blur(Function):
+    """Multiply by D^-1 S along an axis, or `transposed` by S D^-1: each is the other's backward."""
 
     @staticmethod
-    def forward(ctx: Context, x: Any, *, weights: Any, axis: int) -> Any:
-        """Compute S x."""
-        xp = array_module(x)
-        moved = xp.moveaxis(x, axis, -1)
-        rows = argument(moved).reshape(math.prod(moved.shape[:-1]), moved.shape[-1])
-        out = xp.empty(rows.shape)
-        run(_smooth, out.size, out.size * len(weights), rows, argument(xp.asarray(weights)), out)
-        return xp.ascontiguousarray(xp.moveaxis(out.reshape(moved.shape), -1, axis))
+    def forward(ctx: Context, x: Any, *, weights: Any, norm: Any, axis: int, transposed: bool) -> Any:
+        """Compute (multiscale.2), or (multiscale.4), along one axis; `norm` is the diagonal of D."""
+        if transposed:
+            return smoothed(x / norm, weights, axis)
+        return mean_of_sum(x, norm, lambda x: smoothed(x, weights, axis))
 
     @staticmethod
     def backward(ctx: Context, gout: Tensor) -> Tensor:
-        """Compute S gout (multiscale.4)."""
-        return Smooth.apply(gout, **ctx.parameters)
-
-
-def _down(input: Tensor, terms: int) -> float:
-    """Return a power of two by which sums of so many numbers stay finite: 1 unless some of the map's are huge."""
-    largest = array_module(input.data).abs(input.data).max() if input.data.size else 0.0
-    return 2.0 ** -terms.bit_length() if HUGE < float(largest) < math.inf else 1.0
+        """Multiply by the transpose."""
+        return Blur.apply(gout, **{**ctx.parameters, "transposed": not ctx.parameters["transposed"]})
 
 
 def gaussian_blur(input: Tensor, deviation: float, truncate: float) -> Tensor:
@@ -103,12 +104,9 @@ def gaussian_blur(input: Tensor, deviation: float, truncate: float) -> Tensor:
         size = input.shape[axis]
         radius = math.floor(min(truncate * deviation + 0.5, size - 1))
         weights = gaussian_weights(deviation, radius)
-        norm = Smooth.apply(array_module(input.data).ones((1, size)), weights=weights, axis=1)
-        norm = reshape(norm, (size, 1) if axis == 2 else (size,))
-        down = _down(input, 2 * radius + 1)
-        if down < 1.0:  # a mean is finite where its sum is not
-            input, norm = input * down, norm * down
-        input = Smooth.apply(input, weights=weights, axis=axis) / norm
+        norm = smoothed(array_module(input.data).ones((1, size)), weights, axis=1)
+        norm = norm.reshape((size, 1) if axis == 2 else (size,))
+        input = Blur.apply(input, weights=weights, norm=norm, axis=axis, transposed=False)
     return input
 
 
@@ -182,9 +180,7 @@ def multiscale_sample(
         samples = grid_sample(blurred, points, "bilinear", padding_mode, align_corners, kink)
         levels = reshape(samples, (batch, len(widths), channels, *grid.shape[1:3]))
         if aggregate != "stack":
-            down = _down(wide, len(widths)) if aggregate == "mean" else 1.0
-            total = (levels if down == 1.0 else levels * down).sum(1)
-            levels = total / (len(widths) * down) if aggregate == "mean" else total  # (multiscale.3)
+            levels = mean(levels, 1) if aggregate == "mean" else levels.sum(1)  # (multiscale.3)
         return astype(levels, input.dtype)
 
     return apply_as_given(operation, input, grid)

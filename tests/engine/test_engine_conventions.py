@@ -106,9 +106,18 @@ def test_a_sum_beyond_float16_is_divided_before_it_is_rounded(function, expected
 
 
 def test_the_mean_of_large_numbers_is_finite():
-    for dtype in (np.float16, np.float32):
+    for dtype in (np.float16, np.float32, np.float64):
         large = np.full((1, 1, 2, 2), 0.75 * np.finfo(dtype).max, dtype)
         assert functions.mean(large).item() == average_pool2d(large, 2).item() == large[0, 0, 0, 0]
+
+
+def test_only_means_whose_sum_is_not_finite_are_taken_again():
+    """Beside such a one a subnormal number keeps its digits, and an infinity or NaN stays what it is."""
+    rows = np.array([[1.5e308, 1.7e308], [5e-324, 5e-324], [np.inf, 1.0], [np.nan, 1.0], [-1.7e308, -1.7e308]])
+    expected = [1.6e308, 5e-324, np.inf, np.nan, -1.7e308]
+    np.testing.assert_array_equal(functions.mean(Tensor(rows), 1).data, expected)
+    np.testing.assert_array_equal(average_pool2d(Tensor(rows[None, None]), (1, 2)).data[0, 0, :, 0], expected)
+    assert functions.mean(Tensor(np.array([1.5e308j, 1.5e308j]))).item() == 1.5e308j
 
 
 def test_batch_normalisation_in_float16_is_that_of_float32_rounded_once():

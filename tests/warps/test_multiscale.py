@@ -211,3 +211,43 @@ def test_wrong_arguments_are_named(change, error, words):
     arguments = {"input": np.ones((1, 1, 3, 3)), "grid": np.zeros((1, 2, 2, 2))}
     with pytest.raises(error, match=words):
         refwarp.multiscale_sample(**{**arguments, **change})
+
+
+def test_the_bits_of_the_maps_gradient_do_not_depend_on_the_map():
+    """The blur is linear: also where the map's sums are beyond the largest float, or it has a NaN."""
+    rng = np.random.default_rng(8)
+    maps = [rng.standard_normal((1, 1, 5, 16)) for _ in range(4)]
+    maps[1][:] = 2.0**1022
+    maps[2][0, 0, 2, 3] = np.nan
+    maps[3] *= 2.0**-1040
+    grid, gout = rng.uniform(-1, 1, (1, 3, 4, 2)), np.ldexp(rng.standard_normal((1, 1, 3, 4)), 1015)
+    for aggregate in ("mean", "sum"):
+        gradients = []
+        for map in maps:
+            input = Tensor(map, requires_grad=True)
+            out = refwarp.multiscale_sample(input, grid, (2.0, 0.5), aggregate=aggregate)
+            gradients.append(grad(out, input, gout)[0].data)
+        assert np.isfinite(gradients[0]).all()
+        assert all(np.array_equal(gradients[0], gradient) for gradient in gradients[1:])
+
+
+def test_the_gradient_of_a_huge_map_with_a_huge_cotangent_is_finite():
+    input = Tensor(np.full((1, 1, 1, 16), 2.0**1022), requires_grad=True)
+    out = refwarp.multiscale_sample(input, np.zeros((1, 1, 1, 2)), (2.0,))
+    (ginput,) = grad(out, input, np.full((1, 1, 1, 1), 2.0**1022))
+    assert np.isfinite(ginput.data).all()
+    assert ginput.data.sum() == pytest.approx(2.0**1022, rel=64 * 2.0**-53)  # sixteen terms of some roundings each
+
+
+@pytest.mark.parametrize("strange", [np.nan, np.inf])
+@pytest.mark.parametrize("aggregate", ["mean", "stack"])
+def test_a_huge_map_with_a_strange_pixel_is_finite_far_from_it(strange, aggregate):
+    """And tiny pixels, farther away than the blur reaches, keep their digits."""
+    map = np.full((1, 1, 1, 64), 2.0**-1070)
+    map[..., :24], map[..., 31] = 1.5 * 2.0**1023, strange
+    grid = np.array([[[[-0.9, 0.0], [0.0, 0.0], [0.9, 0.0]]]])
+    out = refwarp.multiscale_sample(map, grid, (1.0, 0.5), aggregate=aggregate)
+    levels = out.reshape(-1, 3)
+    assert not np.isfinite(levels[:, 1]).any()
+    np.testing.assert_allclose(levels[:, 0], 1.5 * 2.0**1023, rtol=16 * 2.0**-53)
+    np.testing.assert_allclose(levels[:, 2], 2.0**-1070, rtol=16 * 2.0**-53)

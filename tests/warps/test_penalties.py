@@ -127,6 +127,18 @@ def test_a_penalty_beyond_the_largest_float_is_infinite(norm):
     assert smoothness(np.array([[[[0.0, 1.5e308], [1.5e308, 0.0]]]]), norm) == np.inf
 
 
+def test_the_squared_hessian_at_the_ends_of_the_range_of_floats():
+    """w_xy is a quarter of a difference whose square is beyond the largest float, or which has one bit."""
+    corners = np.array([[[[1.0, 0.0, -1.0], [0.0, 0.0, 0.0], [-1.0, 0.0, 1.0]]]])
+    huge = bending_energy(5e153 * corners, "hessian", "squared")
+    assert float(huge) == pytest.approx(5e307, rel=4 * 2.0**-53, abs=0)  # 2 (5e153)^2: three roundings
+    field = np.zeros((1, 1, 3, 3))
+    field[0, 0, 0, 0] = 2.0**-1074
+    field = Tensor(field, requires_grad=True)
+    (gradient,) = grad(bending_energy(field, "hessian", "squared"), field, np.asarray(2.0**1000))
+    assert np.array_equal(gradient.data, corners * 2.0**-76)  # 2 entries, each 2 w_xy / 4 of w_xy = 2^-1076
+
+
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("boundary", ["valid", "replicate"])
 @pytest.mark.parametrize("norm", ["1", "squared"])
