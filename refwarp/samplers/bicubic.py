@@ -311,4 +311,4 @@ class BicubicSecondGradient(Function):
             run(_second_gather, grid.size // 2, g.size, a, b, g, u, grid, *where, ggout, ggrid)
             return ggout, _input_gradient(g, grid, b, True, *where, u.shape), ggrid
 
-        return second_gradient(compute, cotangent_input, cotangent_grid, gout, input)
+        return second_gradient(compute, (cotangent_input, cotangent_grid, gout, input), grid, weights=3)

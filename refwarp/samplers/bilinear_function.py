@@ -141,4 +141,4 @@ class BilinearSecondGradient(Function):
             run(bilinear.second_gather_input, ginput.size, g.size, b, g, align_corners, *found, ginput)
             return ggout, ginput, ggrid
 
-        return second_gradient(compute, cotangent_input, cotangent_grid, gout, input)
+        return second_gradient(compute, (cotangent_input, cotangent_grid, gout, input), grid, weights=1)

@@ -9,7 +9,7 @@ branches, in the dtype of the data: with s' = s/2 and o' = o/2 of the convention
 so f and h are correct to one rounding. Every sample reads two neighbouring pixels of each axis: where its cell is not
 wholly inside, those are the nearest two, with the weights and slopes that the padding gives them (0, mostly).
 
-What asks for more is marked by NaN for the careful way: coordinates that are not finite, and weights so small that a
+What asks for more is marked by NaN for the slow path: coordinates that are not finite, and weights so small that a
 product of two would underflow.
 
 Scalars here are computed in the dtype of their arguments, of which `one` is 1.

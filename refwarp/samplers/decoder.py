@@ -123,6 +123,8 @@ class DecodeSecondGradient(Function):
         """Compute the equations of `decoder_second`."""
         found = second_gradient(
             lambda a, b, g, v: decode_second_gradient(a, b, g, v, grid, align_corners, kink),
-            *(cotangent_values, cotangent_grid, gout, values),
+            (cotangent_values, cotangent_grid, gout, values),
+            grid,
+            weights=2,
         )
         return tuple(_rounded(array, values.dtype) for array in found)

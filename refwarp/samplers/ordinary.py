@@ -11,8 +11,8 @@ from refwarp.compilation import argument, kernel, run, runs_on_cuda
 
 
 @kernel
-def _find_strange(
-    start: int, stop: int, numbers: Any, smallest: float, largest: float, bounded: bool, strange: Any
+def _find_extremes(
+    start: int, stop: int, numbers: Any, smallest: float, largest: float, bounded: bool, extreme: Any
 ) -> None:
     """Tell of the rows start to stop whether a number is too small and not 0, or, if bounded, too large or NaN."""
     for row in range(start, stop):
@@ -21,16 +21,16 @@ def _find_strange(
             size = abs(numbers[row, i])
             small |= np.int64((size < smallest) & (size != 0))
             large |= np.int64(not size <= largest)
-        strange[row] = small != 0 or (bounded and large != 0)
+        extreme[row] = small != 0 or (bounded and large != 0)
 
 
-def are_ordinary(numbers: Any, bounded: bool = True, reach: int = 100) -> bool:
-    """Tell whether all numbers are 0, or between 2^-reach and, if bounded, 2^reach; False where no CPU compiles it."""
+def are_ordinary(numbers: Any, bounded: bool = True) -> bool:
+    """Tell whether all numbers are 0, or between 2^-100 and, if bounded, 2^100; False where no CPU compiles it."""
     if runs_on_cuda(numbers) or numba.config.DISABLE_JIT:
         return False
     rows = argument(numbers)
     rows = argument(rows.reshape(rows.shape[0], rows.size // max(rows.shape[0], 1)))
-    ends = numbers.dtype.type(2.0**-reach), numbers.dtype.type(2.0**reach)
-    strange = np.empty(rows.shape[0], np.bool_)
-    run(_find_strange, rows.shape[0], rows.size, rows, *ends, bounded, strange)
-    return not strange.any()
+    ends = numbers.dtype.type(2.0**-100), numbers.dtype.type(2.0**100)
+    extreme = np.empty(rows.shape[0], np.bool_)
+    run(_find_extremes, rows.shape[0], rows.size, rows, *ends, bounded, extreme)
+    return not extreme.any()

@@ -1,74 +1,168 @@
 """Second derivatives of numbers of any size: multilinear in what is given, and so the sum over pieces of it.
 
 The gradients of a sampler's gradients, for cotangents A of gU and b of the grid's gradient, are sums of products of
-several given numbers (with what depends on the grid alone, which is not at the ends of the range of floats):
+several given numbers, and of weights, which depend on the grid alone:
 
     ggout = F1(A) + F2(b, U),   gU = F3(b, gV),   ggrid = F4(A, gV) + F5(b, gV, U)             (pieces.1)
 
-A product may leave that range on the way to one within it. So an array some of whose numbers are tiny or huge is taken
-apart into pieces of neighbouring exponents, each is multiplied by a power of two that brings it to moderate numbers,
-and the results are multiplied back and added up. Arrays of ordinary numbers are computed as they are.
+A product may leave the range of floats on the way to one within it. Whether one can is seen from the exponents of the
+arrays' smallest and largest numbers. If so, an array with tiny or huge numbers is taken apart into pieces of
+neighbouring exponents, each is multiplied by a power of two that brings it to moderate numbers, and the results are
+multiplied back and added up. Everything else is computed as it is.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
+import numba
 import numpy as np
 
 from autograd_core.arrays import array_module
-from refwarp.samplers.ordinary import are_ordinary
+from refwarp.compilation import argument, kernel, run_on_cpu
 
-# Products of three numbers of exponents within this are no trouble.
+# Products, whatever the order of their factors, stay within these exponents; the rest of the range is for the factors
+# s/2 of the grid's gradient, for sums, and for the inverse of a decoder's S.
+LOWEST, HIGHEST = -900, 750
+# A weight along an axis is 0, at least half of |g|, or at least this power of two: g s is then 1/2 or more, of at most
+# 16 + 53 binary places.
+WEIGHT = -72
+# Three numbers of exponents within this make no product of more; those of such arrays stay as they are.
 REACH = 250
+# The exponent of the smallest float.
+SMALLEST = -1073
 # The exponents that a piece spans, and its largest once it is scaled. That is above 1, for weights may be tiny.
 SPAN, TOP = 256, 320
+# From so many numbers on several threads look at them.
+_PARTS, _MANY = 16, 1 << 16
 
 # A piece, and the power of two that was taken out of it.
 Piece = tuple[Any, int]
 Compute = Callable[[Any, Any, Any, Any], tuple[Any, Any, Any]]
 
 
-def _exponents(xp: Any, array: Any) -> tuple[int, int]:
-    """Return the exponents of the smallest and the largest number that is not 0; of none, or not finite ones, 0."""
-    sizes = xp.abs(array[array != 0])
-    if sizes.size == 0 or not xp.isfinite(sizes).all():
-        return 0, 0
-    return math.frexp(float(sizes.min()))[1], math.frexp(float(sizes.max()))[1]
+class Exponents(NamedTuple):
+    """Those of an array's smallest and largest numbers but 0, as `frexp` counts; above 1024 if one is not finite."""
+
+    low: int
+    high: int
+
+    @property
+    def finite(self) -> bool:
+        """Whether all numbers are."""
+        return self.high <= 1024
+
+    @property
+    def ordinary(self) -> bool:
+        """Whether all numbers are within REACH."""
+        return -REACH <= self.low and self.high <= REACH
 
 
-def pieces_of(array: Any) -> list[Piece]:
-    """Return the array itself, if its numbers are ordinary, or not all finite; else scaled pieces whose sum it is."""
-    xp = array_module(array)
-    low, high = (0, 0) if are_ordinary(array, reach=REACH) else _exponents(xp, array)
-    if -REACH <= low and high <= REACH:
+@kernel
+def _find_exponents(start: int, stop: int, a: Any, b: Any, g: Any, u: Any, grid: Any, exponents: Any) -> None:
+    """Find the exponents in the parts start to stop of each array; in one that is all 0, the low above the high.
+
+    The bits of positive floats, as integers, are in the floats' order, and the minimum of integers takes vectors. Those
+    of 0, less 1 and without the sign, are the largest.
+    """
+    positive = np.int64(0x7FFFFFFFFFFFFFFF)
+    for part in range(start, stop):
+        for k, array in enumerate((a, b, g, u, grid)):
+            first, last = array.size * part // exponents.shape[0], array.size * (part + 1) // exponents.shape[0]
+            bits = array.reshape(array.size)[first:last].view(np.int64)
+            low, high = positive, np.int64(0)
+            for i in range(bits.shape[0]):
+                size = bits[i] & positive
+                lower = (size - np.int64(1)) & positive
+                low = lower if lower < low else low
+                high = size if size > high else high
+            lowest = (low + 1 >> 52) - 1022
+            exponents[part, k, 0] = 2000 if low == positive else lowest if lowest > -1022 else SMALLEST
+            exponents[part, k, 1] = (high >> 52) - 1022 if high > 0 else -2000
+
+
+def exponents_of(arrays: Sequence[Any]) -> list[Exponents]:
+    """Return the exponents of A, b, gV, U and the grid; (0, 0) of one that holds nothing but 0.
+
+    Among subnormal numbers it does not tell the smallest.
+    """
+    xp = array_module(*arrays)
+    if xp is np and not numba.config.DISABLE_JIT:
+        elements = sum([array.size for array in arrays])
+        ends = np.empty((_PARTS if elements >= _MANY else 1, 5, 2), np.int64)
+        run_on_cpu(_find_exponents, len(ends), elements, *map(argument, arrays), ends)
+        if len(ends) > 1:
+            ends = np.stack([ends[..., 0].min(0), ends[..., 1].max(0)], 1)[None]
+        return [Exponents(low, high) if low <= high else Exponents(0, 0) for low, high in ends[0].tolist()]
+    found = []
+    for array in arrays:
+        sizes = xp.abs(array[array != 0])
+        finite = sizes[xp.isfinite(sizes)]
+        low, high = (math.frexp(float(end))[1] for end in ((finite.min(), finite.max()) if finite.size else (0.0, 0.0)))
+        found.append(Exponents(low if low > -1022 else SMALLEST, high if finite.size == sizes.size else 1025))
+    return found
+
+
+def _can_leave_the_range(found: Sequence[Exponents], smallest_weight: int) -> bool:
+    """Tell whether a product in F2 to F5, or one of some of its factors, may be too small or too large.
+
+    (In F1, which multiplies by weights alone, nothing makes an underflow larger again.)
+    """
+    (low_a, low_b, low_g, low_u), (high_a, high_b, high_g, high_u) = (
+        [min(low, 0) for low, _ in found],
+        [max(high, 0) for _, high in found],
+    )
+    lowest, highest = low_g + min(low_a, low_b + low_u), high_g + max(high_a, high_b + high_u)
+    return lowest + smallest_weight < LOWEST or highest > HIGHEST
+
+
+def pieces_of(array: Any, exponents: Exponents) -> list[Piece]:
+    """Return the array itself, if its numbers are ordinary; else scaled pieces whose sum it is."""
+    if exponents.ordinary:
         return [(array, 0)]
-    exponents = xp.where(array == 0, low - 1, xp.frexp(array)[1])
+    xp, (low, high) = array_module(array), exponents
+    each = xp.where(array == 0, low - 1, xp.frexp(array)[1])
     found = []
     for top in range(high, low - 1, -SPAN):
-        inside = (exponents <= top) & (exponents > top - SPAN) & (exponents >= low)
+        inside = (each <= top) & (each > top - SPAN) & (each >= low)
         if inside.any():
             found.append((xp.where(inside, xp.ldexp(xp.where(inside, array, 0.0), TOP - top), 0.0), top - TOP))
     return found
 
 
-def second_gradient(compute: Compute, a: Any, b: Any, g: Any, u: Any) -> tuple[Any, ...]:
-    """Return what `compute(A, b, gV, U)` does (pieces.1), of float64 arrays piece by piece."""
-    given = a, b, g, u
-    pieces = [pieces_of(array) if array.dtype == np.float64 else [(array, 0)] for array in given]
-    if all(len(found) == 1 and found[0][1] == 0 for found in pieces):
+def second_gradient(compute: Compute, given: tuple[Any, Any, Any, Any], grid: Any, weights: int) -> tuple[Any, ...]:
+    """Return what `compute(*given)` does (pieces.1), of float64 arrays piece by piece where that needs to be.
+
+    `given` are A, b, gV and U. A product has at most so many `weights` along an axis of the grid as factors.
+    """
+    if any(array.dtype != np.float64 for array in given):  # float32 is computed in float64, which has room
         return compute(*given)
-    xp = array_module(u)
-    no_a, no_b, no_u = (xp.zeros(array.shape) for array in (a, b, u))
+    given = argument(given[0]), argument(given[1]), argument(given[2]), argument(given[3])
+    *found, of_grid = exponents_of((*given, grid))
+    if not _can_leave_the_range(found, weights * min(of_grid.low - 1, WEIGHT)):
+        return compute(*given)
+    if all(exponents.finite for exponents in found):
+        return _sum_over_pieces(compute, given, found)
+    # Numbers that are not finite spoil what they touch, and no more than that.
+    xp, plain = array_module(*given), compute(*given)
+    rest = tuple(xp.where(xp.isfinite(array), array, 0.0) for array in given)
+    total = second_gradient(compute, rest, grid, weights)
+    return tuple(xp.where(xp.isfinite(old), new, old) for old, new in zip(plain, total, strict=True))
+
+
+def _sum_over_pieces(compute: Compute, given: Sequence[Any], found: Sequence[Exponents]) -> tuple[Any, ...]:
+    """Return (pieces.1), each term once: those that do not depend on an array, with its first piece."""
+    pieces = [pieces_of(array, exponents) for array, exponents in zip(given, found, strict=True)]
+    xp = array_module(*given)
+    no_a, no_b, _, no_u = (xp.zeros(array.shape) for array in given)
     totals: list[Any] = [0.0, 0.0, 0.0]
 
     def add(output: int, result: Any, power: int) -> None:
         with np.errstate(over="ignore", invalid="ignore"):  # what leaves the range is infinite
             totals[output] = totals[output] + xp.ldexp(result, power)
 
-    # Each term once: those that do not depend on an array, with its first piece.
     for j, (piece_g, power_g) in enumerate(pieces[2]):
         for piece_a, power_a in pieces[0]:
             ggout, _, ggrid = compute(piece_a, no_b, piece_g, no_u)

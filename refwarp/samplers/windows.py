@@ -6,7 +6,7 @@ the nearest, and the weights of the window are shifted and added up as the paddi
 several places of the window has the sum of their weights. Reflection mirrors the coordinate first, which leaves the
 window's pixels as they are, for the mirrored map is its own mirror image.
 
-What asks for more is marked for the careful way: coordinates that are not finite, and weights so small that products
+What asks for more is marked for the slow path: coordinates that are not finite, and weights so small that products
 of them might underflow.
 """
 

@@ -67,7 +67,7 @@ def map_and_points():
     return rng.standard_normal((1, 3, 5, 7)), rng.uniform(-1, 1, (1, 4, 3, 2)), rng.standard_normal((1, 3, 4, 3))
 
 
-@pytest.mark.parametrize("power", [-960, 960])
+@pytest.mark.parametrize("power", [-960, 960, 1016])
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_the_bits_of_a_sample_scale_with_the_map_and_those_of_its_gradient_with_the_cotangent(name, power):
     sampler, (u, grid, gout) = SAMPLERS[name], map_and_points()
@@ -119,6 +119,19 @@ def test_the_bits_of_a_penalty_scale_with_the_field(name, sign):
     assert np.array_equal(np.ldexp(ga, (degree - 1) * power), gb)
 
 
+def test_the_squared_norms_reach_the_end_of_the_range():
+    """Entries up to 2^499, squares up to 2^998; and what overflows on the way is four times an entry, not the entry."""
+    motions = np.random.default_rng(6).uniform(-1, 1, (1, 2, 5, 6))
+    for form in ("gradient", "laplacian", "hessian"):
+        small, large = (
+            refwarp.smoothness(np.ldexp(motions, power), "squared")
+            if form == "gradient"
+            else refwarp.bending_energy(np.ldexp(motions, power), form, "squared")
+            for power in (0, 505)
+        )
+        assert np.isfinite(large) and np.ldexp(small, 1010) == large
+
+
 # ---- every element within its budget ----
 
 # Powers of two: of the map and of the cotangent of its gradient; of that of the output; of that of the grid's gradient.
@@ -151,7 +164,7 @@ def budget_cases(coordinates):
         where = {"padding_mode": padding, **options}
         yield call.case(f"grid_sample/{padding}", "", "", given, shape, mode="bilinear", **where)
     given = {"values": values, "grid": sources, "previous": image}
-    where = {"size": list(image.shape), "fill": "previous", **options}
+    where = {"size": list(image.shape), "fill": "previous", "variant": "paper", **options}
     yield call.case("dense_decode/previous", "", "", given, image.shape, **where)
     if coordinates == "ordinary":  # the weights of bicubic samples have no such care
         given = {"input": image, "grid": grid}
@@ -178,3 +191,25 @@ def test_each_element_is_within_its_budget_at_the_ends_of_the_range(coordinates,
         found = verify(cases, target, Selection(dtypes=("float64",)), required=Grade.FAITHFUL)
     assert not [(o.case.name, o.output, o.convention, o.share, o.problem) for o in found.failures]
     assert len(found.outcomes) >= 100
+
+
+@pytest.mark.parametrize("strange", [np.inf, np.nan])
+@pytest.mark.parametrize("extreme", EXTREMES)
+def test_a_number_that_is_not_finite_changes_no_element_that_it_does_not_touch(extreme, strange):
+    """Two images in a batch: the elements of the first, which are within their budget, keep their bits."""
+    of_map, of_output, of_grid = EXTREMES[extreme]
+    rng = np.random.default_rng(8)
+    powers = of_map + of_grid, of_grid, of_output, of_map
+    shapes = (2, 1, 3, 5), (2, 2, 3, 2), (2, 1, 2, 3), (2, 1, 3, 5)
+    a, b, gout, image = (np.ldexp(rng.uniform(0.5, 1, shape), p) for shape, p in zip(shapes, powers, strict=True))
+    points = rng.uniform(-0.9, 0.9, (2, 2, 3, 2))
+    for mode in ("bilinear", "bicubic"):
+        results = []
+        for number in (0.0, strange):
+            gout[1, 0, 1, 1] = number
+            g, u, grid = (Tensor(array.copy(), requires_grad=True) for array in (gout, image, points))
+            first = grad(refwarp.grid_sample(u, grid, mode), (u, grid), g, create_graph=True)
+            results.append([x.data for x in (*first, *grad(first, (g, u, grid), (a, b)))])
+        assert not all(np.isfinite(array[1]).all() for array in results[1])
+        for plain, mixed in zip(*results, strict=True):
+            assert np.array_equal(plain[0], mixed[0])

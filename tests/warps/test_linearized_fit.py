@@ -75,7 +75,7 @@ def test_a_bias_free_fit_is_numpys_with_two_columns(padding):
 
 
 @pytest.mark.parametrize("intercept", [True, False, "bias-free"])
-def test_chunks_leave_no_ordinary_pixel_to_the_careful_way(intercept, monkeypatch):
+def test_chunks_leave_no_ordinary_pixel_to_the_slow_path(intercept, monkeypatch):
     """That reads the map itself, chunks a copy of it: a map of NaN shows each pixel that is left to it."""
     input, grid, auxiliary = setting(30, count=7, reach=0.5, spread=0.1)
     options = {"intercept": intercept, "tikhonov": 0.0}
