@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any, Self
@@ -14,25 +16,39 @@ from autograd_core.tensor import Tensor
 
 
 def _flattened(name: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """Yield what lists, tuples and dictionaries hold, or else the value itself, with names."""
-    if isinstance(value, Mapping | list | tuple):
+    """Yield what lists, tuples, deques and mappings hold, or else the value itself, with names."""
+    if isinstance(value, Mapping | list | tuple | deque):
         for key, inner in value.items() if isinstance(value, Mapping) else enumerate(value):
             yield from _flattened(f"{name}.{key}", inner)
+    elif isinstance(value, AbstractSet) and any(isinstance(inner, Tensor | Module) for inner in value):
+        raise TypeError(
+            f"{name}: given a set of Tensors or Modules, whose order changes from run to run; expected a list or a "
+            "dictionary, which name them"
+        )
     else:
         yield name, value
 
 
-def _is_parameter(value: Any) -> bool:
-    """Tell whether `value` is a leaf whose gradient is or was wanted."""
-    return isinstance(value, Tensor) and value.is_parameter and value.source is None
+def _refuse_twice(name: str, names: Container[str]) -> None:
+    """Raise ValueError for a second entry of one name."""
+    if name in names:
+        raise ValueError(
+            f"{name!r}: the name of two parameters or buffers, of which a state would keep one; rename an attribute or "
+            "a key"
+        )
 
 
 class Module:
     """Base of layers and networks. A subclass sets attributes and gives `forward`.
 
-    Attributes that are leaf Tensors with `requires_grad=True` are parameters, and stay so when they are frozen
-    (`requires_grad = False`) or replaced; attributes that are Modules are parts. Both may lie in lists, tuples and
-    dictionaries. Names join attributes, positions and keys by dots: `features.0.weight`.
+    Attributes that are leaf Tensors with `requires_grad=True` are parameters; attributes that are Modules are parts.
+    Both may lie in lists, tuples, deques and mappings, one inside another; a set of them is refused, and in objects of
+    other kinds they are not looked for. Names join attributes, positions and keys by dots: `features.0.weight`.
+
+    A parameter stays one when it is frozen (`requires_grad = False`), and any leaf Tensor that has its name later is
+    one too, whether it replaces the parameter or what was there in between. A module learns the names when an attribute
+    is set and whenever its parameters are listed: of a parameter that is appended to a list and replaced before that,
+    it knows nothing.
 
     Attributes
     ----------
@@ -52,10 +68,28 @@ class Module:
         return self.forward(*inputs)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Set an attribute; a Tensor that replaces a parameter is one."""
-        if isinstance(value, Tensor) and _is_parameter(vars(self).get(name)):
-            value.is_parameter = True
+        """Set an attribute, and learn of the parameters in it, and in what it replaces.
+
+        Raises
+        ------
+        TypeError
+            If it is, or holds, a set of Tensors or Modules.
+        """
+        members = list(_flattened(name, value))
+        self._learn(_flattened(name, vars(self).get(name)))
         super().__setattr__(name, value)
+        self._learn(members)
+
+    def _learn(self, members: Iterable[tuple[str, Any]]) -> list[tuple[str, Tensor]]:
+        """Return the parameters among members, and remember their names."""
+        known = vars(self).setdefault("_parameter_names", set())
+        found = []
+        for name, value in members:
+            if isinstance(value, Tensor) and value.source is None and (value.is_parameter or name in known):
+                value.is_parameter = True
+                known.add(name)
+                found.append((name, value))
+        return found
 
     def _members(self) -> Iterator[tuple[str, Any]]:
         """Yield every attribute, and in place of lists, tuples and dictionaries what is in them."""
@@ -70,11 +104,19 @@ class Module:
                 yield from part.named_modules(f"{prefix}{name}.")
 
     def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
-        """Yield every parameter, also a frozen one, with its name; a shared one under each of its names."""
+        """Yield every parameter, also a frozen one, with its name; a shared one under each of its names.
+
+        Raises
+        ------
+        ValueError
+            If two have one name, such as those under the keys 1 and "1" of a dictionary.
+        """
+        seen: set[str] = set()
         for prefix, module in self.named_modules():
-            for name, value in module._members():
-                if _is_parameter(value):
-                    yield prefix + name, value
+            for name, value in module._learn(module._members()):
+                _refuse_twice(prefix + name, seen)
+                seen.add(prefix + name)
+                yield prefix + name, value
 
     def parameters(self) -> list[Tensor]:
         """List every parameter once."""
@@ -133,10 +175,12 @@ class Module:
         return self
 
     def state_dict(self) -> dict[str, np.ndarray[Any, Any]]:
-        """Return a copy of every parameter and buffer as a NumPy array, by name."""
+        """Return a copy of every parameter and buffer as a NumPy array, by name; ValueError if two have one name."""
         state = {name: parameter.numpy().copy() for name, parameter in self.named_parameters()}
         for prefix, module in self.named_modules():
-            state |= {prefix + name: Tensor(array).numpy().copy() for name, array in module.buffers.items()}
+            for name, array in module.buffers.items():
+                _refuse_twice(prefix + name, state)
+                state[prefix + name] = Tensor(array).numpy().copy()
         return state
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:

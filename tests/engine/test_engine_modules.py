@@ -1,5 +1,7 @@
 """Modules: parameters, parts, modes and the state dictionary."""
 
+from collections import deque
+
 import numpy as np
 import pytest
 
@@ -146,6 +148,68 @@ def test_what_stands_in_a_parameters_place_is_in_the_state(replace):
     replace(network, np.full((2, 1, 3, 3), 5, np.float32))
     assert (network.state_dict()["first.weight"] == 5).all()
     assert [name for name, _ in network.named_parameters()] == NAMES
+
+
+CHANGES = {
+    "an element": lambda m: m.ws.__setitem__(0, Tensor(np.zeros(2))),
+    "the list": lambda m: setattr(m, "ws", [Tensor(np.zeros(2))]),
+    "the list by a tuple": lambda m: setattr(m, "ws", (Tensor(np.zeros(2)),)),
+    "after None": lambda m: (setattr(m, "ws", None), setattr(m, "ws", [Tensor(np.zeros(2))])),
+    "after deletion": lambda m: (delattr(m, "ws"), setattr(m, "ws", [Tensor(np.zeros(2))])),
+    "an element after None": lambda m: (m.ws.__setitem__(0, None), m.ws.__setitem__(0, Tensor(np.zeros(2)))),
+    "an element, twice": lambda m: [m.ws.__setitem__(0, Tensor(np.full(2, k))) for k in (5.0, 0.0)],
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+@pytest.mark.parametrize("container", [list, deque, lambda ws: dict(enumerate(ws))])
+def test_what_has_the_name_of_a_parameter_is_in_the_state(change, container):
+    module = Module()
+    module.ws = container([Tensor(np.ones(2), requires_grad=True)])
+    module.constants = [Tensor(np.ones(2))]
+    change(module)
+    state = module.state_dict()
+    assert list(state) == ["ws.0"] and (state["ws.0"] == 0).all()
+    assert len(module.parameters()) == 1
+
+
+def test_names_are_learnt_when_an_attribute_is_replaced_and_when_parameters_are_listed():
+    first, second = Module(), Module()
+    for module in (first, second):
+        module.ws = []
+        module.ws.append(Tensor(np.ones(2), requires_grad=True))
+    first.ws = [Tensor(np.zeros(2))]
+    assert list(first.state_dict()) == ["ws.0"]
+    assert len(second.parameters()) == 1
+    second.ws[0] = Tensor(np.zeros(2))
+    assert list(second.state_dict()) == ["ws.0"]
+
+
+def test_a_name_of_two_parameters_or_buffers_is_refused():
+    def make():
+        return Tensor(np.ones(2), requires_grad=True)
+
+    for parts in ({1: make(), "1": make()}, {"a.b": make(), "a": {"b": make()}}, {1: BatchNorm(2), "1": BatchNorm(2)}):
+        module = Module()
+        module.p = parts
+        for use in (module.state_dict, module.parameters, lambda m=module: m.load_state_dict({})):
+            with pytest.raises(ValueError, match=r"^'p\.(1|a\.b|1\.weight)': the name of two parameters or buffers"):
+                use()
+    module = Module()
+    module.weight, module.buffers = make(), {"weight": np.ones(2)}
+    with pytest.raises(ValueError, match="^'weight': the name of two parameters or buffers"):
+        module.state_dict()
+
+
+@pytest.mark.parametrize("make", [lambda: Tensor(np.ones(2), requires_grad=True), ReLU])
+def test_sets_of_tensors_or_modules_are_refused(make):
+    module = Module()
+    for value in ({make()}, frozenset([make()]), {"here": [{make()}]}):
+        with pytest.raises(TypeError, match=r"^ws(\.here\.0)?: given a set of Tensors or Modules, .* expected a list"):
+            module.ws = value
+    assert not hasattr(module, "ws")
+    module.ws = {1, 2}
+    assert module.state_dict() == {}
 
 
 def test_results_without_a_record_are_no_parameters():
