@@ -1,4 +1,8 @@
-"""Which dtype a function computes in: integers become float64, and float16 is computed in float32 and rounded once.
+"""Which dtype a function computes in: integers become float64, and float16 is computed in a wider one.
+
+Of float16, sums, means and average pooling are computed in float64 and rounded once, to float16. What else is made of
+several steps is computed in float32, each step with its rounding, and the result is rounded to float16. A single step,
+such as a product or an exponential, is NumPy's own in float16. Gradients likewise.
 
 NumPy's arithmetic on integers (sums, products, extrema, moved elements) stays as NumPy has it, and wraps around as
 there. Every function whose value is no integer converts them first, with `floating` or `widened`.
@@ -18,6 +22,8 @@ from autograd_core.tensor import Tensor, as_tensor
 class _AsType(Function):
     @staticmethod
     def forward(ctx: Context, x: Array, dtype: Any) -> Array:
+        if dtype.itemsize > x.dtype.itemsize:
+            return x.astype(dtype)
         with np.errstate(over="ignore"):  # beyond the narrower dtype's range is infinity, as in any rounding
             return x.astype(dtype)
 

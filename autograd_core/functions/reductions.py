@@ -8,7 +8,7 @@ import numpy as np
 
 from autograd_core.arrays import Array, Axis, array_module, axes_of, mean_over, sum_over
 from autograd_core.function import Context, Function
-from autograd_core.functions.conversion import astype, widened
+from autograd_core.functions.conversion import astype, floating, widened
 from autograd_core.functions.elementwise import exp, where
 from autograd_core.functions.shaping import broadcast_to, reshape
 from autograd_core.tensor import Tensor
@@ -52,14 +52,16 @@ class _Mean(Function):
     @staticmethod
     def backward(ctx: Context, gout: Tensor) -> Tensor:
         x, axis = ctx.inputs[0], ctx.parameters["axis"]
-        return broadcast_to(_with_axes_kept(gout / _count("mean", x, axis), x.shape, axis), x.shape)
+        wide = astype(gout, np.result_type(gout.dtype, np.float64))  # float16 holds no count beyond 65,504
+        share = astype(wide / _count("mean", x, axis), gout.dtype)
+        return broadcast_to(_with_axes_kept(share, x.shape, axis), x.shape)
 
 
 def mean(x: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Return the arithmetic mean of `x` along `axis` (all axes by default); ValueError for that of nothing."""
-    dtype, (x,) = widened(x)
+    x = floating(x)
     _count("mean", x, axis)
-    return astype(_Mean.apply(x, axis=axis, keepdims=keepdims), dtype)
+    return _Mean.apply(x, axis=axis, keepdims=keepdims)
 
 
 class _LogSumExp(Function):

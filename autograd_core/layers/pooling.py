@@ -8,7 +8,7 @@ import numpy as np
 
 from autograd_core.arrays import Array, array_module, mean_of_sum, working_dtype
 from autograd_core.function import Context, Function
-from autograd_core.functions.conversion import astype, widened
+from autograd_core.functions.conversion import floating
 from autograd_core.layers.module import Module
 from autograd_core.layers.windows import Pair, pair, positions
 from autograd_core.tensor import Tensor
@@ -115,11 +115,12 @@ class _AverageSpread(Function):
 
     @staticmethod
     def forward(ctx: Context, gout: Array, *, shape: tuple[int, ...], size: Pair, stride: Pair) -> Array:
-        ginput = array_module(gout).zeros(shape, gout.dtype)
-        share = gout / (size[0] * size[1])
+        wide = np.result_type(gout.dtype, np.float64)
+        ginput = array_module(gout).zeros(shape, wide)
+        share = gout.astype(wide) / (size[0] * size[1])
         for target in _members(ginput, size, stride):
             target += share
-        return ginput
+        return ginput.astype(gout.dtype, copy=False)
 
     @staticmethod
     def backward(ctx: Context, ginput: Tensor) -> Tensor:
@@ -159,8 +160,7 @@ def max_pool2d(input: Tensor, size: int | Pair, stride: int | Pair | None = None
 
 def average_pool2d(input: Tensor, size: int | Pair, stride: int | Pair | None = None) -> Tensor:
     """Return the mean of each window; parameters, shapes and errors are those of `max_pool2d`."""
-    dtype, (maps,) = widened(input)
-    return astype(_AveragePool.apply(maps, **_sizes(size, stride)), dtype)
+    return _AveragePool.apply(floating(input), **_sizes(size, stride))
 
 
 class MaxPool2d(Module):

@@ -135,6 +135,35 @@ def test_batch_normalisation_in_float16_is_that_of_float32_rounded_once():
         np.testing.assert_array_equal(narrow, wide.astype(narrow.dtype), strict=True)
 
 
+@pytest.mark.parametrize("axis", [None, 0])
+def test_a_mean_of_float16_is_rounded_once(axis):
+    """Halfway between two numbers of float16 but for a part in 2^17, which float32 would lose."""
+    a = np.ones(65536, np.float16)
+    a[:32769] += EPS16
+    expected = np.float16(1 + EPS16)
+    assert functions.mean(a, axis).data == expected
+    assert average_pool2d(a.reshape(1, 1, 256, 256), 256).item() == expected
+
+
+@pytest.mark.parametrize("count", [3, 7, 2049, 65537])
+def test_the_gradient_of_a_mean_of_float16_is_rounded_once(count):
+    """The quotient in float64 is nearer to the exact one than any midpoint of two numbers of float16 is."""
+    gout = np.arange(1, 2048, dtype=np.float16)
+    x = Tensor(np.ones((count, len(gout)), np.float16), requires_grad=True)
+    (gx,) = grad(functions.mean(x, 0), x, gout)
+    np.testing.assert_array_equal(gx.data[0], (gout / np.float64(count)).astype(np.float16), strict=True)
+
+
+def test_the_gradient_of_overlapping_average_pooling_of_float16_is_rounded_once():
+    x = Tensor(np.ones((1, 1, 5, 5), np.float16), requires_grad=True)
+    gout = np.random.default_rng(0).integers(1, 2048, (1, 1, 3, 3)).astype(np.float16)
+    (gx,) = grad(average_pool2d(x, 3, 1), x, gout)
+    expected = np.zeros((5, 5))
+    for i, j in np.ndindex(3, 3):
+        expected[i : i + 3, j : j + 3] += gout[0, 0, i, j]  # integers, exactly
+    np.testing.assert_array_equal(gx.data[0, 0], (expected / 9).astype(np.float16), strict=True)
+
+
 # Byte order
 
 
