@@ -71,7 +71,9 @@ class Tensor:
         self.source: Context | None = None
         self.index = 0
         self.is_parameter = False
-        self.requires_grad = requires_grad
+        self._requires_grad = False  # past the checks of the property, which cost as much as all the rest
+        if requires_grad:
+            self.requires_grad = True
 
     @property
     def requires_grad(self) -> bool:
@@ -126,13 +128,21 @@ class Tensor:
         return map(self.__getitem__, range(len(self)))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
-        """Return the values for `numpy.asarray`; TypeError if the gradient is wanted, for an array has no history."""
+        """Return the values for `numpy.asarray`, read-only unless they are copied.
+
+        Raises
+        ------
+        TypeError
+            If the gradient is wanted, for an array has no history.
+        ValueError
+            If `copy` is False and another dtype is asked for.
+        """
         if self.requires_grad:
             raise TypeError(
                 "given a Tensor whose gradient is wanted in the place of an array, expected one without history; join "
                 "Tensors with autograd_core.functions.stack or concatenate, or take their values with x.numpy()"
             )
-        return np.array(self.data, dtype) if copy else np.asarray(self.data, dtype)
+        return np.array(read_only(self.data), dtype, copy=copy)
 
     # Equal by their elements, but told apart in sets and dictionaries by who they are.
     __hash__ = object.__hash__
@@ -164,7 +174,7 @@ class Tensor:
         return value
 
     def numpy(self) -> np.ndarray[Any, Any]:
-        """Return the values as a NumPy array (copied from the device if they lie there)."""
+        """Return the values as a NumPy array: `data` itself, or a copy if they lie on the device."""
         values: np.ndarray[Any, Any] = to_device(self.data, "cpu")
         return values
 
@@ -198,7 +208,11 @@ class Tensor:
     __gt__: ClassVar[Operator]
     __ge__: ClassVar[Operator]
     __and__: ClassVar[Operator]
+    __rand__: ClassVar[Operator]
     __or__: ClassVar[Operator]
+    __ror__: ClassVar[Operator]
+    __xor__: ClassVar[Operator]
+    __rxor__: ClassVar[Operator]
     __invert__: ClassVar[Operator]
     sum: ClassVar[Operator]
     mean: ClassVar[Operator]

@@ -1,8 +1,9 @@
 """Which operands go together: Python numbers adapt, arrays of two precisions are refused.
 
-Nothing changes its precision silently. A Python number has none, so it takes that of the tensor it meets (as
-in NumPy 2), and so do integers that it holds exactly; a float32 beside a float64 is an error, since either answer
-would surprise someone.
+Nothing changes its precision silently. A Python number has none, so it takes that of the tensor it meets (as in
+NumPy 2), and so do integers of a dtype that NumPy promotes to it: at most 8 bits beside float16, 16 beside float32, all
+beside float64, to which integers beyond 2^53 are rounded. A float32 beside a float64 is an error, since either answer
+would surprise someone, and so is an int32 beside a float32.
 """
 
 from __future__ import annotations

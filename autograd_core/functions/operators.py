@@ -6,7 +6,10 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from autograd_core.arguments import is_integer
+from autograd_core.arrays import is_array
 from autograd_core.functions.elementwise import absolute, add, divide, multiply, negative, power, subtract
 from autograd_core.functions.linear_algebra import matmul
 from autograd_core.functions.reductions import mean, sum
@@ -29,9 +32,11 @@ def _elementwise(operation: Callable[[Any, Any], Any]) -> Callable[[Tensor, Any]
     """Return a comparison, or a connective of truths, as NumPy has it: its boolean result has no gradient."""
 
     def compare(a: Tensor, b: Any) -> Any:
-        if b is None or isinstance(b, str):  # what is no number is equal to none
-            return NotImplemented
-        return Tensor(operation(a.data, b if isinstance(b, int | float | complex) else as_tensor(b).data))
+        if isinstance(b, int | float | complex):
+            return Tensor(operation(a.data, b))
+        if not isinstance(b, Tensor) and (b if is_array(b) else np.asarray(b)).dtype.kind not in "biufc":
+            return NotImplemented  # what holds no numbers is equal to none
+        return Tensor(operation(a.data, as_tensor(b).data))
 
     return compare
 
@@ -58,6 +63,7 @@ Tensor.__lt__ = _elementwise(operator.lt)
 Tensor.__le__ = _elementwise(operator.le)
 Tensor.__gt__ = _elementwise(operator.gt)
 Tensor.__ge__ = _elementwise(operator.ge)
-Tensor.__and__ = _elementwise(operator.and_)
-Tensor.__or__ = _elementwise(operator.or_)
+Tensor.__and__ = Tensor.__rand__ = _elementwise(operator.and_)
+Tensor.__or__ = Tensor.__ror__ = _elementwise(operator.or_)
+Tensor.__xor__ = Tensor.__rxor__ = _elementwise(operator.xor)
 Tensor.__invert__ = lambda x: Tensor(~x.data)

@@ -146,8 +146,10 @@ class _Scatter(Function):
 
 def _index_part(part: Any, xp: ModuleType) -> Any:
     """Return one part of an index as NumPy understands it: as it is, or an array of integers or booleans, copied."""
-    if part is None or part is Ellipsis or isinstance(part, slice) or is_integer(part):
+    if part is None or part is Ellipsis or isinstance(part, slice):
         return part
+    if hasattr(part, "__index__") and not isinstance(part, bool | np.bool_) and not is_array(part):
+        return operator.index(part)
     array = xp.array(as_array("index", part.data if isinstance(part, Tensor) else part))
     if array.dtype.kind not in "biu":
         if array.size or is_array(part):

@@ -78,6 +78,17 @@ def test_an_array_is_kept():
     assert np.shares_memory(Tensor(values[::-1], requires_grad=True).data, values)
 
 
+def test_an_array_of_a_tensor_is_read_only_or_a_copy():
+    x = Tensor(np.ones(3))
+    for view in (np.asarray(x), np.array(x, copy=False), np.asarray(x, np.float64)):
+        assert np.shares_memory(view, x.data) and not view.flags.writeable
+    for copied in (np.array(x), np.array(x, copy=True), np.asarray(x, np.float32)):
+        assert copied.flags.writeable and not np.shares_memory(copied, x.data)
+    with pytest.raises(ValueError, match="copy"):
+        np.array(x, np.float32, copy=False)
+    assert x.data.flags.writeable
+
+
 # requires_grad
 
 
@@ -141,6 +152,38 @@ def test_comparisons_with_what_is_no_number():
         bool(x == x)
     with pytest.raises(ValueError, match="shape"):
         x == np.ones(2)  # noqa: B015
+
+
+def test_comparisons_with_objects_are_theirs_to_answer():
+    class Anything:
+        def __eq__(self, other):
+            return "equal"
+
+        def __and__(self, other):
+            return "and"
+
+        __rand__ = __and__
+
+    x = leaf(3)
+    assert (x == Anything()) == (Anything() == x) == "equal" and (x & Anything()) == "and"
+    assert (x == object()) is False and (x != object()) is True and x != ["zero"]
+    for compare in (operator.lt, operator.and_, operator.or_, operator.xor):
+        with pytest.raises(TypeError, match="not supported between|unsupported operand"):
+            compare(x, object())
+    with pytest.raises(TypeError, match="given a masked array"):
+        x == np.ma.array([1.0, 2.0, 3.0], mask=[True, False, False])  # noqa: B015
+    with pytest.raises(TypeError, match="a Tensor whose gradient is wanted"):
+        x == [x, x]  # noqa: B015
+
+
+@pytest.mark.parametrize("connect", [operator.and_, operator.or_, operator.xor])
+@pytest.mark.parametrize("other", [True, np.True_, [True, False, True], np.array([[False], [True]])])
+def test_connectives_are_numpys_from_both_sides(connect, other):
+    x = leaf(3) > 0.5
+    for out in (connect(x, other), connect(other, x), connect(Tensor(other), x)):
+        assert isinstance(out, Tensor)
+        np.testing.assert_array_equal(out.data, connect(x.data, np.asarray(other)), strict=True)
+    np.testing.assert_array_equal(connect(5, Tensor([3, 6])).data, connect(5, np.array([3, 6])))
 
 
 def test_tensors_are_told_apart_by_who_they_are():
@@ -209,6 +252,26 @@ def test_what_is_named_often_gets_the_sum(name):
     for place, weight in zip(np.arange(6).reshape(3, 2)[plain].ravel(), w.ravel(), strict=True):
         counted[place] += weight
     np.testing.assert_array_equal(gx.data.ravel(), counted)
+
+
+class Second:
+    """What names an element, and is nothing else."""
+
+    def __index__(self):
+        return 1
+
+
+def test_what_has_an_index_is_one():
+    x = leaf(3, 2)
+    for index in (Second(), (slice(None), Second()), (Second(), Second())):
+        out = x[index]
+        np.testing.assert_array_equal(out.data, x.data[index])
+        (gx,) = grad(out, x, np.ones(out.shape))
+        expected = np.zeros((3, 2))
+        expected[index] = 1.0
+        np.testing.assert_array_equal(gx.data, expected)
+    for truth in (True, np.True_):
+        assert x[truth].shape == (1, 3, 2)
 
 
 def test_an_index_is_copied_whatever_it_is():
