@@ -111,7 +111,7 @@ class BatchNorm(Module):
         if m < 2:
             raise ValueError(
                 f"input: given shape {maps.shape}, expected two or more values in each channel; "
-                "leave a last minibatch of one example out (drop_last=True), or call eval() first"
+                "leave a last minibatch of one example out, or call eval() first"
             )
         axes = (0, *range(2, maps.ndim))
         normalized, _, mean, variance = _Normalize.call(maps, axes=axes, epsilon=self.eps)

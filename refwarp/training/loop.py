@@ -231,7 +231,7 @@ def train(
     ValueError
         If a number is not positive, there are no examples, or too few for a minibatch with `drop_last`, or the
         checkpoint cannot be resumed or written. The layers', such as that of batch normalisation in training for a last
-        minibatch of one example.
+        minibatch of one example, which `drop_last` leaves out.
     FileNotFoundError
         If there is no checkpoint to resume.
     BlockingIOError
@@ -260,7 +260,7 @@ def train(
 
         used = len(examples) - (len(examples) % batch_size if drop_last else 0)
         starts = range(0, used, batch_size)
-        if not run.model.training:
+        if not any(module.training for _, module in run.model.named_modules()):
             run.model.train()
         display = EpochDisplay(progress, label, epochs, len(starts), done=len(run.history))
         while len(run.history) < epochs:

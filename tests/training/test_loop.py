@@ -278,6 +278,18 @@ def test_parts_in_evaluation_stay_so_unless_all_of_the_model_is():
     assert all(module.training for _, module in run.model.named_modules())
 
 
+@pytest.mark.parametrize("root", [False, True])
+def test_parts_in_training_and_in_evaluation_stay_so_whatever_the_model_itself_is_in(root):
+    run = tiny_run()
+    modules = [module for _, module in run.model.named_modules()]
+    run.model.training = root
+    for k, module in enumerate(modules[1:]):
+        module.training = k % 2 == 0
+    before = [module.training for module in modules]
+    train_tiny(run, epochs=2)
+    assert [module.training for module in modules] == before and {*before[1:]} == {False, True}
+
+
 def frozen_run(seed):
     run = tiny_run(seed)
     run.settings = {"frozen": "the convolution"}
@@ -310,7 +322,7 @@ def test_a_last_minibatch_of_one_example_may_be_left_out():
         return Run(model, [SGD(model.parameters(), 0.5)], [], np.random.default_rng(1))
 
     given = examples(9)
-    with pytest.raises(ValueError, match=r"two or more values in each channel; .* \(drop_last=True\)"):
+    with pytest.raises(ValueError, match="two or more values in each channel; leave a last minibatch of one"):
         train(run(), given, given, epochs=1, batch_size=4)
     dropping = run()
     history = train(dropping, given, given, epochs=3, batch_size=4, drop_last=True)
