@@ -49,15 +49,28 @@ def as_array(name: str, value: object) -> Array:
     TypeError
         If it holds other things than numbers or booleans, or has a mask, which no function here would heed.
     """
+    if type(value) is np.ndarray and value.dtype.isnative and value.dtype.kind in "biufc":  # as nearly always
+        return value
     if is_on_device(value):
         return value
-    if type(value) is not np.ndarray:
-        if _is_masked(value):
-            raise TypeError(f"{name}: given a masked array, expected one without a mask; its method `filled` gives one")
-        value = np.asarray(value)
-    if value.dtype.kind not in "biufc":
-        raise TypeError(f"{name}: given an array of dtype {value.dtype}, expected numbers or booleans")
-    return value if value.dtype.isnative else value.astype(native(value.dtype))
+    array = plain_array(name, value)
+    if array.dtype.kind not in "biufc":
+        raise TypeError(f"{name}: given an array of dtype {array.dtype}, expected numbers or booleans")
+    return array
+
+
+def plain_array(name: str, value: object) -> np.ndarray[Any, Any]:
+    """Return `value` as an array of NumPy's own class in the machine's byte order, whatever its elements are.
+
+    Raises
+    ------
+    TypeError
+        If it has a mask, which no function here would heed.
+    """
+    if _is_masked(value):
+        raise TypeError(f"{name}: given a masked array, expected one without a mask; its method `filled` gives one")
+    array = np.asarray(value)
+    return array if array.dtype.isnative else array.astype(native(array.dtype))
 
 
 def _is_masked(value: object) -> bool:
@@ -69,8 +82,8 @@ def _is_masked(value: object) -> bool:
 
 def native(dtype: Any) -> np.dtype[Any]:
     """Return the dtype in the machine's byte order."""
-    own: np.dtype[Any] = np.dtype(dtype).newbyteorder("=")
-    return own
+    given: np.dtype[Any] = np.dtype(dtype)
+    return given if given.isnative else given.newbyteorder("=")
 
 
 def working_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
@@ -131,7 +144,7 @@ def read_only(array: Array) -> Array:
     if not isinstance(array, np.ndarray) or not array.flags.writeable:
         return array
     view = array.view()
-    view.flags.writeable = False
+    view.setflags(write=False)
     return view
 
 

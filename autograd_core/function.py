@@ -22,7 +22,6 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Generator
-from contextlib import ContextDecorator
 from contextvars import ContextVar, Token
 from typing import Any, ClassVar
 
@@ -34,7 +33,7 @@ from autograd_core.tensor import Tensor, as_tensor
 _recording: ContextVar[bool] = ContextVar("recording", default=True)
 
 
-class recording(ContextDecorator):
+class recording:
     """Record applications of Functions, or not: `with recording(False): ...`, or as a decorator.
 
     A decorated generator function computes each of its steps so, and its caller, between them, as before; a decorated
@@ -119,7 +118,7 @@ class Context:
         self.function = function
         self.inputs = inputs
         self.arrays: tuple[Array, ...] = ()
-        self.needs = tuple(tensor.requires_grad for tensor in inputs)
+        self.needs = tuple([tensor.requires_grad for tensor in inputs])
         self.parameters: dict[str, Any] = {}
         self.layouts: tuple[tuple[tuple[int, ...], Any], ...] = ()
         self._outputs: tuple[Array, ...] = ()
@@ -190,9 +189,9 @@ class Function:
         ctx.parameters = parameters
         results = cls.forward(ctx, *map(read_only, arrays), **parameters)
         outputs = results if isinstance(results, tuple) else (results,)
-        if _recording.get() and any(ctx.needs):
+        if True in ctx.needs and _recording.get():
             return ctx.record(outputs)
-        return tuple(Tensor(array) for array in outputs)
+        return tuple(map(Tensor, outputs))
 
     @classmethod
     def apply(cls, *inputs: Any, **parameters: Any) -> Tensor:

@@ -1,8 +1,10 @@
 """What public functions take beside arrays of the right shape: each kind of argument is judged here, once.
 
-NumPy's scalars stand for Python's, a string for its subclasses, and an array for the subclasses of ndarray, but for
-masked arrays, whose masks nothing would heed. True and False are no numbers. What is refused is refused in a sentence
-that begins with the argument's name.
+NumPy's scalars and its arrays without axes stand for Python's numbers, truths and strings, a string for its subclasses,
+and an array for the subclasses of ndarray and for other byte orders, but for masked arrays, whose masks nothing would
+heed. True and False are no numbers. What is refused is refused in a sentence that begins with the argument's name.
+
+A call on a small map takes some microseconds, so what is nearly always given is looked at first, by its exact type.
 """
 
 from __future__ import annotations
@@ -18,13 +20,16 @@ import numpy as np
 
 from autograd_core import Tensor
 from autograd_core.arguments import is_integer
-from autograd_core.arrays import is_array
+from autograd_core.arrays import is_array, plain_array
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 # The pixels of an axis are counted in 32 bits with a margin (`conventions.OUTSIDE`). So many points are 16 TiB.
 LARGEST_LENGTH = 2**30 - 1
 LARGEST_POINTS = 2**40
+
+# What is plain as it is.
+_PLAIN = frozenset({Tensor, str, bool, int, float, tuple, list, type(None)})
 
 _MOST_CHARACTERS = 100
 
@@ -40,6 +45,9 @@ def shown(value: Any) -> str:
     return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}..."
 
 
+_SCALARS = (np.bool_, np.integer, np.floating)
+
+
 def plain(name: str, value: Any) -> Any:
     """Return an argument without what NumPy and subclasses add to it.
 
@@ -48,16 +56,13 @@ def plain(name: str, value: Any) -> Any:
     TypeError
         If it is a masked array.
     """
-    if type(value) is np.ndarray:
+    kind = type(value)
+    if kind in _PLAIN or (kind is np.ndarray and value.dtype.isnative and value.ndim):
         return value
-    if isinstance(value, np.ma.MaskedArray):
-        raise TypeError(
-            f"{name}: given a masked array, whose mask would not be heeded; expected a plain array, as "
-            "numpy.ma.filled makes it"
-        )
     if isinstance(value, np.ndarray):
-        return value.view(np.ndarray)
-    if isinstance(value, np.bool_ | np.integer | np.floating):
+        array = plain_array(name, value)
+        return array if array.ndim else array.item()
+    if isinstance(value, _SCALARS):
         return value.item()
     return str.__str__(value) if isinstance(value, str) else value
 
@@ -65,15 +70,20 @@ def plain(name: str, value: Any) -> Any:
 def public(function: F) -> F:
     """Make a function of arrays public: its arguments are made `plain`, and one Tensor in gives a Tensor out."""
     names = tuple(inspect.signature(function).parameters)
+    count = len(names)
 
     @functools.wraps(function)
     def call(*arguments: Any, **options: Any) -> Any:
-        surplus = arguments[len(names) :]  # which the function itself refuses
-        arguments = (*map(plain, names, arguments), *surplus)
-        options = {name: plain(name, value) for name, value in options.items()}
+        # More arguments than names are the function's own to refuse.
+        arguments = (*map(plain, names, arguments), *arguments[count:])
+        if options:
+            options = {name: plain(name, value) for name, value in options.items()}
         result = function(*arguments, **options)
-        tensors = any(isinstance(value, Tensor) for value in (*arguments, *options.values()))
-        return Tensor(result) if tensors and is_array(result) else result
+        if is_array(result):
+            for value in (*arguments, *options.values()):  # half as long as `any` of a generator takes
+                if isinstance(value, Tensor):
+                    return Tensor(result)
+        return result
 
     return cast(F, call)
 
@@ -83,7 +93,7 @@ def _is_not_negative(value: float) -> bool:
 
 
 def _number(given: Any, within: Callable[[float], bool]) -> float | None:
-    """Return a number as a float; None for anything else, and for one that is not within."""
+    """Return a plain number as a float; None for anything else, and for one that is not within."""
     if isinstance(given, bool) or not isinstance(given, Real):
         return None
     try:
@@ -101,17 +111,19 @@ def number(name: str, given: Any, expected: str, within: Callable[[float], bool]
     ValueError
         If it is none, or not within; `expected` is how the message says what is.
     """
-    value = _number(given, within)
+    value = _number(plain(name, given), within)
     if value is None:
         raise ValueError(f"{name}: given {shown(given)}, expected {expected}")
     return value
 
 
-def _elements(given: Any) -> tuple[Any, ...] | None:
-    """Return the elements of a sequence, or of an array with one axis; None of anything else."""
+def _elements(name: str, given: Any) -> tuple[Any, ...] | None:
+    """Return the elements of a sequence, or of an array with one axis, plain; None of anything else."""
     if isinstance(given, np.ndarray):
-        return tuple(given) if given.ndim == 1 else None
-    return tuple(given) if isinstance(given, Sequence) and not isinstance(given, str | bytes) else None
+        return tuple(given.tolist()) if given.ndim == 1 else None
+    if not isinstance(given, Sequence) or isinstance(given, str | bytes):
+        return None
+    return tuple(plain(name, element) for element in given)
 
 
 def numbers(name: str, given: Any, count: int | None = None) -> tuple[float, ...]:
@@ -124,9 +136,8 @@ def numbers(name: str, given: Any, count: int | None = None) -> tuple[float, ...
     ValueError
         If they are anything else.
     """
-    if isinstance(given, np.ndarray) and given.ndim == 0:
-        given = given[()]
-    elements = _elements(given)
+    given = plain(name, given)
+    elements = _elements(name, given)
     if elements is None and count is not None:
         elements = (given,) * count
     values = [_number(element, _is_not_negative) for element in elements or ()]
@@ -145,7 +156,10 @@ def lengths(name: str, given: Any, count: int, least: int, expected: str) -> tup
         If they are not `count` integers of at least `least`, or larger than can be; `expected` is how the message
         says that.
     """
-    elements = _elements(given)
+    if type(given) is tuple and len(given) == count and set(map(type, given)) == {int}:
+        if least <= min(given) and max(given) <= LARGEST_LENGTH:
+            return given
+    elements = _elements(name, plain(name, given))
     if elements is None or len(elements) != count or not all(is_integer(element, least) for element in elements):
         raise ValueError(f"{name}: given {shown(given)}, expected {expected}")
     if max(elements) > LARGEST_LENGTH:

@@ -260,11 +260,11 @@ def _choose_edge_side(
 
 
 def check_option(name: str, given: Any, options: tuple[Any, ...]) -> None:
-    """Raise ValueError unless `given` is one of the options."""
-    plainly = plain(name, given)
-    for option in options:
-        if type(plainly) is type(option) and plainly == option:
-            return
+    """Raise ValueError unless `given` is one of the options, which are of one type."""
+    kind = type(options[0])
+    value = given if type(given) is kind else plain(name, given)
+    if type(value) is kind and value in options:
+        return
     expected = ", ".join(repr(option) for option in options)
     raise ValueError(f"{name}: given {shown(given)}, expected one of {expected}")
 
@@ -280,15 +280,19 @@ def check_array(name: str, array: Any, shape: str, fixed: tuple[int | None, ...]
         If its shape is another; `shape` is how the message writes the expected one.
     """
     if not (isinstance(array, Tensor) or is_array(array)):
-        raise TypeError(f"{name}: given {type(array).__name__}, expected a NumPy array or a Tensor")
+        raise TypeError(f"{name}: given {type(array).__name__}, expected a NumPy array or a Tensor of shape {shape}")
     if array.dtype not in DTYPES:
         raise TypeError(
-            f"{name}: given dtype {array.dtype}, expected float16, float32 or float64 in native byte order; "
-            "convert it first"
+            f"{name}: given dtype {array.dtype}, expected float16, float32 or float64; convert it first"
         )
-    lengths = tuple(array.shape)
-    if len(lengths) != len(fixed) or any(b not in (None, a) for a, b in zip(lengths, fixed, strict=True)):
-        raise ValueError(f"{name}: given shape {lengths}, expected {shape}")
+    lengths = array.shape
+    if len(lengths) == len(fixed):
+        for length, wanted in zip(lengths, fixed, strict=True):
+            if wanted is not None and length != wanted:
+                break
+        else:
+            return
+    raise ValueError(f"{name}: given shape {lengths}, expected {shape}")
 
 
 def check_same_dtype(name: str, array: Any, other_name: str, other: Any) -> None:
@@ -302,9 +306,10 @@ def check_same_dtype(name: str, array: Any, other_name: str, other: Any) -> None
 
 def check_same_library(name: str, array: Any, other_name: str, other: Any) -> None:
     """Raise TypeError if of two arguments one is NumPy's and one CuPy's: nothing is moved silently."""
-    arrays = (each.data if isinstance(each, Tensor) else each for each in (array, other))
-    given, expected = ("CuPy" if is_on_device(each) else "NumPy" for each in arrays)
-    if given != expected:
+    one = array.data if isinstance(array, Tensor) else array
+    another = other.data if isinstance(other, Tensor) else other
+    if type(one) is not type(another) and is_on_device(one) != is_on_device(another):
+        given, expected = ("CuPy", "NumPy") if is_on_device(one) else ("NumPy", "CuPy")
         raise TypeError(
             f"{name}: given an array of {given} while {other_name} is of {expected}, expected one library; "
             "move one of them with autograd_core.to_device"
@@ -326,14 +331,17 @@ def check_maps_and_grid(input: Any, grid: Any) -> None:
 def apply_as_given(operation: Callable[..., Tensor], *arrays: Any) -> Any:
     """Apply an operation of Tensors to arrays or Tensors, and return the kind and dtype that was given.
 
-    NumPy in gives NumPy out; one Tensor in gives a Tensor out. float16 is computed in float64 and rounded once.
+    NumPy in gives NumPy out; one Tensor in gives a Tensor out. float16 is computed in float64, and of that the result
+    is rounded once, to float16.
     """
     tensors = [as_tensor(array) for array in arrays]
     given = tensors[0].dtype
-    if given == np.float16:
-        tensors = [astype(tensor, np.float64) for tensor in tensors]
-    result = astype(operation(*tensors), given)
-    return result if any(isinstance(array, Tensor) for array in arrays) else result.data
+    if given == DTYPES[0]:
+        tensors = [astype(tensor, DTYPES[2]) for tensor in tensors]
+    result = operation(*tensors)
+    if result.dtype != given:
+        result = astype(result, given)
+    return result if any([isinstance(array, Tensor) for array in arrays]) else result.data
 
 
 def check_size(size: Any) -> tuple[int, int, int, int]:

@@ -7,6 +7,8 @@ held to the same.
 import inspect
 import math
 import re
+import sys
+from collections import Counter
 from enum import StrEnum
 
 import numpy as np
@@ -88,7 +90,7 @@ def test_every_operation_of_the_suite_is_found():
 @pytest.mark.parametrize(("name", "argument"), ARRAYS)
 def test_masks_are_not_ignored(name, argument):
     masked = np.ma.masked_array(CALLS[name][argument], mask=False)
-    assert refusal(name, argument, masked).startswith(f"{argument}: given a masked array, whose mask ")
+    assert refusal(name, argument, masked).startswith(f"{argument}: given a masked array, expected one without")
 
 
 class Odd(np.ndarray):
@@ -110,6 +112,20 @@ def test_subclasses_of_ndarray_are_taken_as_ndarray(name, argument, tmp_path):
 
 
 @pytest.mark.parametrize(("name", "argument"), ARRAYS)
+def test_an_array_and_a_tensor_of_it_are_judged_alike(name, argument):
+    given, expected = CALLS[name][argument], call(name)
+    swapped = given.astype(given.dtype.newbyteorder())
+    assert_same(call(name, **{argument: swapped}), expected)
+    if name != "thin_plate_spline_basis":  # which takes no Tensor
+        assert_same(call(name, **{argument: Tensor(swapped)}), expected, Tensor)
+    masked = np.ma.masked_array(given, mask=False)
+    with pytest.raises(TypeError) as caught:
+        Tensor(masked)
+    assert refusal(name, argument, masked) == str(caught.value).replace("data: ", f"{argument}: ", 1)
+    assert refusal(name, argument, np.array(1.0)).startswith(f"{argument}: given ")
+
+
+@pytest.mark.parametrize(("name", "argument"), ARRAYS)
 def test_one_tensor_in_gives_a_tensor_out(name, argument):
     tensor = Tensor(CALLS[name][argument])
     if name == "thin_plate_spline_basis":  # a basis is a constant
@@ -121,15 +137,15 @@ def test_one_tensor_in_gives_a_tensor_out(name, argument):
 def numpys(value):
     """Return what NumPy and others have in the place of a value of Python."""
     if isinstance(value, bool):
-        return [np.bool_(value)]
+        return [np.bool_(value), np.array(value)]
     if isinstance(value, str):
-        return [np.str_(value), StrEnum("Choice", {"IT": value}).IT]
+        return [np.str_(value), StrEnum("Choice", {"IT": value}).IT, np.array(value)]
     if isinstance(value, int):
-        return [np.int64(value), np.uint8(value)]
+        return [np.int64(value), np.uint8(value), np.array(value)]
     if isinstance(value, float):
-        return [np.float64(value), *([np.float32(value)] if np.float32(value) == value else [])]
+        return [np.float64(value), np.array(value), *([np.float32(value)] if np.float32(value) == value else [])]
     if isinstance(value, tuple):
-        return [list(value), np.array(value), tuple(np.array(value))]
+        return [list(value), np.array(value), tuple(np.array(value)), tuple(map(np.array, value))]
     return []
 
 
@@ -221,6 +237,7 @@ def test_kernels_take_numbers_of_numpy():
     kernels = refwarp.sampling_kernels
     assert kernels.keys(np.float32(-0.5)).name == kernels.keys(-0.5).name
     assert kernels.lanczos(np.uint8(3)).name == kernels.lanczos(3).name
+    assert kernels.keys(np.array(-0.5)).name == kernels.keys(-0.5).name
     assert kernels.gaussian(np.float32(0.5)).support == kernels.gaussian(0.5).support
     for make, argument in ((kernels.keys, "a"), (kernels.lanczos, "lobes"), (kernels.gaussian, "deviation")):
         for wrong in (None, "1", True, 10**5000, np.array([1.0]), math.nan):
@@ -243,3 +260,36 @@ def test_what_a_message_shows_is_one_short_line():
     assert shown(Tensor(np.zeros(3))) == "Tensor of float64[3]"
     assert shown(10**5000) == "a value of type int that cannot be shown"
     assert len(shown("x" * 1000)) == 103 and "\n" not in shown([np.eye(9)])
+
+
+def count_calls(function):
+    """Return how often each function of Python is called in a call, by its qualified name."""
+    counts = Counter()
+
+    def count(frame, event, argument):
+        if event == "call":
+            counts[frame.f_code.co_qualname] += 1
+
+    sys.setprofile(count)
+    try:
+        function()
+    finally:
+        sys.setprofile(None)
+    return counts
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("kind", [np.asarray, Tensor])
+def test_a_usual_argument_is_judged_once(kind, dtype):
+    """Checks are most of what a call on a small map costs beside its kernel."""
+    x, grid = kind(np.ones((1, 1, 2, 2), dtype)), kind(np.zeros((1, 2, 2, 2), dtype))
+    theta = kind(np.ones((1, 2, 3), dtype))
+    for function, given in (
+        (lambda: refwarp.grid_sample(x, grid, mode="bilinear"), 3),
+        (lambda: refwarp.affine_grid(theta, (1, 1, 2, 2)), 2),
+    ):
+        function()  # compiles
+        counts = count_calls(function)
+        assert counts["plain"] == given
+        for slow in ("plain_array", "_is_masked", "_elements", "is_integer", "Tensor.requires_grad.<locals>", "astype"):
+            assert counts[slow] == 0, slow

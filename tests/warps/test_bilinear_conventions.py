@@ -184,7 +184,6 @@ def test_a_third_derivative_is_refused():
         ({"grid": np.ones((2, 2, 2, 2))}, ValueError, "grid: given N = 2 while input has N = 1"),
         ({"grid": np.ones((1, 2, 2, 2), np.float32)}, TypeError, "grid: given dtype float32 while input is float64"),
         ({"input": np.ones((1, 1, 3, 3), int)}, TypeError, "input: given dtype int64, expected float16, float32 or"),
-        ({"input": np.ones((1, 1, 3, 3), ">f8")}, TypeError, "input: given dtype >f8"),
         ({"input": [[[[1.0]]]]}, TypeError, "input: given list, expected a NumPy array or a Tensor"),
         ({"input": np.ones((1, 1, 0, 3))}, ValueError, "expected H and W of at least 1"),
         ({"mode": "cubic"}, ValueError, "mode: given 'cubic', expected one of 'bilinear'"),
