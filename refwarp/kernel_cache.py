@@ -3,7 +3,7 @@
 A file's name is a digest of all that its machine code depends on, and its content begins with a digest of the rest.
 So a file that is damaged, cut off or of another origin is noticed before anything in it is used, and processes that
 write at the same time write the same. Whatever goes wrong with a file or the folder costs time alone: the kernel is
-compiled, and the first such event of a process is told, as a `CacheWarning`.
+compiled, and the first such event of a process is reported, as a `CacheWarning`.
 """
 
 from __future__ import annotations
