@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import errno
 import glob
+import hashlib
 import itertools
 import os
 import re
 import secrets
+import stat
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -27,6 +29,9 @@ else:
 # Process numbers come back, in containers soon: a number alone does not say that a file is this process's.
 _TOKEN = secrets.token_hex(4)
 _count = itertools.count()
+
+# Bytes of a name that the hidden names beside it repeat. They add up to 60, and some file systems bear 143 in all.
+_MOST_REPEATED, _LONGEST_SUFFIX = 64, 16
 
 # How a write fails for want of room, or because of the disk: no space, larger than a limit, beyond a quota.
 _UNWRITABLE = {getattr(errno, name, None) for name in ("ENOSPC", "EFBIG", "EDQUOT", "EIO", "EROFS")} - {None}
@@ -44,14 +49,14 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     Yields
     ------
     Path
-        The temporary name, with the suffix of the final one, of an empty file. The block fills that file, and
-        closes it. When the block ends, the file is forced to the disk and takes the place of what was at `path`;
-        if the block raises, it is removed, and what was at `path` stays.
+        The temporary name, with the suffix of the final one (of up to 16 bytes), of an empty file. The block fills
+        that file, and closes it. When the block ends, the file is forced to the disk and takes the place of what
+        was at `path`; if the block raises, it is removed, and what was at `path` stays.
 
     Raises
     ------
     ValueError
-        If a folder, a device or a pipe is at `path`; it is left alone.
+        If a folder, a device or a pipe is at `path`, which is left alone; or if no file can have that name.
     OSError
         If the folder is missing, no file can be created in it, or the disk is full; the message says so in one
         sentence.
@@ -66,7 +71,8 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     path = check_output_file(path, "path")
     _remove_stale(path)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}-{_TOKEN}-{next(_count)}.partial{path.suffix}")
+    stem, suffix = _repeated(path)
+    temporary = path.with_name(f".{stem}.{os.getpid()}-{_TOKEN}-{next(_count)}.partial{suffix}")
     try:
         temporary.touch(exist_ok=False)
     except OSError as error:
@@ -112,7 +118,9 @@ def lock(path: str | os.PathLike[str], argument: str = "path") -> Iterator[None]
     Parameters
     ----------
     path : path
-        The file; it need not exist, but its folder must. Symbolic links to one file share its lock.
+        The file; it need not exist, but its folder must. Symbolic links to one file share its lock. Hard links do
+        not, nor need they: a write puts a new file in the place of one of them (`atomic_write`), and the other
+        keeps what it had.
     argument : str
         What the caller calls it, for the message.
 
@@ -121,12 +129,12 @@ def lock(path: str | os.PathLike[str], argument: str = "path") -> Iterator[None]
     BlockingIOError
         If the file is locked already, by another process or by this one.
     ValueError
-        If a folder, a device or a pipe is at `path`.
+        If a folder, a device or a pipe is at `path`, or no file can have that name.
     OSError
         If the hidden file cannot be created.
     """
     target = check_output_file(path, argument)
-    hidden = target.with_name(f".{target.name}.lock")
+    hidden = target.with_name(f".{''.join(_repeated(target))}.lock")
     try:
         descriptor = _open_locked(hidden)
     except OSError as error:
@@ -213,14 +221,15 @@ def check_output_file(
     Raises
     ------
     ValueError
-        If it is there and no regular file, but a folder, a device, a pipe or a link in a circle; or if it is
-        `source`, by whatever name.
+        If it is there and no regular file, but a folder, a device, a pipe or a link in a circle; if no file can
+        have that name; or if it is `source`, by whatever name.
     """
-    target = Path(os.path.realpath(path))
-    if os.path.lexists(target) and not target.is_file():
-        what = "a folder" if target.is_dir() else "no regular file"
+    found = _look_up(path, argument, follow=False)
+    if found is not None and not stat.S_ISREG(found.st_mode):
+        what = "a folder" if stat.S_ISDIR(found.st_mode) else "no regular file"
         raise ValueError(f"{argument}: given {str(path)!r}, which is {what}; expected the name of a file")
-    if source is not None and target.exists() and os.path.exists(source) and target.samefile(source):
+    target = Path(os.path.realpath(path))
+    if source is not None and found is not None and os.path.exists(source) and target.samefile(source):
         raise ValueError(f"{argument}: given {str(path)!r}, which is the file that is read; give another name")
     return target
 
@@ -245,7 +254,8 @@ def make_output_folder(path: str | os.PathLike[str], argument: str = "out") -> P
         If it is a file, or cannot be created or written to.
     """
     folder = Path(path)
-    if folder.exists() and not folder.is_dir():
+    found = _look_up(folder, argument)
+    if found is not None and not stat.S_ISDIR(found.st_mode):
         raise ValueError(f"{argument}: given {str(folder)!r}, which is a file; expected a folder")
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -277,17 +287,18 @@ def check_input_file(path: str | os.PathLike[str], argument: str, expected: str 
 
     Raises
     ------
+    FileNotFoundError
+        If there is nothing.
     ValueError
-        If there is nothing, or a folder, a device or a pipe.
+        If there is a folder, a device or a pipe, or no file can have that name.
     """
-    found = Path(path)
-    if found.is_file():
-        return found
-    if found.is_dir():
-        what = "which is a folder"
-    else:
-        what = "which is no regular file" if os.path.exists(found) else "but there is no such file"
-    raise ValueError(f"{argument}: given {str(path)!r}, {what}; expected {expected}")
+    found = _look_up(path, argument)
+    if found is None:
+        raise FileNotFoundError(f"{argument}: given {str(path)!r}, but there is no such file; expected {expected}")
+    if not stat.S_ISREG(found.st_mode):
+        what = "a folder" if stat.S_ISDIR(found.st_mode) else "no regular file"
+        raise ValueError(f"{argument}: given {str(path)!r}, which is {what}; expected {expected}")
+    return Path(path)
 
 
 def checkout_folder(name: str) -> Path | None:
@@ -297,6 +308,37 @@ def checkout_folder(name: str) -> Path | None:
     """
     root = Path(__file__).parents[1]
     return root / name if (root / name).is_dir() and (root / "pyproject.toml").is_file() else None
+
+
+def _look_up(path: str | os.PathLike[str], argument: str, follow: bool = True) -> os.stat_result | None:
+    """Return what is at a path, None if nothing is; ValueError if the system cannot tell, as with too long a name.
+
+    Parameters
+    ----------
+    path : path
+        What to look up.
+    argument : str
+        What the caller calls it, for the message.
+    follow : bool
+        Whether a link that is left over, as one in a circle, counts as an error and not as what is there.
+    """
+    try:
+        return os.stat(path) if follow else os.lstat(os.path.realpath(path))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:  # ValueError: NUL, or half a character
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ValueError(
+            f"{argument}: given {str(path)!r}, which cannot be looked up ({reason}); give another name"
+        ) from error
+
+
+def _repeated(path: Path) -> tuple[str, str]:
+    """Return the stem and the suffix that hidden names beside a file repeat: a digest where they would be too long."""
+    suffix = path.suffix if len(os.fsencode(path.suffix)) <= _LONGEST_SUFFIX else ""
+    stem = path.name.removesuffix(suffix)
+    encoded = os.fsencode(stem)
+    return stem if len(encoded) <= _MOST_REPEATED else hashlib.sha256(encoded).hexdigest(), suffix
 
 
 def _force_to_disk(path: Path) -> None:
@@ -312,8 +354,9 @@ def _force_to_disk(path: Path) -> None:
 
 def _remove_stale(path: Path) -> None:
     """Remove the temporary files that killed programs left of `path`."""
-    name = re.compile(rf"\.{re.escape(path.stem)}\.(\d+)-([0-9a-f]+)-\d+\.partial{re.escape(path.suffix)}")
-    for file in path.parent.glob(f".{glob.escape(path.stem)}.*.partial{glob.escape(path.suffix)}"):
+    stem, suffix = _repeated(path)
+    name = re.compile(rf"\.{re.escape(stem)}\.(\d+)-([0-9a-f]+)-\d+\.partial{re.escape(suffix)}")
+    for file in path.parent.glob(f".{glob.escape(stem)}.*.partial{glob.escape(suffix)}"):
         match = name.fullmatch(file.name)
         if match and not _is_running(int(match[1]), match[2]):
             file.unlink(missing_ok=True)

@@ -15,14 +15,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
 from h5py import h5a, h5d, h5g, h5l, h5o, h5s, h5t
 
-from refwarp.files import atomic_write
+from refwarp.files import atomic_write, check_input_file
 from refwarp.golden.case import ELEMENT, RESULTS, SEAM, Case, Truth
 from refwarp.golden.flags import FLAGS
 from refwarp.golden.operations import OPERATIONS, PARTS
@@ -257,8 +256,10 @@ class _Header(NamedTuple):
 @contextmanager
 def _opened(path: str | os.PathLike[str]) -> Iterator[Any]:
     """Open a file, and turn what goes wrong with it into one sentence."""
-    if not Path(path).is_file():
-        raise GoldenFileError(f"{path} is no file; give the path of a golden file, or make one with {_REMEDY}")
+    try:
+        check_input_file(path, "golden", f"a golden file, as made by {_REMEDY}")
+    except (OSError, ValueError) as error:
+        raise GoldenFileError(str(error)) from error
     try:
         opened = open_hdf5(path)
     except OSError as error:

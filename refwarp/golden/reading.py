@@ -8,7 +8,6 @@ import math
 import os
 import zlib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -54,7 +53,7 @@ def read_case(path: str | os.PathLike[str], name: str) -> Case:
 
 def _is_document(path: str | os.PathLike[str]) -> bool:
     """Tell whether a file is JSON, perhaps compressed, by how it begins."""
-    if not Path(path).is_file():
+    if not os.path.isfile(path):
         return False
     try:
         with open(path, "rb") as file:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -12,7 +13,7 @@ import h5py
 import numpy as np
 import pytest
 
-from refwarp.files import atomic_write, check_output_file, make_output_folder
+from refwarp.files import atomic_write
 
 
 def names(folder: Path) -> list[str]:
@@ -57,6 +58,20 @@ def test_the_file_has_the_permissions_of_any_other(tmp_path: Path) -> None:
     assert plain == atomic
 
 
+@pytest.mark.parametrize("name", ["a" * 250 + ".h5", "b." + "a" * 250, "\N{GREEK SMALL LETTER ALPHA}" * 120])
+def test_the_longest_names_can_be_written_and_what_is_left_of_them_goes(tmp_path: Path, name: str) -> None:
+    def write(text: str) -> Path:
+        with atomic_write(tmp_path / name) as temporary:
+            temporary.write_text(text)
+        return temporary
+
+    left = write("old")
+    left.with_name(re.sub(r"\d+-[0-9a-f]+-", f"{os.getpid()}-00000000-", left.name)).write_text("half")
+    assert len(names(tmp_path)) == 2
+    write("new")
+    assert names(tmp_path) == [name] and (tmp_path / name).read_text() == "new"
+
+
 def test_two_writers_of_one_file_do_not_meet(tmp_path: Path) -> None:
     path = tmp_path / "a"
     with atomic_write(path) as first, atomic_write(path) as second:
@@ -93,8 +108,9 @@ def test_what_is_no_regular_file_is_refused_and_stays(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match=rf"path: given '.*{name}', which is no regular file; expected the name"):
             with atomic_write(tmp_path / name):
                 raise AssertionError("nothing is to be written")
-    with pytest.raises(ValueError, match=r"out: given '.*folder', which is a folder; expected the name of a file"):
-        check_output_file(tmp_path / "folder")
+    with pytest.raises(ValueError, match=r"path: given '.*folder', which is a folder; expected the name of a file"):
+        with atomic_write(tmp_path / "folder"):
+            raise AssertionError("nothing is to be written")
     assert state() == before
 
 
@@ -135,14 +151,14 @@ def test_an_error_about_another_file_is_left_as_it_is(tmp_path: Path) -> None:
 
 
 KILLED = """
-import sys, time
+import sys
 from refwarp.files import atomic_write
 with atomic_write(sys.argv[1]) as temporary:
     with open(temporary, "w") as file:
         file.write("half of it")
         file.flush()
         print("writing", flush=True)
-        time.sleep(60)
+        sys.stdin.read()
 """
 
 
@@ -152,7 +168,7 @@ def test_killed_in_the_middle_of_a_write(tmp_path: Path) -> None:
     path.write_text("old")
     (tmp_path / ".b.partial.html").write_text("of someone else")
     command = [sys.executable, "-c", KILLED, str(path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None and process.stdout.readline() == "writing\n"
         with atomic_write(path) as temporary:
             temporary.write_text("new")
@@ -170,25 +186,3 @@ def test_a_file_of_an_earlier_process_with_our_number_is_stale(tmp_path: Path) -
     with atomic_write(tmp_path / "a.txt") as temporary:
         temporary.write_text("whole")
     assert names(tmp_path) == ["a.txt"]
-
-
-def test_make_output_folder_creates_what_is_missing(tmp_path: Path) -> None:
-    folder = make_output_folder(tmp_path / "a" / "b")
-    assert folder.is_dir() and names(folder) == []
-    assert make_output_folder(folder) == folder
-
-
-def test_make_output_folder_refuses_a_file(tmp_path: Path) -> None:
-    file = tmp_path / "a"
-    file.write_text("")
-    with pytest.raises(ValueError, match="out: given '.*', which is a file; expected a folder"):
-        make_output_folder(file)
-    with pytest.raises(ValueError, match="checkpoints: given '.*', where no file can be written"):
-        make_output_folder(file / "below", "checkpoints")
-
-
-@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a folder that even root cannot write to")
-def test_make_output_folder_refuses_what_cannot_be_written() -> None:
-    for folder in ("/proc/self", "/proc/nowhere/below"):
-        with pytest.raises(ValueError, match=f"out: given '{folder}', where no file can be written"):
-            make_output_folder(folder)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from refwarp import files
-from refwarp.files import lock
+from refwarp.files import atomic_write, lock
 
 
 def names(folder: Path) -> list[str]:
@@ -45,12 +45,31 @@ def test_a_link_and_its_file_have_one_lock(tmp_path: Path) -> None:
         raise AssertionError("it is locked")
 
 
+def test_hard_links_need_no_common_lock_since_a_write_parts_them(tmp_path: Path) -> None:
+    first, second = tmp_path / "a", tmp_path / "b"
+    first.write_text("old")
+    os.link(first, second)
+    with lock(first), lock(second), atomic_write(first) as temporary:
+        temporary.write_text("new")
+    assert (first.read_text(), second.read_text()) == ("new", "old")
+
+
+@pytest.mark.parametrize("name", ["a" * 250 + ".h5", "b." + "a" * 250])
+def test_the_longest_names_can_be_locked(tmp_path: Path, name: str) -> None:
+    with lock(tmp_path / name):
+        with pytest.raises(BlockingIOError), lock(tmp_path / name):
+            raise AssertionError("it is locked")
+        with lock(tmp_path / f"c{name[1:]}"):
+            pass
+    assert names(tmp_path) == []
+
+
 LOCKING = """
-import sys, time
+import sys
 from refwarp.files import lock
 with lock(sys.argv[1]):
     print("locked", flush=True)
-    time.sleep(60)
+    sys.stdin.read()
 """
 
 
@@ -58,7 +77,7 @@ def test_it_ends_with_its_process_and_what_that_leaves_goes_with_the_next(tmp_pa
     path = tmp_path / "a.h5"
     path.write_text("readable")
     command = [sys.executable, "-c", LOCKING, str(path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None and process.stdout.readline() == "locked\n"
         assert path.read_text() == "readable"
         with pytest.raises(BlockingIOError), lock(path):

@@ -268,7 +268,7 @@ def test_wrong_usage(capsys, arguments, words):
 
 def test_bad_input(capsys, tmp_path, small):
     (tmp_path / "text.h5").write_text("not a golden file")
-    assert "is no file" in refused(capsys, "verify", "--golden", tmp_path / "missing.h5")
+    assert "there is no such file" in refused(capsys, "verify", "--golden", tmp_path / "missing.h5")
     assert "no HDF5 file" in refused(capsys, "golden", "check", tmp_path / "text.h5")
     for option, value in (("dtype", "float8"), ("operation", "warp"), ("flag", "kink"), ("case", "row_at_pixel")):
         message = refused(capsys, "verify", "--golden", small, f"--{option}", value)

@@ -118,8 +118,8 @@ def refused(path) -> str:
 
 
 def test_missing_files_and_folders(tmp_path):
-    assert "is no file" in refused(tmp_path / "missing.h5")
-    assert "is no file" in refused(tmp_path)
+    assert "but there is no such file; expected a golden file" in refused(tmp_path / "missing.h5")
+    assert "which is a folder; expected a golden file" in refused(tmp_path)
 
 
 def test_foreign_files(tmp_path):

@@ -36,6 +36,8 @@ def load(name: str = "refwarp", timeout: float = TIMEOUT) -> AbstractContextMana
     ------
     ValueError
         If there is no such target, or a file cannot be used.
+    FileNotFoundError
+        If there is no such file.
     ImportError
         If a peer's library is not installed, there is no GPU for "refwarp:cuda", or an adapter cannot be imported.
     """
