@@ -1,8 +1,12 @@
-"""HDF5 files that are built and read in memory: the disk sees ordinary writes and reads, and no others.
+"""HDF5 files: written by way of memory, and read in one of two ways.
 
 Where HDF5 itself writes, a full disk ends in a segmentation fault; written by the system's calls, it is an OSError
-like any other, and what was there before stays (`refwarp.files`). Where HDF5 itself opens a file, its lock is an
-error among those of damage; here it is a sentence of its own.
+like any other, and what was there before stays (`refwarp.files`). So a file is built in memory (`file_image`).
+
+HDF5 crashes on some damaged files. One that has a digest of its bytes, as a checkpoint, is read by the system
+(`open_bytes`), judged, and only then opened, in memory (`open_image`). One that another program may have written, or
+of which a part may be enough, as golden files and results, is opened by HDF5 itself (`open_hdf5`). Either way the
+lock of a program that writes into the file is seen, and what keeps it from being read is said in the same words.
 """
 
 from __future__ import annotations
@@ -11,7 +15,7 @@ import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, BinaryIO
 
 import h5py
 
@@ -48,36 +52,42 @@ def open_image(image: bytes) -> Iterator[Any]:
         yield file
 
 
-def read_bytes(path: str | os.PathLike[str]) -> bytes:
-    """Read a file that programs with HDF5 may have open, with a lock that they know.
+@contextmanager
+def open_bytes(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Open a file that programs with HDF5 may have open, to read its bytes: `with open_bytes(path) as file: ...`.
+
+    The lock is theirs, and as theirs it is left out where HDF5_USE_FILE_LOCKING is FALSE or 0.
 
     Raises
     ------
     BlockingIOError
-        If another program has it open for writing.
+        If another program has it open to write into it.
     OSError
-        If it cannot be read.
+        If it is missing, or the system does not let it be opened or read; a FileNotFoundError, PermissionError, ...
     """
     try:
         with open(path, "rb") as file:
-            if try_lock(file.fileno(), shared=True):
-                return file.read()
+            locks = os.environ.get("HDF5_USE_FILE_LOCKING") not in ("FALSE", "0")
+            if locks and not try_lock(file.fileno(), shared=True):
+                raise BlockingIOError(errno.EAGAIN, _LOCKED)
+            yield file
     except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise type(error)(f"{path} cannot be read ({reason}); check the name and its permissions") from error
-    raise BlockingIOError(f"{path} is open in another program; try again when that has closed it")
+        raise _in_words(path, error) from error
 
 
 def member(group: Any, name: str) -> Any:
-    """Return a member of a group that lies in this file.
+    """Return a member of a group that lies in this file; None if there is none.
 
     Raises
     ------
     ValueError
-        If there is none of this name, or a link that may lead elsewhere or nowhere.
+        If it is a link that may lead elsewhere or nowhere.
     """
-    if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-        raise ValueError(f"{name!r} is missing, or a link")
+    link = group.get(name, getlink=True)
+    if link is None:
+        return None
+    if not isinstance(link, h5py.HardLink):
+        raise ValueError(f"{name!r} is a link, which is not followed")
     return group[name]
 
 
@@ -114,12 +124,16 @@ def open_hdf5(path: str | os.PathLike[str]) -> Any:
         raise _in_words(path, error) from error
 
 
+# HDF5's own words, in the middle of its message.
+_LOCKED = "unable to lock file"
+
+
 def _in_words(path: str | os.PathLike[str], error: Exception) -> Exception:
-    """Return what kept an HDF5 file from being opened, in one clause."""
+    """Return what kept an HDF5 file from being opened or read, in one clause."""
     said = str(error).splitlines()[0] if str(error) else type(error).__name__
     number = error.errno if isinstance(error, OSError) else None
     reason = os.strerror(number) if number else said
-    if "unable to lock file" in said:
+    if _LOCKED in said:
         if number in (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP):
             return OSError(f"{path} cannot be locked there ({reason}); set HDF5_USE_FILE_LOCKING=FALSE, or copy it")
         return BlockingIOError(f"{path} is open in another program; try again when that has closed it")

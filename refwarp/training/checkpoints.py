@@ -28,8 +28,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from refwarp.files import atomic_write
-from refwarp.hdf5 import file_image, member, open_image, read_bytes
+from refwarp.files import atomic_write, check_input_file
+from refwarp.hdf5 import file_image, member, open_bytes, open_image
 
 FORMAT, VERSION = b"refwarp state", 2
 # The size of the text before the HDF5 file, a power of two from 512 on.
@@ -68,7 +68,7 @@ def save_state(path: str | Path, state: Mapping[str, Any]) -> None:
     with open_image(image) as file:
         _check_kept(state, _retrieve(member(file, "state")), "", 0)
     with atomic_write(path) as temporary:
-        temporary.write_bytes(_header(image) + image)
+        temporary.write_bytes(_header(hashlib.sha256(image).hexdigest().encode()) + image)
 
 
 def load_state(path: str | Path) -> State:
@@ -90,13 +90,38 @@ def load_state(path: str | Path) -> State:
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is truncated, damaged in any byte, no checkpoint, or one of another version of refwarp.
+        If it is truncated, damaged in any byte, no checkpoint, one of another version of refwarp, or larger than the
+        memory; or if a folder, a device or a pipe is at `path`.
     OSError
         If it cannot be read, or another program has it open for writing.
     """
-    content = read_bytes(find_checkpoint(path))
-    header, image = content[:_OFFSET], content[_OFFSET:]
-    if content.startswith(_HDF5):
+    check_input_file(path, "path", "a checkpoint")
+    try:
+        return _load(path)
+    except MemoryError as error:
+        raise ValueError(f"{path} is larger than the memory that is free; name another, or free memory") from error
+
+
+# ---- what is in the file ----
+
+
+def _load(path: str | Path) -> State:
+    with open_bytes(path) as file:
+        digest = _read_header(path, file.read(_OFFSET))  # first: what is no checkpoint may be of any size
+        image = file.read()
+    try:
+        if hashlib.sha256(image).hexdigest().encode() != digest:
+            raise ValueError("its digest differs")
+        with open_image(image) as opened:
+            return _retrieve(member(opened, "state"))
+    # What h5py raises on broken files is as varied as the damage.
+    except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise _unusable(path) from error
+
+
+def _read_header(path: str | Path, header: bytes) -> bytes:
+    """Return the digest, in hexadecimal, in the text before an HDF5 file; ValueError if that is another text."""
+    if header.startswith(_HDF5):
         raise ValueError(
             f"{path} is an HDF5 file, but no checkpoint of refwarp in format {VERSION}, which begins with a digest; "
             "name another"
@@ -107,34 +132,23 @@ def load_state(path: str | Path) -> State:
             f"{path} is a checkpoint of format {int(version)}, and this refwarp reads format {VERSION}; "
             "install a newer refwarp"
         )
-    try:
-        if header != _header(image):
-            raise ValueError("its digest differs")
-        with open_image(image) as file:
-            return _retrieve(member(file, "state"))
-    # What h5py raises on broken files is as varied as the damage.
-    except (OSError, KeyError, RuntimeError, TypeError, ValueError, MemoryError) as error:
-        raise ValueError(
-            f"{path} cannot be read as a checkpoint: it is truncated, damaged or of another kind; name another, or "
-            "remove it and start again"
-        ) from error
+    digest = header.partition(b"sha256 ")[2][:64]
+    if header != _header(digest):
+        raise _unusable(path)
+    return digest
 
 
-def find_checkpoint(path: str | Path) -> Path:
-    """Return the path of a file that is there, whatever is in it; FileNotFoundError if there is none."""
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: there is no such checkpoint; check the name, or start without resuming")
-    return path
+def _unusable(path: str | Path) -> ValueError:
+    return ValueError(
+        f"{path} cannot be read as a checkpoint: it is truncated, damaged or of another kind; name another, or "
+        "remove it and start again"
+    )
 
 
-# ---- what is in the file ----
-
-
-def _header(image: bytes) -> bytes:
+def _header(digest: bytes) -> bytes:
     """Return the text before an HDF5 file: what this is, and the digest of the file."""
     text = b"%b %d\nsha256 %b of the bytes from %d on\n"
-    return (text % (FORMAT, VERSION, hashlib.sha256(image).hexdigest().encode(), _OFFSET)).ljust(_OFFSET, b"\0")
+    return (text % (FORMAT, VERSION, digest, _OFFSET)).ljust(_OFFSET, b"\0")
 
 
 def _store(group: h5py.Group, state: Mapping[str, Any], place: str, parents: tuple[Any, ...]) -> None:
@@ -198,7 +212,7 @@ def _check_kept(given: Any, kept: Any, place: str, level: int) -> None:
 def _retrieve(group: h5py.Group) -> State:
     """Return what a group holds; ValueError if it is none, or holds anything that `_store` does not write."""
     if not isinstance(group, h5py.Group):
-        raise ValueError("a dataset where a group is expected")
+        raise ValueError("no group where one is expected")
     state: State = {}
     for name in group:
         item = member(group, name)

@@ -24,8 +24,8 @@ from autograd_core import Tensor, to_device
 from autograd_core.layers import Module, softmax_cross_entropy
 from autograd_core.optimizers import Optimizer, StepSchedule
 from refwarp.data import Distortion, Examples, distort
-from refwarp.files import check_output_file, lock, make_output_folder
-from refwarp.training.checkpoints import find_checkpoint, load_state, save_state
+from refwarp.files import check_input_file, check_output_file, lock, make_output_folder
+from refwarp.training.checkpoints import load_state, save_state
 from refwarp.training.metrics import History, check_count, error_rate, model_device
 from refwarp.training.progress import EpochDisplay
 
@@ -249,7 +249,7 @@ def train(
     if resume and checkpoint is None:
         raise ValueError("resume: given without a checkpoint, expected the file to resume from as `checkpoint`")
     if checkpoint is not None and resume:
-        find_checkpoint(checkpoint)
+        check_input_file(checkpoint, "checkpoint", "one to resume; check the name, or start without resuming")
     elif checkpoint is not None:
         make_output_folder(check_output_file(checkpoint, "checkpoint").parent, "checkpoint")
     with nullcontext() if checkpoint is None else lock(checkpoint, "checkpoint"):

@@ -299,15 +299,54 @@ def test_no_hdf5_file_with_a_digest_that_fits(tmp_path):
         load_state(tmp_path / "state.h5")
 
 
-@pytest.mark.skipif(os.name != "posix", reason="elsewhere opening a file locks it")
-def test_a_file_that_another_program_writes_is_not_called_damaged(tmp_path):
+def test_a_file_that_another_program_writes_is_not_called_damaged(tmp_path, open_elsewhere):
     path = tmp_path / "state.h5"
     save_state(path, STATE)
-    with h5py.File(path, "r"):
-        assert_same(load_state(path), STATE)
-    with h5py.File(path, "r+"), pytest.raises(BlockingIOError) as caught:
+    with open_elsewhere(path), pytest.raises(BlockingIOError) as caught:
         load_state(path)
     assert str(caught.value) == f"{path} is open in another program; try again when that has closed it"
+
+
+def extend(path):
+    """Let a file have two terabytes, of which the disk keeps none."""
+    with open(path, "r+b") as file:
+        file.truncate(2**41)
+
+
+def test_of_a_huge_file_that_is_no_checkpoint_the_head_alone_is_read(tmp_path):
+    path = tmp_path / "huge.h5"
+    for content, message in (
+        (b"", "cannot be read as a checkpoint: it is truncated, damaged or of another kind"),
+        (b"refwarp state 3\n", "is a checkpoint of format 3"),
+        (b"\x89HDF\r\n\x1a\n", "is an HDF5 file, but no checkpoint"),
+    ):
+        path.write_bytes(content)
+        extend(path)
+        with pytest.raises(ValueError, match=rf"huge\.h5 {message}"):
+            load_state(path)
+
+
+LARGE = """
+import resource, sys
+from refwarp.training import load_state
+resource.setrlimit(resource.RLIMIT_AS, (2**40, resource.RLIM_INFINITY))
+try:
+    load_state(sys.argv[1])
+except ValueError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="limits on memory are POSIX's")
+def test_a_checkpoint_that_is_larger_than_the_memory_is_one_sentence(tmp_path):
+    path = tmp_path / "huge.h5"
+    save_state(path, STATE)
+    extend(path)
+    ended = subprocess.run([sys.executable, "-c", LARGE, str(path)], capture_output=True, text=True, check=False)
+    assert (ended.stdout, ended.stderr) == (
+        f"{path} is larger than the memory that is free; name another, or free memory\n",
+        "",
+    )
 
 
 FULL = """
@@ -360,7 +399,7 @@ def test_where_no_file_can_be_nothing_is_saved(tmp_path):
 
 
 def test_no_file(tmp_path):
-    with pytest.raises(FileNotFoundError, match="nowhere.h5: there is no such checkpoint"):
+    with pytest.raises(FileNotFoundError, match="path: given '.*nowhere.h5', but there is no such file; expected a ch"):
         load_state(tmp_path / "nowhere.h5")
-    with pytest.raises(FileNotFoundError, match="there is no such checkpoint"):
+    with pytest.raises(ValueError, match="path: given '.*', which is a folder; expected a checkpoint"):
         load_state(tmp_path)

@@ -102,22 +102,27 @@ def test_killed_at_any_moment_it_leaves_whole_files_and_ends_with_the_same_bits(
     assert bits(load_state(checkpoint)) == bits(run.state_dict())
 
 
-def test_while_a_run_has_its_checkpoint_another_is_refused_and_reading_is_not(tmp_path):
+def test_while_a_run_has_its_checkpoint_another_is_refused_and_reading_is_not(tmp_path, capsys):
     checkpoint = tmp_path / "run.h5"
     command = [sys.executable, str(Path(__file__).with_name("tiny_run.py")), str(checkpoint), "100000"]
     with subprocess.Popen(command) as process:
-        while process.poll() is None and not checkpoint.exists():
-            time.sleep(0.001)
-        for resume in (False, True):
-            run = tiny_run()
-            before = bits(run.state_dict())
-            with pytest.raises(BlockingIOError, match=r"^checkpoint: .*run\.h5 is in use by another run; wait for"):
-                train_tiny(run, checkpoint=checkpoint, resume=resume)
-            assert bits(run.state_dict()) == before
-        assert refwarp(["train", "--checkpoint", str(checkpoint), "--resume"]) == 2
-        load_state(checkpoint)
-        assert process.poll() is None, "it goes on"
-        process.kill()
+        try:
+            while process.poll() is None and not checkpoint.exists():
+                time.sleep(0.001)
+            for resume in (False, True):
+                run = tiny_run()
+                before = bits(run.state_dict())
+                with pytest.raises(BlockingIOError, match=r"^checkpoint: .*run\.h5 is in use by another run; wait for"):
+                    train_tiny(run, checkpoint=checkpoint, resume=resume)
+                assert bits(run.state_dict()) == before
+            capsys.readouterr()
+            assert refwarp(["train", "--checkpoint", str(checkpoint), "--resume"]) == 2
+            sentence = f"checkpoint: {checkpoint} is in use by another run; wait for its end, or give another name"
+            assert capsys.readouterr().err == f"refwarp: {sentence}\n"
+            load_state(checkpoint)
+            assert process.poll() is None, "it goes on"
+        finally:
+            process.kill()
     run = tiny_run()
     run.resume(checkpoint)
     train_tiny(run, epochs=len(run.history) + 1, checkpoint=checkpoint, resume=True)
@@ -126,7 +131,7 @@ def test_while_a_run_has_its_checkpoint_another_is_refused_and_reading_is_not(tm
 
 def test_no_checkpoint_to_resume_leaves_nothing(tmp_path):
     for checkpoint in (tmp_path / "run.h5", tmp_path / "new" / "run.h5"):
-        with pytest.raises(FileNotFoundError, match="there is no such checkpoint"):
+        with pytest.raises(FileNotFoundError, match="^checkpoint: given '.*run.h5', but there is no such file; "):
             train_tiny(tiny_run(), checkpoint=checkpoint, resume=True)
     assert list(tmp_path.iterdir()) == []
 

@@ -23,7 +23,7 @@ from refwarp.golden.layouts import CONTIGUOUS
 from refwarp.golden.operations import OPERATIONS, Call, choice, conventions
 from refwarp.golden.targets.module import one_line
 from refwarp.golden.verify import DTYPES, Reply
-from refwarp.hdf5 import open_hdf5
+from refwarp.hdf5 import member, open_hdf5
 
 # No golden case has more elements.
 _MOST_ELEMENTS = 2**24
@@ -176,19 +176,10 @@ def _text(stored: Any) -> str:
     return one_line(stored.decode(errors="replace") if isinstance(stored, bytes) else stored)
 
 
-def _member(group: Any, name: str) -> Any:
-    """Return a member of a group, None if there is none; raise ValueError if it may lie elsewhere."""
-    if not group.id.links.exists(name.encode()):
-        return None
-    if group.id.links.get_info(name.encode()).type != h5py.h5l.TYPE_HARD:
-        raise ValueError(f"{name!r} is a link, which is not followed")
-    return group[name]
-
-
 def _group(group: Any, path: str) -> Any:
     """Return the group at a path, None if there is none; raise ValueError if something else is there."""
     for name in path.split("/"):
-        group = _member(group, name)
+        group = member(group, name)
         if group is None:
             return None
         if not isinstance(group, h5py.Group):
@@ -214,8 +205,8 @@ def _without_axes(case: Case, path: str, found: npt.NDArray[Any] | str | None) -
 
 def _read(part: Any, output: str, convention: str) -> npt.NDArray[Any] | str | None:
     """Return an output: its results under a convention if there are any, else those for all of them."""
-    dataset = _member(part, f"{output}:{convention}") if convention else None
-    if dataset is None and (dataset := _member(part, output)) is None:
+    dataset = member(part, f"{output}:{convention}") if convention else None
+    if dataset is None and (dataset := member(part, output)) is None:
         return None
     if not isinstance(dataset, h5py.Dataset) or dataset.shape is None or dataset.dtype.kind not in "biuf":
         return "is no array of numbers"
