@@ -120,7 +120,7 @@ def test_what_the_suite_does_not_have_is_named(results, few):
     (remark,) = found.remarks
     assert remark == (
         "In the file, but not in the suite: /float32/grid_sample/interior_3x4/forward/outptu, "
-        "/float32/grid_sample/interior_3x4/forward/output:rigth, /float32/grid_sample/interior_3x4/froward/output, "
+        "/float32/grid_sample/interior_3x4/forward/output:rigth, /float32/grid_sample/interior_3x4/froward, "
         "/float32/grid_sample/my_own, /notes."
     )
     with h5py.File(results, "r+") as file:
@@ -241,6 +241,39 @@ def test_text_of_no_characters(results, few):
         file.attrs["version"] = h5py.Empty(h5py.string_dtype("ascii", 1))
     found = run(results, few)
     assert found.passed and found.version == "" and found.remarks == ()
+
+
+@pytest.mark.parametrize(
+    "above",
+    ["/", "float32", "float32/grid_sample", PATH, f"{PATH}/forward"],
+    ids=["top", "dtype", "operation", "case", "part"],
+)
+def test_a_name_that_is_no_utf8_is_named(results, few, above):
+    """Of such names h5py gives the bytes, of others text."""
+    with h5py.File(results, "r+") as file:
+        h5py.h5g.create(file[above].id, b"caf\xe9")
+    found = run(results, few)
+    assert found.passed
+    place = f"/{above}/".replace("///", "/")
+    assert found.remarks == (f"In the file, but not in the suite: {place}caf\\xe9.",)
+
+
+def test_a_top_of_names_that_are_no_utf8_holds_no_results(tmp_path):
+    with h5py.File(tmp_path / "results.h5", "w") as file:
+        h5py.h5g.create(file.id, b"caf\xe9")
+        file.create_group("notes")
+    assert "holds caf\\xe9, notes at its top" in refused(tmp_path / "results.h5")
+
+
+def test_what_stands_where_an_operation_does_is_named_though_it_is_empty(results, few):
+    with h5py.File(results, "r+") as file:
+        file["float32/notes"] = "computed at night"
+        file.create_group("float32/grid_sampel")
+        file.create_group(f"{PATH}/froward")
+    (remark,) = run(results, few).remarks
+    assert remark == (
+        f"In the file, but not in the suite: /float32/grid_sampel, /{PATH}/froward, /float32/notes."
+    )
 
 
 @pytest.mark.parametrize("shape", [(1,), (1, 1)])

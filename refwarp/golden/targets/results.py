@@ -11,7 +11,7 @@ its case, and the other cases are judged all the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import h5py
@@ -29,6 +29,8 @@ from refwarp.hdf5 import member, open_hdf5
 _MOST_ELEMENTS = 2**24
 # A remark names no more than this.
 _MOST_NAMES = 5
+# Slashes in the path of a result below its dtype, as operation/case/part/output.
+_DEPTH = 3
 
 
 class ResultsTarget:
@@ -64,7 +66,7 @@ class ResultsTarget:
     def _take_top(self, path: str) -> None:
         """Find out what version and dtypes there are; raise ValueError if nothing can be judged."""
         try:
-            top = sorted(self._file)
+            top = _listed(self._file)
         except Exception as error:  # what h5py raises on broken files is as varied as the damage; here and below
             raise ValueError(f"target: {path} is damaged ({one_line(error)})") from error
         self.version, self._remark = self._read_version()
@@ -130,24 +132,27 @@ class ResultsTarget:
         """Name what is in the file and not in the suite."""
         remarks = [self._remark] if self._remark else []
         try:
-            strange = sorted(self._strange({case.name: case for case in cases}))
+            strange = sorted(self._strange(cases))
         except Exception as error:
             return [*remarks, f"What else there is in the file cannot be listed ({one_line(error)})."]
         more = f" and {len(strange) - _MOST_NAMES} more" if len(strange) > _MOST_NAMES else ""
         some = ", ".join(one_line(name) for name in strange[:_MOST_NAMES])
         return [*remarks, f"In the file, but not in the suite: {some}{more}."] if strange else remarks
 
-    def _strange(self, known: Mapping[str, Case]) -> Iterator[str]:
-        yield from (f"/{name}" for name in self._file if name not in DTYPES)
-        for dtype in self.dtypes:
-            for operation in _names(self._file, dtype):
-                for name in _names(self._file, f"{dtype}/{operation}"):
-                    case, path = known.get(f"{operation}/{name}"), f"{dtype}/{operation}/{name}"
-                    if case is None:
-                        yield f"/{path}"
-                    else:
-                        given = self._outputs(path)
-                        yield from (f"/{path}/{part}/{out}" for part, out in given if not _is_known(case, part, out))
+    def _strange(self, known: Sequence[Case]) -> Iterator[str]:
+        """Yield the paths of what the suite does not have; of a group that it does not have, only the group's."""
+        yield from (f"/{name}" for name in _listed(self._file) if name not in DTYPES)
+        below = _paths(known)
+        groups = list(self.dtypes)
+        while groups:
+            group = groups.pop()
+            for name in _names(self._file, group):
+                path = f"{group}/{name}"
+                inner = path.partition("/")[2]
+                if inner not in below:
+                    yield f"/{path}"
+                elif inner.count("/") < _DEPTH:
+                    groups.append(path)
 
     def _outputs(self, path: str) -> Iterator[tuple[str, str]]:
         """Yield part and output of all datasets of a case."""
@@ -156,10 +161,15 @@ class ResultsTarget:
                 yield part, output
 
 
-def _is_known(case: Case, part: str, output: str) -> bool:
-    name, _, convention = output.partition(":")
-    paths = [path for call in OPERATIONS[case.operation] for path in call.paths()]
-    return f"{part}/{name}" in paths and convention in ("", *conventions(case.operation, case.options))
+def _paths(cases: Iterable[Case]) -> set[str]:
+    """Return what there may be below a dtype: the paths of the results of some cases, and of the groups above them."""
+    found = set()
+    for case in cases:
+        suffixes = ("", *(f":{name}" for name in conventions(case.operation, case.options)))
+        for path in (path for call in OPERATIONS[case.operation] for path in call.paths()):
+            found.update((case.operation, case.name, f"{case.name}/{path.partition('/')[0]}"))
+            found.update(f"{case.name}/{path}{suffix}" for suffix in suffixes)
+    return found
 
 
 # ---- what is in the file ----
@@ -187,10 +197,15 @@ def _group(group: Any, path: str) -> Any:
     return group
 
 
+def _listed(group: Any) -> list[str]:
+    """Return the names in a group in order; what is no UTF-8, of which h5py gives the bytes, is escaped."""
+    return sorted(name.decode(errors="backslashreplace") if isinstance(name, bytes) else name for name in group)
+
+
 def _names(group: Any, path: str) -> list[str]:
     """Return the names in a group; none if there is none, or it cannot be read: a verdict says so."""
     try:
-        return sorted(_group(group, path))
+        return _listed(_group(group, path))
     except Exception:
         return []
 
