@@ -11,6 +11,7 @@ import hashlib
 import json
 import math
 import os
+import reprlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -175,6 +176,15 @@ def no_such_case(name: str, known: Iterable[str]) -> ValueError:
     return ValueError(f"case: given {name!r}, which there is not; the nearest are {', '.join(nearest)}")
 
 
+def check_version(path: str | os.PathLike[str], version: object) -> None:
+    """Raise GoldenFileError unless a file's format version, whatever stands in its place, is the one that is read."""
+    if type(version) is not int or version != VERSION:
+        raise GoldenFileError(
+            f"{path} has format version {reprlib.repr(version)} while this refwarp reads version {VERSION}; "
+            "install a refwarp that reads it"
+        )
+
+
 def check_case(case: Case, stated: Mapping[str, str]) -> None:
     """Raise ValueError unless a case makes sense, and is what the attributes in its file state, in their text."""
     if case.operation not in OPERATIONS or case.result not in RESULTS:
@@ -283,12 +293,7 @@ def _read_header(path: str | os.PathLike[str], file: Any) -> _Header:
     found = file.attrs
     if "format" not in found or _read_text(found["format"]) != FORMAT:
         raise GoldenFileError(f"{path} is an HDF5 file but no golden file; give one made by {_REMEDY}")
-    version = int(found["version"])
-    if version != VERSION:
-        raise GoldenFileError(
-            f"{path} has format version {version} while this refwarp reads version {VERSION}; "
-            "install a refwarp that reads it"
-        )
+    check_version(path, int(found["version"]))
     flags = json.loads(_read_text(found["flags"]))
     return _Header(int(found["cases"]), _read_text(found["generator"]), flags, _read_text(found["digest"]))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import json
 import math
@@ -15,11 +16,13 @@ import numpy.typing as npt
 
 from refwarp.golden import format
 from refwarp.golden.case import ELEMENT, SEAM, Case, Truth
-from refwarp.golden.format import FORMAT, VERSION, Golden, GoldenFileError, check_case, digest, no_such_case
+from refwarp.golden.format import FORMAT, Golden, GoldenFileError, check_case, check_version, digest, no_such_case
 
 # A document of more characters, when it is no longer compressed, is no golden file, whatever it says.
 _MOST_CHARACTERS = 2**30
 _GZIP = b"\x1f\x8b"
+# Where JSON is told from HDF5, whose files begin otherwise: an editor may have put a mark and some blanks before it.
+_MOST_BLANKS = 512
 
 
 def read(path: str | os.PathLike[str]) -> Golden:
@@ -57,10 +60,10 @@ def _is_document(path: str | os.PathLike[str]) -> bool:
         return False
     try:
         with open(path, "rb") as file:
-            start = file.read(2)
+            start = file.read(_MOST_BLANKS)
     except OSError:  # whoever opens it as HDF5 says why
         return False
-    return start == _GZIP or start.startswith(b"{")
+    return start.startswith(_GZIP) or start.removeprefix(codecs.BOM_UTF8).lstrip()[:1] in (b"{", b"[")
 
 
 def _read_document(path: str | os.PathLike[str]) -> Golden:
@@ -75,11 +78,7 @@ def _read_document(path: str | os.PathLike[str]) -> Golden:
         document = json.loads(content)
         if not isinstance(document, dict) or document.get("format") != FORMAT:
             raise GoldenFileError(f"{path} is JSON but no golden file; give one made by `refwarp golden export`")
-        if document["version"] != VERSION:
-            raise GoldenFileError(
-                f"{path} has format version {document['version']} while this refwarp reads version {VERSION}; "
-                "install a refwarp that reads it"
-            )
+        check_version(path, document["version"])
         cases = tuple(_case(entry) for entry in document["cases"])
         generator, flags = document["generator"], document["flags"]
         if document["count"] != len(cases) or digest(cases, generator, flags) != document["digest"]:

@@ -164,9 +164,38 @@ def test_truncated_and_foreign_documents(files, tmp_path):
     refused(tmp_path / "deep.json")
 
 
-def test_a_document_of_a_newer_version(files):
-    change(files["few.json"], lambda document, case: document.update(version=2))
-    refused(files["few.json"], "has format version 2 while this refwarp reads version 1")
+@pytest.mark.parametrize("start", ["\ufeff", " \n\t", "\ufeff\r\n "], ids=ascii)
+def test_what_stands_before_a_document_is_no_matter_of_its_kind(files, start):
+    """An editor's mark makes no HDF5 file of it; JSON's own rules decide whether it may be there."""
+    content = files["few.json"].read_text()
+    files["few.json"].write_text(start + content, encoding="utf-8")
+    assert read(files["few.json"]).digest == read(files["few.h5"]).digest
+    assert read_case(files["few.json"], CASE).name == CASE
+
+
+@pytest.mark.parametrize("content", ["[]", " [1, 2]", "\ufeff[]"], ids=ascii)
+def test_a_list_is_json_and_no_golden_file(tmp_path, content):
+    (tmp_path / "list.json").write_text(content, encoding="utf-8")
+    refused(tmp_path / "list.json", "is JSON but no golden file")
+
+
+@pytest.mark.parametrize(
+    ("version", "shown"),
+    [
+        (2, "2"),
+        ("1", "'1'"),
+        (1.0, "1.0"),
+        (True, "True"),
+        ("\x1b[31m", r"'\x1b[31m'"),
+        (10**400, "1000"),
+        (["x" * 500] * 500, "["),
+    ],
+    ids=["newer", "text", "float", "bool", "codes", "digits", "list"],
+)
+def test_a_document_of_another_version(files, version, shown):
+    change(files["few.json"], lambda document, case: document.update(version=version))
+    message = refused(files["few.json"], f"has format version {shown}")
+    assert message.isprintable() and " while this refwarp reads version 1; install" in message
 
 
 # ---- files that are not broken ----
