@@ -94,8 +94,8 @@ class Target(Protocol):
         ...
 
     @property
-    def layouts(self) -> tuple[str, ...]:
-        """The memory layouts, some of `layouts.LAYOUTS`, in which it can be handed arrays."""
+    def takes_arrays(self) -> bool:
+        """Whether it is handed arrays, in any memory layout: not if all was computed before."""
         ...
 
     def offers(self, function: str) -> bool:
@@ -109,7 +109,7 @@ class Target(Protocol):
     def reply(
         self, case: Case, call: Call, dtype: str, options: Mapping[str, Any], layout: str = CONTIGUOUS
     ) -> Reply:
-        """Run one call of one case, on arrays in a memory layout."""
+        """Run one call of one case, on arrays in a memory layout if it takes any."""
         ...
 
     def remarks(self, cases: Sequence[Case]) -> Sequence[str]:
@@ -136,7 +136,7 @@ class Outcome:
     shares : Shares, optional
         Each element's error as a share of its bounds, there too.
     layout : str
-        How the arrays lay in memory that the target was handed.
+        How the arrays lay in memory that the target was handed; "" if it was handed none.
     """
 
     case: Case
@@ -233,12 +233,11 @@ class Selection:
             if dtype not in target.dtypes:
                 raise ValueError(f"dtype: given {dtype!r}; {target.name} runs in {', '.join(target.dtypes)} only")
         _check_names("layout", self.layouts, tuple(LAYOUTS))
-        for layout in self.layouts:
-            if layout not in target.layouts:
-                raise ValueError(
-                    f"layout: given {layout!r}, but what is in {target.name} was computed before, from arrays that lay "
-                    "elsewhere; leave --layout out, or verify an adapter"
-                )
+        if self.layouts and not target.takes_arrays:
+            raise ValueError(
+                f"layout: given for {target.name}, which holds what was computed before, from arrays that lay "
+                "elsewhere; leave --layout out, or verify an adapter"
+            )
         _check_names("operation", self.operations, tuple(OPERATIONS))
         _check_names("flag", self.flags, tuple(FLAGS))
         _check_names("without-flag", self.without_flags, tuple(FLAGS))
@@ -301,13 +300,14 @@ def verify(
     everything, selection = list(cases), selection or Selection()
     selection.check(everything, target)
     todo = [case for case in everything if selection.holds(case)]
+    layouts = dict.fromkeys(selection.layouts or (CONTIGUOUS,)) if target.takes_arrays else ("",)
     outcomes: list[Outcome] = []
     skipped: dict[tuple[str, str, str], list[tuple[str, str]]] = {}
     for done, case in enumerate(todo, 1):
         for dtype in dict.fromkeys(selection.dtypes or target.dtypes):
             if not is_asked(case, dtype):
                 continue
-            for call, layout in product(_calls(case), dict.fromkeys(selection.layouts or (CONTIGUOUS,))):
+            for call, layout in product(_calls(case), layouts):
                 for found in _run(case, call, target, dtype, profile, layout):
                     if isinstance(found, Outcome):
                         outcomes.append(replace(found, layout=layout))

@@ -80,7 +80,7 @@ def _opening(verification: Verification, suite: Golden, title: str) -> str:
         "Target": f"{verification.target} {verification.version}".strip(),
         "Profile": f"{verification.profile.name}: {verification.profile.description}",
         "Required": verification.required.word,
-        "Memory layout": ", ".join(layouts(verification)),
+        **({"Memory layout": ", ".join(laid)} if (laid := layouts(verification)) else {}),
         "Suite": f"{len(suite.cases)} cases by generator {suite.generator}, digest {suite.digest}",
     }
     return (

@@ -51,7 +51,7 @@ def _properties(verification: Verification, suite: Golden) -> Mapping[str, str]:
         "target": f"{verification.target} {verification.version}".strip(),
         "profile": verification.profile.name,
         "required": verification.required.word,
-        "layout": ", ".join(layouts(verification)),
+        **({"layout": ", ".join(laid)} if (laid := layouts(verification)) else {}),
         "suite": suite.digest,
         **({"remarks": " ".join(verification.remarks)} if verification.remarks else {}),
     }
@@ -62,7 +62,7 @@ def _add_test(
 ) -> None:
     name, dtype, layout = test
     operation, _, what = name.partition("/")
-    place_in = ".".join([operation, dtype, *([] if layout == CONTIGUOUS else [layout])])
+    place_in = ".".join([operation, dtype, *([] if layout in (CONTIGUOUS, "") else [layout])])
     test_node = ElementTree.SubElement(node, "testcase", classname=place_in, name=what)
     failing = [outcome for outcome in outcomes if outcome.grade > verification.required]
     if failing:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from refwarp.golden.case import Case
-from refwarp.golden.layouts import CONTIGUOUS, LAYOUTS, lay_out
+from refwarp.golden.layouts import CONTIGUOUS, lay_out
 from refwarp.golden.operations import CHOICES, Call, choice
 from refwarp.golden.verify import DTYPES, USUAL_DTYPES, Reply
 
@@ -36,7 +36,7 @@ class ModuleTarget:
         If `DTYPES` or `CHOICES` is not what it should be.
     """
 
-    layouts = tuple(LAYOUTS)
+    takes_arrays = True
 
     def __init__(self, module: Any, name: str) -> None:
         self.module = module

@@ -14,7 +14,7 @@ from threading import Thread
 from typing import Any
 
 from refwarp.golden.case import Case
-from refwarp.golden.layouts import CONTIGUOUS, LAYOUTS
+from refwarp.golden.layouts import CONTIGUOUS
 from refwarp.golden.operations import Call, choice
 from refwarp.golden.targets.messages import Item, receive, send
 from refwarp.golden.targets.module import arguments, one_line, options_in
@@ -123,7 +123,7 @@ class ProcessTarget:
         If the module cannot be imported; a ModuleNotFoundError if it needs one that is not there.
     """
 
-    layouts = tuple(LAYOUTS)
+    takes_arrays = True
 
     def __init__(self, name: str, module: str, timeout: float, environment: Mapping[str, str]) -> None:
         self.name = one_line(name)
