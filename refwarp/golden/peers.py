@@ -33,6 +33,8 @@ process of its own, and answered the probes of `refwarp/golden/dialects.py`. Wri
 
 {versions}
 
+{suites}
+
 ## Grades
 
 Of the cases of each operation and part: how many ran, and how many were [faithful, of working precision, or
@@ -108,8 +110,13 @@ def page(table: Mapping[str, Any]) -> str:
     asked = [name for name, peer in table.items() if set(peer["answers"].values()) != {"not offered"}]
     dialects = [[probe.question, *(table[name]["answers"][probe.name] for name in asked)] for probe in PROBES]
     versions = ", ".join(f"{name} {peer['version']}" for name, peer in table.items())
+    suites: dict[str, list[str]] = {}
+    for name, peer in table.items():
+        suite = "the suite of generator {generator}, digest `{digest}`".format(**peer["suite"])
+        suites.setdefault(suite, []).append(name)
     return _HEAD.format(
         versions=f"{versions}; Python {platform.python_version()}, {platform.machine()}.",
+        suites="\n".join(f"- {suite}: {', '.join(names)}" for suite, names in suites.items()),
         grades=_table(head, rows, 3),
         dialects=_table(["question", *asked], dialects, 1 + len(asked)),
         notes=_NOTES,
@@ -124,7 +131,7 @@ def _table(head: Sequence[str], lines: Sequence[Sequence[str]], words: int) -> s
 
 def main(folder: Path, names: Sequence[str]) -> None:
     """Ask peers, and write the page and the table; of those that are not asked, the table keeps what it has."""
-    cases = read(SUITE).cases
+    suite = read(SUITE)
     path = folder / DIALECTS
     table: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
     for name in names or ("refwarp", *PEERS):
@@ -135,8 +142,9 @@ def main(folder: Path, names: Sequence[str]) -> None:
             continue
         with opened as target:
             answers = {probe.name: ask(probe, target) for probe in PROBES}
-            rows = grades(verify(cases, target))
-            table[name] = {"version": target.version, "answers": answers, "grades": rows}
+            rows = grades(verify(suite.cases, target))
+            ran = {"generator": suite.generator, "digest": suite.digest}
+            table[name] = {"version": target.version, "suite": ran, "answers": answers, "grades": rows}
     table = {name: table[name] for name in ("refwarp", *PEERS) if name in table}
     for name, text in ((DIALECTS, json.dumps(table, indent=1, ensure_ascii=False) + "\n"), (PAGE, page(table))):
         with atomic_write(folder / name) as temporary:

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from refwarp.golden import SUITE
 from refwarp.golden.dialects import PROBES, ask
+from refwarp.golden.format import read
 from refwarp.golden.peers import page
 from refwarp.golden.targets import PEERS, load
 
@@ -37,6 +39,20 @@ def test_the_page_is_written_from_the_table():
 
     text = (Path(__file__).parents[2] / "docs" / "peers.md").read_text()
     assert body(text) == body(page(TABLE))
+
+
+def test_the_table_is_of_the_suite_that_ships():
+    """If not, `python -m refwarp.golden.peers docs` asks the peers again."""
+    suite = read(SUITE)
+    ran = {"generator": suite.generator, "digest": suite.digest}
+    assert {name: peer["suite"] for name, peer in TABLE.items()} == dict.fromkeys(TABLE, ran)
+
+
+def test_the_page_says_of_which_suite_it_is():
+    text = (Path(__file__).parents[2] / "docs" / "peers.md").read_text()
+    for name, peer in TABLE.items():
+        (line,) = [line for line in text.splitlines() if peer["suite"]["digest"] in line]
+        assert f"generator {peer['suite']['generator']}" in line and name in line.rpartition(": ")[2].split(", ")
 
 
 def test_the_page_holds_every_answer():
