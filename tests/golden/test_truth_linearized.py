@@ -314,3 +314,41 @@ def test_a_wrong_implementation_is_wrong(change):
 
     asked = [with_truth(BY_NAME[name]) for name in ("mask_position_intercept", "zeros_none", "ramp_4x8")]
     assert verify(asked, ModuleTarget(Wrong(), "wrong")).grade == Grade.WRONG
+
+
+# ---- flags ----
+
+
+def rank(vectors) -> int:
+    """Return the rank of exact vectors of two components."""
+    if all(x * v == y * u for x, y in vectors for u, v in vectors):
+        return int(any(any(vector) for vector in vectors))
+    return 2
+
+
+def determines_a_plane(case, index) -> bool:
+    """Tell whether the samples of one point that count determine a plane, from their places alone."""
+    centre, *samples = (
+        [Fraction(float(g)) for g in place]
+        for place in (case.inputs["grid"][index], *case.inputs["auxiliary"][index])
+    )
+    offsets = [[g - c for g, c in zip(sample, centre, strict=True)] for sample in samples]
+    judged = {"position": samples, "offset": offsets, "none": [(0, 0)] * len(samples)}[case.options["mask"]]
+    kept = [offset for offset, place in zip(offsets, judged, strict=True) if max(map(abs, place)) <= 1]
+    corners = case.options["align_corners"]
+    pixels = [size - corners for size in case.inputs["input"].shape[:1:-1]]  # from -1 to 1; with one there may be none
+    kept = [[g * count for g, count in zip(offset, pixels, strict=True)] for offset in kept]
+    if case.options["intercept"] != "bias-free" and kept:
+        kept = [[g - h for g, h in zip(offset, kept[0], strict=True)] for offset in kept]
+    return rank(kept) == 2
+
+
+def test_undetermined_is_the_flag_of_what_the_samples_leave_open():
+    found = set()
+    for case in CASES:
+        if {"NonFinite", "Huge"} & set(case.flags) or not case.inputs["grid"].size:
+            continue
+        determined = all(determines_a_plane(case, index) for index in np.ndindex(case.inputs["grid"].shape[:3]))
+        assert ("Undetermined" in case.flags) == (not determined), case.name
+        found.add((determined, case.options["intercept"]))
+    assert found == {(known, how) for known in (True, False) for how in (True, "bias-free")} | {(True, False)}

@@ -83,7 +83,7 @@ def _conventions() -> Iterator[Case]:
         (
             "on_a_line_bias_free",
             "Samples exactly on a slanted line that misses the point: a plane through that is determined all the same.",
-            "Undetermined",
+            "Interior",
             ((0.125, -0.25), (0.375, 0.0), (0.5, 0.25), (0.625, 0.5), (0.0, -0.75)),
             {"intercept": "bias-free"},
         ),
