@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rich.box import SIMPLE
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
@@ -29,7 +28,7 @@ from refwarp.console import TextConsole, text_column
 
 
 @contextmanager
-def progress_display(console: Console | None = None) -> Iterator[Callback]:
+def progress_display(console: TextConsole | None = None) -> Iterator[Callback]:
     """Show a bar (on a terminal) and a line for each entry; yields what `run_comparisons` takes as `progress`."""
     console = console or TextConsole(stderr=True)
     columns = (
@@ -49,12 +48,12 @@ def progress_display(console: Console | None = None) -> Iterator[Callback]:
                 text = f"{ratio_text(found)}  ({ours:.3g} and {peers:.3g} ns per element)"
             else:
                 text = "not timed: the two disagree" if found is None else f"{found:.4g}"
-            console.print(f"{comparison}: {item.name}: {text}", markup=False, highlight=False, soft_wrap=True)
+            console.print(f"{comparison}: {item.name}: {text}", highlight=False, soft_wrap=True)
 
         yield show_item
 
 
-def show(results: Results, out: Path, console: Console) -> None:
+def show(results: Results, out: Path, console: TextConsole) -> None:
     """Print the summary of a run, its figures, and what was left out or disagrees."""
     lines = [line for comparison in results.comparisons for line in summaries(comparison)]
     if lines:
@@ -66,10 +65,10 @@ def show(results: Results, out: Path, console: Console) -> None:
         console.print(_table("Figures", FIGURE_HEAD, figures))
     for comparison in results.comparisons:
         for reason in comparison.disagreements:
-            console.print(f"Not timed: {reason}", markup=False)
+            console.print(f"Not timed: {reason}")
     for name, reason in results.left_out.items():
-        console.print(f"Left out: {name}: {reason}.", markup=False)
-    console.print(f"Written to {out}.", markup=False)
+        console.print(f"Left out: {name}: {reason}.")
+    console.print(f"Written to {out}.")
 
 
 def _table(title: str, head: Sequence[str], lines: Iterable[Sequence[str]]) -> Table:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from refwarp.console import TextConsole
 from refwarp.golden.case import Case
 from refwarp.golden.layouts import CONTIGUOUS
 from refwarp.golden.report import describe, layouts, lines, number, setting, summary
@@ -19,13 +19,13 @@ _MOST_WIDTH = 120
 STYLES = {Grade.FAITHFUL: "green", Grade.WORKING: "yellow", Grade.WRONG: "red"}
 
 
-def show(verification: Verification, console: Console, verbose: bool = False) -> None:
+def show(verification: Verification, console: TextConsole, verbose: bool = False) -> None:
     """Print the table, with a line for each output if `verbose`, and what a reader needs to know beside it."""
     version = f" {verification.version}" if verification.version else ""
     profile = f"{verification.profile.description} ({verification.profile.name})"
     laid = layouts(verification)
     arrays = "" if laid in ([], [CONTIGUOUS]) else f", on arrays that are {', '.join(laid)}"
-    console.print(f"{verification.target}{version}, {profile}{arrays}", markup=False, soft_wrap=True)
+    console.print(f"{verification.target}{version}, {profile}{arrays}", soft_wrap=True)
     found = lines(verification, by_output=verbose)
     table = Table(box=box.SIMPLE, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     for column in ("operation", "output", "dtype") if verbose else ("operation", "dtype"):
@@ -46,26 +46,26 @@ def show(verification: Verification, console: Console, verbose: bool = False) ->
         if line.first is not None:
             first.setdefault(line.operation, line.first)
     for outcome in first.values():
-        console.print(f"First failure: {describe(outcome)}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"First failure: {describe(outcome)}", highlight=False, soft_wrap=True)
     for skip in verification.skipped:
         function = setting(skip.function, skip.layout)
-        console.print(f"Skipped: {skip.count} calls of {function}: {skip.reason}.", markup=False, soft_wrap=True)
+        console.print(f"Skipped: {skip.count} calls of {function}: {skip.reason}.", soft_wrap=True)
     for remark in verification.remarks:
-        console.print(remark, markup=False, soft_wrap=True)
-    console.print(summary(verification), style="" if verification.passed else "bold red", markup=False, soft_wrap=True)
+        console.print(remark, soft_wrap=True)
+    console.print(summary(verification), style="" if verification.passed else "bold red", soft_wrap=True)
 
 
-def show_case(case: Case, console: Console) -> None:
+def show_case(case: Case, console: TextConsole) -> None:
     """Print a case: what it is for, its inputs, and for each output the value and the budget's k, M and G."""
-    console.print(f"{case.name} ({case.result}, exact in {case.dtype})", style="bold", markup=False)
-    console.print(case.comment, markup=False)
-    console.print(f"flags: {' '.join(case.flags)}", markup=False)
+    console.print(f"{case.name} ({case.result}, exact in {case.dtype})", style="bold")
+    console.print(case.comment)
+    console.print(f"flags: {' '.join(case.flags)}")
     for name, option in case.options.items():
-        console.print(f"{name}: {option!r}", markup=False)
+        console.print(f"{name}: {option!r}")
     with np.printoptions(threshold=64, linewidth=min(max(console.width - 4, 40), _MOST_WIDTH)):
         for name, array in case.inputs.items():
-            console.print(f"\n{name} {array.shape}\n{array}", markup=False, highlight=False)
+            console.print(f"\n{name} {array.shape}\n{array}", highlight=False)
         for path, truth in case.outputs.items():
-            console.print(f"\n{path} {truth.elements.shape}, c = {truth.c:g}", markup=False)
+            console.print(f"\n{path} {truth.elements.shape}, c = {truth.c:g}")
             for name in ("value", "k", "M", "G"):
-                console.print(f"{name}:\n{truth.elements[name]}", markup=False, highlight=False)
+                console.print(f"{name}:\n{truth.elements[name]}", highlight=False)
