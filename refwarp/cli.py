@@ -1,8 +1,8 @@
 """The command line. Each command imports its room when it runs, so that `refwarp --help` answers at once.
 
 Exit codes: 0; 1 when something was verified and found wrong, or nothing was there to verify; 2 when the command
-could not run as asked, or what it found could not be printed, with one sentence on stderr that says why and what to
-do; 130 when it was interrupted; 141 when nobody read its output to the end, as with `| head`.
+could not run as asked, or what it found cannot be printed or written, with one sentence on stderr that says why and
+what to do; 130 when it was interrupted; 141 when nobody read its output to the end, as with `| head`.
 
 A command writes its files before it prints what it found.
 """
@@ -104,8 +104,8 @@ def verify(
 ) -> None:
     """Check an implementation against exact values, element by element.
 
-    The exit code is 0 if every case that ran has the required grade, 1 if not or if none ran, and 2 if the target
-    could not run at all.
+    The exit code is 0 if every case that ran has the required grade, 1 if not or if none ran, and 2 if the command
+    could not run as asked, or what it found cannot be printed or written.
     """
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeRemainingColumn
 
@@ -114,13 +114,13 @@ def verify(
     from refwarp.golden.grades import PROFILES
     from refwarp.golden.layouts import LAYOUTS
     from refwarp.golden.reading import read
-    from refwarp.golden.report import check_report_path, write
+    from refwarp.golden.report import check_report_paths, write
     from refwarp.golden.report.terminal import show
     from refwarp.golden.targets import load
     from refwarp.golden.verify import Grade, Selection, verify
 
-    for path in report or ():
-        check_report_path(path)
+    source, reports = golden or SUITE, report or ()
+    check_report_paths(reports, source)
     laid = tuple(LAYOUTS) if "all" in (layout or ()) else layout or ()
     selection = Selection(
         dtype or (), operation or (), flag or (), case or (), layouts=laid, without_flags=without_flag or ()
@@ -129,7 +129,7 @@ def verify(
     columns = text_column("description"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
     progress = Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal)
     with load(target, timeout) as loaded, progress as bar:
-        suite = read(golden or SUITE)
+        suite = read(source)
         task = bar.add_task(f"Verifying {target}")
         found = verify(
             suite.cases,
@@ -140,14 +140,14 @@ def verify(
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     lost: list[Exception] = []
-    for path in report or ():
+    for path in reports:
         try:
             write(path, found, suite)
         except (OSError, ValueError) as error:  # the other reports, and the verdict, are worth having
             lost.append(error)
     show(found, TextConsole(), verbose)
     if lost:
-        raise lost[0]
+        raise OSError("; ".join(map(str, lost)))
     raise typer.Exit(0 if found.passed else 1)
 
 
@@ -317,9 +317,8 @@ def run(arguments: list[str]) -> int:
     """Run a command line and return its exit code; what went wrong is one sentence on stderr."""
     try:
         code = _run(arguments)
-        for stream in (sys.stdout, sys.stderr):
-            if stream is not None:  # it was closed before we began
-                stream.flush()
+        sys.stdout.flush()
+        sys.stderr.flush()
     except OutputError as error:
         if error.nobody_reads:
             return _BROKEN_PIPE

@@ -38,6 +38,9 @@ class OutputError(Exception):
 def guard_streams(silent: bool = False) -> None:
     """Put streams that take any text in the places of `sys.stdout` and `sys.stderr`.
 
+    Where one was closed before the program began, as with `2>&-` in a shell, what is written goes nowhere: neither
+    into the other, as `print` has it, nor into a file that was given the free descriptor.
+
     Characters that the encoding lacks are escaped as in Python's strings. The first write that fails raises
     `OutputError`; what is written later goes nowhere, so that it cannot fail when the interpreter ends.
 
@@ -46,9 +49,13 @@ def guard_streams(silent: bool = False) -> None:
     silent : bool
         Whether the first write that fails goes nowhere, too.
     """
+    _fill_descriptors()
     for name, words in (("stdout", "standard output"), ("stderr", "standard error")):
         stream = getattr(sys, name)
-        if not isinstance(stream, io.TextIOWrapper):  # None, if it was closed; or whatever else took its place
+        if stream is None:  # it was closed
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8", errors="backslashreplace"))
+            continue
+        if not isinstance(stream, io.TextIOWrapper):  # whatever else took its place
             continue
         stream.flush()
         # What python's option -u opens has no buffer.
@@ -61,6 +68,15 @@ def guard_streams(silent: bool = False) -> None:
             write_through=stream.write_through,
         )
         setattr(sys, name, text)
+
+
+def _fill_descriptors() -> None:
+    """Open the null device under each of the first three descriptors that is free: the next file would take it."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest that is free is this one
 
 
 class _Guarded(io.RawIOBase):

@@ -290,6 +290,27 @@ def test_bad_input(capsys, tmp_path, small):
     assert "file" in refused(capsys, "golden", "build", "--out", tmp_path / "text.h5" / "suite.h5")
 
 
+@pytest.mark.skipif(os.name != "posix", reason="other systems have other limits")
+@pytest.mark.parametrize(
+    ("argument", "command"),
+    [
+        ("golden", "golden check NAME.h5"),
+        ("golden", "golden show affine_grid/identity_3x5 --golden NAME.json"),
+        ("golden", "golden export --out new.json --golden NAME.h5"),
+        ("golden", "verify --golden NAME.h5"),
+        ("target", "verify NAME.py"),
+        ("target", "verify NAME.h5"),
+        ("report", "verify --report NAME.json"),
+        ("out", "golden export --out NAME.json"),
+        ("out", "golden build --out NAME.h5"),
+    ],
+)
+def test_a_name_that_no_file_can_have_is_refused_with_its_argument(capsys, argument, command):
+    message = refused(capsys, *command.replace("NAME", "a" * 300).split())
+    assert message.startswith(f"refwarp: {argument}: given 'aaa") and "File name too long" in message
+    assert "[Errno" not in message
+
+
 @pytest.mark.skipif(os.name != "posix", reason="named pipes are POSIX's")
 def test_nothing_but_a_file_is_replaced(capsys, tmp_path, few, monkeypatch):
     monkeypatch.setattr(build, "all_cases", lambda: few)

@@ -67,7 +67,7 @@ if __name__ == "__main__":
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of a terminal are POSIX's")
 @pytest.mark.parametrize("how", ["interrupt", "early interrupt", "kill"])
-def test_whatever_ends_the_program_ends_its_processes_at_once(tmp_path, hang_limit, how):
+def test_whatever_ends_the_program_ends_its_processes(tmp_path, hang_limit, how):
     (tmp_path / "program.py").write_text(PROGRAM)
     program = subprocess.Popen(
         [sys.executable, str(tmp_path / "program.py")],

@@ -10,10 +10,10 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from rich.console import Console
 from test_golden_targets import AFFINE
 
 from refwarp.cli import run
+from refwarp.console import TextConsole
 from refwarp.golden.layouts import CONTIGUOUS, LAYOUTS
 from refwarp.golden.report import describe, lines, write
 from refwarp.golden.report.terminal import show
@@ -121,7 +121,7 @@ def test_every_report_says_which_layout_it_was(careless, cases, suite, tmp_path)
     failure = careless.failures[0]
     assert "in float32 (fortran): " in describe(failure)
     assert [line.layout for line in lines(careless, by_output=False)] == [CONTIGUOUS, "fortran"]
-    printed = Console(file=io.StringIO(), width=200)
+    printed = TextConsole(file=io.StringIO())
     show(careless, printed)
     text = printed.file.getvalue()
     assert "on arrays that are contiguous, fortran" in text.splitlines()[0]
@@ -171,16 +171,30 @@ def test_a_layout_that_there_is_not_is_refused(capsys):
     assert error.count("\n") == 1
 
 
-def test_a_file_of_results_was_computed_before_and_has_no_layout(tmp_path, capsys):
+def test_a_file_of_results_was_computed_before_and_has_no_layout(cases, tmp_path, capsys):
     import h5py
 
     path = tmp_path / "mine.h5"
     with h5py.File(path, "w") as file:
-        file.create_group("float32")
-    assert run(["verify", str(path), "--layout", "fortran"]) == 2
-    error = capsys.readouterr().err
-    assert re.fullmatch(r"refwarp: layout: given 'fortran', but what is in \S+mine.h5 was computed before, .*\n", error)
-    assert run(["verify", str(path), "--layout", "contiguous"]) == 1  # nothing ran
+        for case in cases:
+            for name, truth in case.outputs.items():
+                file[f"float64/{case.name}/{name}"] = truth.elements["value"]
+    for layout in ("fortran", "contiguous", "all"):
+        assert run(["verify", str(path), "--layout", layout]) == 2
+        error = capsys.readouterr().err
+        assert re.fullmatch(r"refwarp: layout: given for \S+mine.h5, which holds what was computed before, .*\n", error)
+    command = ["verify", str(path), "--operation", "affine_grid"]
+    for suffix in ("html", "json", "xml"):
+        command += ["--report", str(tmp_path / f"report.{suffix}")]
+    assert run(command) == 0
+    assert "arrays" not in capsys.readouterr().out
+    report = json.loads((tmp_path / "report.json").read_text())
+    told = [report["operations"], report["outcomes"], report["skipped"]]
+    assert report["layouts"] == [] and {entry["layout"] for entries in told for entry in entries} == {""}
+    assert "Memory layout" not in (tmp_path / "report.html").read_text()
+    root = ElementTree.parse(tmp_path / "report.xml").getroot()
+    assert root.find(".//property[@name='layout']") is None
+    assert {test.get("classname") for test in root.iter("testcase")} == {"affine_grid.float64"}
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from matplotlib.image import imread
-from rich.console import Console
 
+from refwarp.console import TextConsole
 from refwarp.golden.flags import FLAGS
 from refwarp.golden.grades import PROFILES, Shares
 from refwarp.golden.report import check_report_path, describe, lines, summary, worst_element, write
@@ -60,7 +60,7 @@ def nothing():
 
 
 def printed(verification, verbose=False) -> str:
-    console = Console(file=io.StringIO(), width=100)
+    console = TextConsole(file=io.StringIO(), width=100)
     show(verification, console, verbose)
     return console.file.getvalue()
 

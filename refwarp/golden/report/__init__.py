@@ -8,6 +8,7 @@ is what continuous integration reads.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -118,20 +119,20 @@ def run(outcome: Outcome) -> str:
 
 
 def setting(what: str, layout: str) -> str:
-    """Return a dtype, or the name of a function, with the memory layout beside it unless that is the usual one.
+    """Return a dtype, or the name of a function, with the memory layout beside it if that is an unusual one.
 
     Examples
     --------
     >>> setting("float32", "contiguous"), setting("float32", "fortran")
     ('float32', 'float32 (fortran)')
     """
-    return what if layout == CONTIGUOUS else f"{what} ({layout})"
+    return what if layout in (CONTIGUOUS, "") else f"{what} ({layout})"
 
 
 def layouts(verification: Verification) -> list[str]:
     """Return the memory layouts of the arrays that the target was handed; [] if it was handed none."""
     ran = [outcome.layout for outcome in verification.outcomes]
-    return list(dict.fromkeys(ran + [skip.layout for skip in verification.skipped]))
+    return list(filter(None, dict.fromkeys(ran + [skip.layout for skip in verification.skipped])))
 
 
 def flaw(outcome: Outcome) -> str:
@@ -180,15 +181,41 @@ def number(share: float) -> str:
 # ---- files ----
 
 
-def check_report_path(path: str | os.PathLike[str]) -> Path:
-    """Make sure, before anything runs, that a report can be written.
+def check_report_paths(paths: Sequence[str | os.PathLike[str]], source: str | os.PathLike[str]) -> None:
+    """Make sure, before anything runs, that reports can be written, each into a file of its own.
+
+    Parameters
+    ----------
+    paths : sequence of path
+        The reports.
+    source : path
+        The golden file that is read.
 
     Raises
     ------
     ValueError
-        If the suffix is none of `SUFFIXES`, or the path is no place for a file.
+        As `check_report_path` does, or if a report is the golden file or another report, by whatever name.
     """
-    target = check_output_file(path, "report")
+    taken: list[tuple[str | os.PathLike[str], Path]] = []
+    for path in paths:
+        target = check_report_path(path, source)
+        for other, place in taken:
+            if target == place or (os.path.exists(target) and os.path.exists(place) and target.samefile(place)):
+                raise ValueError(
+                    f"report: given {str(other)!r} and {str(path)!r}, which are one file; give another name"
+                )
+        taken.append((path, target))
+
+
+def check_report_path(path: str | os.PathLike[str], source: str | os.PathLike[str] | None = None) -> Path:
+    """Make sure that a report can be written, and takes not the place of `source`, a file that is read.
+
+    Raises
+    ------
+    ValueError
+        If the suffix is none of `SUFFIXES`, or the path is no place for a file, or is `source` by whatever name.
+    """
+    target = check_output_file(path, "report", source)
     if target.suffix.lower() not in SUFFIXES:
         raise ValueError(f"report: given {str(path)!r}, expected a name that ends in {', '.join(SUFFIXES)}")
     if not target.parent.is_dir():
