@@ -51,10 +51,12 @@ class recording:
         _recording.reset(self._tokens.pop())
 
     def __call__(self, function: Any) -> Any:
-        """Decorate a function; TypeError for an asynchronous generator."""
-        if inspect.isasyncgenfunction(function):
+        """Decorate a function, or what can be called like one; TypeError for an asynchronous generator."""
+        called = function if inspect.isroutine(function) else getattr(type(function), "__call__", function)  # noqa: B004
+        if inspect.isasyncgenfunction(called):
+            name = getattr(function, "__name__", type(function).__name__)
             raise TypeError(
-                f"{function.__name__}: given an asynchronous generator function, expected one of another kind; "
+                f"{name}: given an asynchronous generator function, expected one of another kind; "
                 "write `with no_grad():` around what it computes between two yields"
             )
 
@@ -72,9 +74,9 @@ class recording:
             with recording(self.wanted):
                 return await function(*arguments, **options)
 
-        if inspect.isgeneratorfunction(function):
+        if inspect.isgeneratorfunction(called):
             return generate
-        return run if inspect.iscoroutinefunction(function) else call
+        return run if inspect.iscoroutinefunction(called) else call
 
 
 class _Steps(Generator[Any, Any, Any]):

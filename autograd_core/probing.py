@@ -119,6 +119,8 @@ def in_a_row(arrays: Iterable[Vector]) -> Vector:
 def outputs_of(result: Any) -> tuple[Tensor, ...]:
     """Return what a function returned as a tuple, or raise TypeError if it holds anything but Tensors."""
     outputs = tuple(result) if isinstance(result, tuple | list) else (result,)
+    if not outputs:
+        raise TypeError(f"function: returned an empty {type(result).__name__}, expected at least one Tensor")
     for output in outputs:
         if not isinstance(output, Tensor):
             raise TypeError(

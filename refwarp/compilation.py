@@ -31,23 +31,9 @@ import numpy as np
 
 from autograd_core.arrays import array_module, read_only
 from autograd_core.threads import get_num_threads
+from refwarp.environment import check_environment
 
-
-def _check_environment() -> None:
-    """Raise ImportError for a number of threads with which Numba compiles nothing."""
-    given = os.environ.get("NUMBA_NUM_THREADS", "1")
-    try:
-        valid = int(given) > 0
-    except ValueError:
-        valid = False
-    if not valid:
-        raise ImportError(
-            f"NUMBA_NUM_THREADS: given {given!r} in the environment, expected a positive integer; without one Numba "
-            "compiles no kernel: correct it, or unset it"
-        )
-
-
-_check_environment()  # before Numba reads it
+check_environment()  # before Numba reads it
 import numba  # noqa: E402
 
 from refwarp.arguments import shown  # noqa: E402

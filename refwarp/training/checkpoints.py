@@ -140,8 +140,8 @@ def _read_header(path: str | Path, header: bytes) -> bytes:
 
 def _unusable(path: str | Path) -> ValueError:
     return ValueError(
-        f"{path} cannot be read as a checkpoint: it is truncated, damaged or of another kind; name another, or "
-        "remove it and start again"
+        f"{path} cannot be read as a checkpoint: it is truncated, damaged, of another kind, or another program "
+        "has had it open to write into it; name another, or remove it and start again"
     )
 
 

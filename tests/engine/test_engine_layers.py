@@ -265,6 +265,8 @@ LAYER_ERRORS = {
     "no channels": (lambda: Conv2d(0, 2, 3, rng=rng()), "in_channels: given 0"),
     "no kernels": (lambda: Conv2d(2, -1, 3, rng=rng()), "out_channels: given -1"),
     "no features": (lambda: BatchNorm(0), "num_features: given 0"),
+    "eps in words": (lambda: BatchNorm(1, eps="a"), "eps: given 'a', expected a number >= 0"),
+    "momentum in words": (lambda: BatchNorm(1, momentum="a"), "momentum: given 'a', expected a number from 0 to 1"),
     "a truth as stride": (lambda: MaxPool2d(2, True), "stride: given True, expected an integer"),
     "channels": (lambda: conv2d(normal(1, 2, 4, 4), normal(1, 3, 2, 2)), r"conv2d: given input \(1, 2, 4, 4\)"),
     "axes": (lambda: conv2d(normal(2, 4, 4), normal(1, 2, 2, 2)), r"expected \(N, C, H, W\)"),

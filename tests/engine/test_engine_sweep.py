@@ -218,6 +218,17 @@ def test_a_decorated_coroutine_computes_without_a_record_and_other_tasks_with_on
     assert wanted == {"without": False, "beside": [True] * 3} and (x * x).requires_grad
 
 
+def test_an_object_whose_call_is_a_generator_is_decorated_like_one():
+    class Steps:
+        def __call__(self, x):
+            yield (x * 2.0).requires_grad
+
+    x = Tensor(1.0, requires_grad=True)
+    steps = no_grad()(Steps())(x)
+    assert list(steps) == [False]
+    assert (x * 2.0).requires_grad
+
+
 def test_an_asynchronous_generator_is_no_function_to_decorate():
     async def steps():
         yield 1

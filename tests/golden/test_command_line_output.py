@@ -372,3 +372,12 @@ def test_a_second_interrupt_shows_the_cursor_again(ended):
 def test_interrupts_that_are_ignored_stay_ignored(ended):
     found = ended(program=OFF)
     assert (found.returncode, found.stderr) == (2, b"refwarp: went on\n")
+
+
+def test_an_interrupt_while_the_command_is_imported_ends_in_order(tmp_path):
+    """Typer alone takes a tenth of a second; here it is where the interrupt strikes."""
+    (tmp_path / "typer.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGINT)")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    command = [sys.executable, "-m", "refwarp", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "refwarp: interrupted\n")

@@ -316,7 +316,7 @@ def extend(path):
 def test_of_a_huge_file_that_is_no_checkpoint_the_head_alone_is_read(tmp_path):
     path = tmp_path / "huge.h5"
     for content, message in (
-        (b"", "cannot be read as a checkpoint: it is truncated, damaged or of another kind"),
+        (b"", "cannot be read as a checkpoint: it is truncated, damaged, of another kind, or another program has"),
         (b"refwarp state 3\n", "is a checkpoint of format 3"),
         (b"\x89HDF\r\n\x1a\n", "is an HDF5 file, but no checkpoint"),
     ):

@@ -250,7 +250,12 @@ def test_processes_that_fill_a_cache_together_do_not_disturb_one_another(tmp_pat
 
 
 @pytest.mark.parametrize("threads", ["0", "abc"])
-def test_the_command_says_what_numba_does_not_take(threads, tmp_path):
-    done = refwarp("verify", "--operation", "affine_grid", cache=tmp_path, NUMBA_NUM_THREADS=threads)
+@pytest.mark.parametrize("adapter", [False, True])
+def test_the_command_says_what_numba_does_not_take(threads, adapter, tmp_path):
+    """An adapter that computes with refwarp would hear of it in each of its calls, as if it were wrong."""
+    path = tmp_path / "mine.py"
+    path.write_text("from refwarp import affine_grid")
+    target = [str(path)] if adapter else []
+    done = refwarp("verify", *target, "--operation", "affine_grid", cache=tmp_path, NUMBA_NUM_THREADS=threads)
     assert done.returncode == 2 and done.stdout == ""
-    assert done.stderr.startswith("refwarp: NUMBA_NUM_THREADS: given ") and done.stderr.count("\n") == 1
+    assert "NUMBA_NUM_THREADS: given " in done.stderr and done.stderr.count("\n") == 1
