@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -23,13 +22,13 @@ def integer(name: str, value: Any, least: int) -> int:
 
 def not_negative(name: str, value: Any) -> float:
     """Return `value` as a Python float, or raise ValueError unless it is finite and at least 0."""
-    if not isinstance(value, Real) or not 0 <= value < math.inf:
+    if not isinstance(value, int | float | np.integer | np.floating) or not 0 <= value < math.inf:
         raise ValueError(f"{name}: given {value!r}, expected a number >= 0")
     return float(value)
 
 
 def fraction(name: str, value: Any) -> float:
     """Return `value` as a Python float, or raise ValueError unless it is in [0, 1]."""
-    if not isinstance(value, Real) or not 0 <= value <= 1:
+    if not isinstance(value, int | float | np.integer | np.floating) or not 0 <= value <= 1:
         raise ValueError(f"{name}: given {value!r}, expected a number from 0 to 1")
     return float(value)
