@@ -156,7 +156,7 @@ def test_the_gradient_of_a_mean_of_float16_is_rounded_once(count, cotangents):
 
 def test_the_gradient_of_overlapping_average_pooling_of_float16_is_rounded_once():
     x = Tensor(np.ones((1, 1, 5, 5), np.float16), requires_grad=True)
-    rng = np.random.default_rng(137)  # a seed with which float32 would round to the wrong neighbour
+    rng = np.random.default_rng(449)  # a seed with which float32 would round to the wrong neighbour
     gout = (rng.integers(1, 2048, (1, 1, 3, 3)) * 2.0 ** rng.integers(-10, 5, (1, 1, 3, 3))).astype(np.float16)
     (gx,) = grad(average_pool2d(x, 3, 1), x, gout)
     expected = np.zeros((5, 5))
