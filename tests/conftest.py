@@ -1,6 +1,7 @@
 """What all tests share: CUDA's simulator where there is no GPU, and nothing that depends on how fast the machine is."""
 
 import os
+import signal
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -15,6 +16,10 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # Numba looks for it when it is imported.
 if find_library("cuda") is None:
     os.environ.setdefault("NUMBA_ENABLE_CUDASIM", "1")
+
+# What a shell starts in the background ignores interrupts, which tests send to themselves and to their children.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Examples are counted, never timed: a busy machine changes no verdict.
 settings.register_profile("refwarp", deadline=None, suppress_health_check=[HealthCheck.too_slow])
