@@ -260,11 +260,12 @@ def _choose_edge_side(
 
 
 def check_option(name: str, given: Any, options: tuple[Any, ...]) -> None:
-    """Raise ValueError unless `given` is one of the options, which are of one type."""
-    kind = type(options[0])
-    value = given if type(given) is kind else plain(name, given)
-    if type(value) is kind and value in options:
-        return
+    """Raise ValueError unless `given` is one of the options, and of its type: 1 is not True."""
+    kind = type(given)
+    value = given if kind is str or kind is bool else plain(name, given)
+    for option in options:
+        if value is option or (type(value) is type(option) and value == option):
+            return
     expected = ", ".join(repr(option) for option in options)
     raise ValueError(f"{name}: given {shown(given)}, expected one of {expected}")
 

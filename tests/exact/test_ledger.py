@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import os
 import pydoc
 import re
 import subprocess
@@ -80,7 +81,8 @@ def test_every_name_on_the_page_can_be_pasted():
     tests = sorted(set(re.findall(r"`(tests/[^`]*)`", page)))
     assert len(tests) > 100
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *tests]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    environment = {**os.environ, "PYTEST_ADDOPTS": ""}
+    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     collected = {line.partition("[")[0] for line in ended.stdout.splitlines() if "::" in line}
     assert collected == set(tests)
