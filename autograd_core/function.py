@@ -52,7 +52,7 @@ class recording:
 
     def __call__(self, function: Any) -> Any:
         """Decorate a function, or what can be called like one; TypeError for an asynchronous generator."""
-        called = function if inspect.isroutine(function) else getattr(type(function), "__call__", function)  # noqa: B004
+        called = function if inspect.isroutine(function) else type(function).__call__
         if inspect.isasyncgenfunction(called):
             name = getattr(function, "__name__", type(function).__name__)
             raise TypeError(
