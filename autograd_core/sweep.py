@@ -188,8 +188,7 @@ def grad(
     cotangents = [_cotangent(*pair, number) for number, pair in enumerate(zip(outputs, given, strict=True))]
     found = _sweep(outputs, cotangents, {_place(tensor) for tensor in inputs}, create_graph)
     return tuple(
-        found[_place(t)] if _place(t) in found else Tensor(array_module(t.data).zeros(t.shape, t.dtype))
-        for t in inputs
+        found[_place(t)] if _place(t) in found else Tensor(array_module(t.data).zeros(t.shape, t.dtype)) for t in inputs
     )
 
 

@@ -54,8 +54,7 @@ def share(work: Callable[[int, int], None], count: int, worthwhile: bool) -> Non
         _pool = ThreadPoolExecutor(_threads, thread_name_prefix="autograd_core")
     bounds = [count * part // parts for part in range(parts + 1)]
     futures = [  # in this thread's context, which holds np.errstate
-        _pool.submit(copy_context().run, work, start, stop)
-        for start, stop in zip(bounds[1:], bounds[2:], strict=False)
+        _pool.submit(copy_context().run, work, start, stop) for start, stop in zip(bounds[1:], bounds[2:], strict=False)
     ]
     try:
         work(0, bounds[1])

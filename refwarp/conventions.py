@@ -283,9 +283,7 @@ def check_array(name: str, array: Any, shape: str, fixed: tuple[int | None, ...]
     if not (isinstance(array, Tensor) or is_array(array)):
         raise TypeError(f"{name}: given {type(array).__name__}, expected a NumPy array or a Tensor of shape {shape}")
     if array.dtype not in DTYPES:
-        raise TypeError(
-            f"{name}: given dtype {array.dtype}, expected float16, float32 or float64; convert it first"
-        )
+        raise TypeError(f"{name}: given dtype {array.dtype}, expected float16, float32 or float64; convert it first")
     lengths = array.shape
     if len(lengths) == len(fixed):
         for length, wanted in zip(lengths, fixed, strict=True):

@@ -197,9 +197,7 @@ def _take_apart(builder: Any, kind: Any, array: Any) -> list[Any]:
         return builder.load(builder.inttoptr(builder.add(address, _INTEGER(place)), _INTEGER.as_pointer()))
 
     header = object.__basicsize__
-    shape, strides = (
-        [read(read(array, header + field), 8 * axis) for axis in range(kind.ndim)] for field in (16, 24)
-    )
+    shape, strides = ([read(read(array, header + field), 8 * axis) for axis in range(kind.ndim)] for field in (16, 24))
     owner = ir.Constant(ir.IntType(8).as_pointer(), None)  # nobody: compiled code is not to keep it alive
     size = functools.reduce(builder.mul, shape, _INTEGER(1))
     return [owner, owner, size, _INTEGER(as_dtype(kind.dtype).itemsize), read(array, header), *shape, *strides]

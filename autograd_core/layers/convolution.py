@@ -89,9 +89,7 @@ def _unfold(input: Array, width: int, stride: int, memory: str) -> Array:
 
 class _Convolution(Function):
     @staticmethod
-    def forward(
-        ctx: Context, input: Array, weight: Array, bias: Array | None = None, *, stride: Pair
-    ) -> Array:
+    def forward(ctx: Context, input: Array, weight: Array, bias: Array | None = None, *, stride: Pair) -> Array:
         xp, (n, c, h, _), (outs, _, kh, kw) = array_module(input), input.shape, weight.shape
         down, across = positions(input.shape, (kh, kw), stride)
         kernel = weight.transpose(2, 3, 1, 0).reshape(kh * kw * c, outs).T
@@ -221,9 +219,7 @@ class _WeightGradient(Function):
         )
 
 
-def conv2d(
-    input: Any, weight: Any, bias: Any = None, stride: int | Pair = 1, padding: int | Pair = 0
-) -> Tensor:
+def conv2d(input: Any, weight: Any, bias: Any = None, stride: int | Pair = 1, padding: int | Pair = 0) -> Tensor:
     """Correlate maps with kernels (convolution.1), after a frame of zeros.
 
     Parameters
@@ -256,8 +252,7 @@ def conv2d(
     frame = pair("padding", padding, least=0)
     if kernels.ndim != 4 or maps.ndim != 4 or maps.shape[1] != kernels.shape[1]:
         raise ValueError(
-            f"conv2d: given input {maps.shape} and weight {kernels.shape}, "
-            "expected (N, C, H, W) and (O, C, kh, kw)"
+            f"conv2d: given input {maps.shape} and weight {kernels.shape}, expected (N, C, H, W) and (O, C, kh, kw)"
         )
     if offsets and offsets[0].shape != kernels.shape[:1]:
         raise ValueError(f"bias: given shape {offsets[0].shape}, expected {kernels.shape[:1]}")

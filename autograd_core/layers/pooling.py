@@ -57,9 +57,7 @@ class _Spread(Function):
     """Put each window's number where its maximum was; windows that share a place add up."""
 
     @staticmethod
-    def forward(
-        ctx: Context, gout: Array, *, input: Array, largest: Array, size: Pair, stride: Pair
-    ) -> Array:
+    def forward(ctx: Context, gout: Array, *, input: Array, largest: Array, size: Pair, stride: Pair) -> Array:
         xp, apart = array_module(gout), all(step >= side for step, side in zip(stride, size, strict=True))
         ginput = xp.zeros(input.shape, gout.dtype if apart else working_dtype(gout.dtype))
         targets = _members(ginput, size, stride)
@@ -79,9 +77,7 @@ class _Pick(Function):
     """Take from each window what stands where its maximum was: the adjoint of `_Spread`."""
 
     @staticmethod
-    def forward(
-        ctx: Context, maps: Array, *, input: Array, largest: Array, size: Pair, stride: Pair
-    ) -> Array:
+    def forward(ctx: Context, maps: Array, *, input: Array, largest: Array, size: Pair, stride: Pair) -> Array:
         picked = array_module(maps).zeros(largest.shape, maps.dtype)
         members = _members(maps, size, stride)
         for member, first in zip(members, _firsts(input, largest, size, stride), strict=True):

@@ -96,7 +96,7 @@ LEDGER = (
         "4",
         "integer (nearest) kernel",
         "holds",
-        "ties round up; PyTorch and ONNX Runtime round them to even, so mode=\"nearest\" does, too",
+        'ties round up; PyTorch and ONNX Runtime round them to even, so mode="nearest" does, too',
         ("refwarp.exact.nearest.half_up", "refwarp.samplers.nearest.nearest_pixel"),
         ("tests/exact/test_exact_sampling_modes.py::test_ties_go_up_in_the_paper_and_to_even_in_pytorch",),
     ),

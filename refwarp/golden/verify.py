@@ -106,9 +106,7 @@ class Target(Protocol):
         """Return the conventions that it can be asked for in a case, some of `operations.CHOICES`."""
         ...
 
-    def reply(
-        self, case: Case, call: Call, dtype: str, options: Mapping[str, Any], layout: str = CONTIGUOUS
-    ) -> Reply:
+    def reply(self, case: Case, call: Call, dtype: str, options: Mapping[str, Any], layout: str = CONTIGUOUS) -> Reply:
         """Run one call of one case, on arrays in a memory layout if it takes any."""
         ...
 
@@ -316,9 +314,7 @@ def verify(
                         skipped.setdefault(key, []).append((case.name, dtype))
         if progress:
             progress(done, len(todo))
-    skips = tuple(
-        Skip(function, reason, tuple(calls), layout) for (function, reason, layout), calls in skipped.items()
-    )
+    skips = tuple(Skip(function, reason, tuple(calls), layout) for (function, reason, layout), calls in skipped.items())
     remarks = (*selection.remarks(everything), *target.remarks(everything))
     return Verification(target.name, target.version, profile, tuple(outcomes), skips, remarks, required)
 
@@ -349,9 +345,7 @@ def _calls(case: Case) -> list[Call]:
     ]
 
 
-def _run(
-    case: Case, call: Call, target: Target, dtype: str, profile: Profile, layout: str
-) -> Iterator[Outcome | str]:
+def _run(case: Case, call: Call, target: Target, dtype: str, profile: Profile, layout: str) -> Iterator[Outcome | str]:
     """Yield the outcomes of one call, with each convention that the target knows; or why it does not offer it."""
     function = call.function(case.operation)
     if not target.offers(function):
@@ -380,9 +374,7 @@ def _acceptance(reply: Reply) -> str:
     return "" if reply.refused else f"was not refused but raised {reply.raised}"
 
 
-def _judged(
-    case: Case, call: Call, dtype: str, convention: str, reply: Reply, profile: Profile
-) -> Iterator[Outcome]:
+def _judged(case: Case, call: Call, dtype: str, convention: str, reply: Reply, profile: Profile) -> Iterator[Outcome]:
     """Judge a reply: the call, then each output's kind, dtype and shape, then its elements."""
     problem = reply.broken or (f"raised {reply.raised}" if reply.raised else "")
     if not problem and len(reply.results) != len(call.outputs):

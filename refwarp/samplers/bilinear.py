@@ -307,6 +307,7 @@ def gather(start: int, stop: int, gout: Any, axes: Any, order: Any, starts: Any,
 # What an undefined sample reads.
 NOWHERE = (OUTSIDE, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0)
 
+
 @kernel
 def second_gather(
     start: int,

@@ -303,8 +303,19 @@ def backward_input_blocks(
                 _scatter(cotangents, at, count, row, cells, weights, plane, lost)
             if careful or not finite:
                 _scatter_carefully(
-                    cotangents, at, coordinates, np.uint64(2 * placed), count, care, finite,
-                    height, width, align_corners, padding, plane, lost,
+                    cotangents,
+                    at,
+                    coordinates,
+                    np.uint64(2 * placed),
+                    count,
+                    care,
+                    finite,
+                    height,
+                    width,
+                    align_corners,
+                    padding,
+                    plane,
+                    lost,
                 )
         at = np.uint64(p * pixels)
         for k in range(np.uint64(pixels)):
@@ -371,8 +382,19 @@ def backward_input_lanes(
                         _scatter(flat_gout, at, count, np.uint64(width), cells, weights, plane, lost)
                     if careful or not alone:
                         _scatter_carefully(
-                            flat_gout, at, coordinates, np.uint64(2 * placed), count, care, alone,
-                            height, width, align_corners, padding, plane, lost,
+                            flat_gout,
+                            at,
+                            coordinates,
+                            np.uint64(2 * placed),
+                            count,
+                            care,
+                            alone,
+                            height,
+                            width,
+                            align_corners,
+                            padding,
+                            plane,
+                            lost,
                         )
         for q in range(p, last):
             lane, at = np.uint64(q - p), np.uint64(q * pixels)

@@ -26,9 +26,7 @@ def _in_chunks(input: Any) -> bool:
     return channels > 0 and takes_chunks(height, width) and not runs_on_cuda(input)
 
 
-def _sorted(
-    grid: Any, height: int, width: int, align_corners: bool, padding: int, kink: int
-) -> tuple[Any, Any, Any]:
+def _sorted(grid: Any, height: int, width: int, align_corners: bool, padding: int, kink: int) -> tuple[Any, Any, Any]:
     """Return what samples read along both axes, and their order and starts by cells."""
     xp, (batch, rows, columns, _) = array_module(grid), grid.shape
     cells, axes = xp.empty((batch, rows * columns), xp.int64), xp.empty((14, batch * rows * columns))

@@ -35,7 +35,6 @@ ZERO, ONE, TWO, THREE, FOUR = (np.uint64(k) for k in range(5))
 LEFT, RIGHT, TOP, BOTTOM, LEFT_SLOPE, RIGHT_SLOPE, TOP_SLOPE, BOTTOM_SLOPE = (np.uint64(k) for k in range(8))
 
 
-
 def is_exact(height: int, width: int) -> bool:
     """Tell whether the coordinates of a map are exact in float32, and its indices need no more than 31 bits."""
     return max(height, width) < 2**22 and height * width < 2**31

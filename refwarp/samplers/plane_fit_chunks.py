@@ -387,9 +387,7 @@ def planes_of_chunks(
                 _planes_of_channel(work, count, half_x, half_y, intercept, c, step, found)
         else:
             for lane in range(PIXELS):
-                _planes_of_pixel(
-                    work, lane, count, map, image, row, step, half_x, half_y, intercept, near, found
-                )
+                _planes_of_pixel(work, lane, count, map, image, row, step, half_x, half_y, intercept, near, found)
         here = min(CHUNK, pixels - first)
         for c in range(channels):
             for lane in range(here):

@@ -62,9 +62,7 @@ OPERATIONS = {
     "attention_grid": of_size(refwarp.attention_grid, lambda n, *_: [normal(n, 3)]),
     "translation_grid": of_size(refwarp.translation_grid, lambda n, *_: [normal(n, 2)]),
     "similarity_grid": of_size(refwarp.similarity_grid, lambda n, *_: [normal(n, 4)]),
-    "rotation_scale_translation_grid": of_size(
-        refwarp.rotation_scale_translation_grid, lambda n, *_: [normal(n, 5)]
-    ),
+    "rotation_scale_translation_grid": of_size(refwarp.rotation_scale_translation_grid, lambda n, *_: [normal(n, 5)]),
     "piecewise_affine_grid": of_size(refwarp.piecewise_affine_grid, lambda n, *_: [normal(n, 3, 4, 2)]),
     "linear_basis_grid": (
         lambda size, m, b: refwarp.linear_basis_grid(m, b),

@@ -39,9 +39,7 @@ def pool_by_loops(input, size, stride, gout):
     largest, means = np.zeros(shape), np.zeros(shape)
     glargest, gmeans = np.zeros(input.shape), np.zeros(input.shape)
     for m, k, y, x in np.ndindex(shape):
-        places = [
-            (m, k, stride[0] * y + i, stride[1] * x + j) for i in range(size[0]) for j in range(size[1])
-        ]
+        places = [(m, k, stride[0] * y + i, stride[1] * x + j) for i in range(size[0]) for j in range(size[1])]
         best = places[0]
         for place in places:
             means[m, k, y, x] += input[place] / len(places)
@@ -315,8 +313,7 @@ def test_batch_statistics_are_those_of_calls_that_succeed():
 
     def unchanged():
         return all(
-            array.dtype == before[name].dtype and (array == before[name]).all()
-            for name, array in layer.buffers.items()
+            array.dtype == before[name].dtype and (array == before[name]).all() for name, array in layer.buffers.items()
         )
 
     for input in (normal(3, 2), np.array([[1, 200], [3, 4]]), normal(1, 2).astype(np.float32), normal(2, 3)):

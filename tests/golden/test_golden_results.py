@@ -271,9 +271,7 @@ def test_what_stands_where_an_operation_does_is_named_though_it_is_empty(results
         file.create_group("float32/grid_sampel")
         file.create_group(f"{PATH}/froward")
     (remark,) = run(results, few).remarks
-    assert remark == (
-        f"In the file, but not in the suite: /float32/grid_sampel, /{PATH}/froward, /float32/notes."
-    )
+    assert remark == (f"In the file, but not in the suite: /float32/grid_sampel, /{PATH}/froward, /float32/notes.")
 
 
 @pytest.mark.parametrize("shape", [(1,), (1, 1)])

@@ -91,9 +91,7 @@ def test_names_that_are_no_target(name, message):
 def test_the_simulator_runs_the_kernels_of_cuda_with_their_gradients(by_name):
     """In its own process, whose backend holds for the whole reverse sweep; this one stays on the CPU."""
     with load("refwarp:simulator") as target:
-        found = verify(
-            [by_name["affine_grid/identity_3x5"]], target, Selection(["float64"]), required=Grade.FAITHFUL
-        )
+        found = verify([by_name["affine_grid/identity_3x5"]], target, Selection(["float64"]), required=Grade.FAITHFUL)
     assert (found.target, found.passed) == ("refwarp:simulator", True)
     assert {outcome.output for outcome in found.outcomes} == {"forward/grid", "vjp/gtheta"}
 

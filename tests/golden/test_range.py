@@ -109,8 +109,10 @@ def test_the_bits_of_a_penalty_scale_with_the_field(name, sign):
     def run(power):
         field = Tensor(np.ldexp(motions, power), requires_grad=True)
         options = {"norm": norm, "reduction": reduction}
-        out = refwarp.smoothness(field, **options) if form == "gradient" else refwarp.bending_energy(
-            field, form, **options
+        out = (
+            refwarp.smoothness(field, **options)
+            if form == "gradient"
+            else refwarp.bending_energy(field, form, **options)
         )
         return out.data, grad(out, field)[0].data
 
@@ -177,9 +179,7 @@ def scaled(case, of_map, of_output, of_grid):
     powers |= dict.fromkeys(("input", "values", "previous"), of_map)
     cotangents = ("cotangent_input", "cotangent_values", "cotangent_previous")
     powers |= dict.fromkeys(cotangents, of_map + of_grid)
-    return with_truth(
-        replace(case, inputs={name: np.ldexp(x, powers.get(name, 0)) for name, x in case.inputs.items()})
-    )
+    return with_truth(replace(case, inputs={name: np.ldexp(x, powers.get(name, 0)) for name, x in case.inputs.items()}))
 
 
 @pytest.mark.parametrize("extreme", EXTREMES)

@@ -329,8 +329,7 @@ def rank(vectors) -> int:
 def determines_a_plane(case, index) -> bool:
     """Tell whether the samples of one point that count determine a plane, from their places alone."""
     centre, *samples = (
-        [Fraction(float(g)) for g in place]
-        for place in (case.inputs["grid"][index], *case.inputs["auxiliary"][index])
+        [Fraction(float(g)) for g in place] for place in (case.inputs["grid"][index], *case.inputs["auxiliary"][index])
     )
     offsets = [[g - c for g, c in zip(sample, centre, strict=True)] for sample in samples]
     judged = {"position": samples, "offset": offsets, "none": [(0, 0)] * len(samples)}[case.options["mask"]]

@@ -37,7 +37,7 @@ def test_the_gradient_to_the_map_is_the_derivative_of_the_value(intercept):
 
 @pytest.mark.parametrize("mode", ["none", "center"])
 def test_stopped_gradients_do_not_reach_the_map(mode):
-    """"none" stops everything but T(x), as the paper says; "center" lets through what bilinear sampling would."""
+    """ "none" stops everything but T(x), as the paper says; "center" lets through what bilinear sampling would."""
     input, grid, auxiliary = setting(2)
     gout = np.random.default_rng(3).standard_normal((1, 2, 2, 3))
     _, ginput, ggrid = gradients(input, grid, auxiliary, gout, input_gradient=mode)

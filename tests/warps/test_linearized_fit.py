@@ -120,7 +120,7 @@ def test_eight_samples_or_seven_and_the_centre():
 
 
 def test_samples_on_fixed_grids_are_an_argument():
-    """"Auxiliary samples distributed over pre-defined grids at varying levels of coarseness": rings of 1 and 2 pixels.
+    """ "Auxiliary samples distributed over pre-defined grids at varying levels of coarseness": rings of 1 and 2 pixels.
 
     The slope is that of each level alone, with the weights 1 and 4 of the squared distances.
     """

@@ -39,9 +39,7 @@ def exact_results(mode, padding, align_corners, kink, gout, input, grid, a, b):
     if mode == "bilinear":
         value = bilinear.grid_sample(input, grid, align_corners, padding=padding)
         first = bilinear.grid_sample_gradient(gout, input, grid, align_corners, kink, padding=padding)
-        second = bilinear.grid_sample_second_gradient(
-            a, b, gout, input, grid, align_corners, kink, padding=padding
-        )
+        second = bilinear.grid_sample_second_gradient(a, b, gout, input, grid, align_corners, kink, padding=padding)
         return [value], first, second
     if mode == "bicubic":
         first = bicubic.grid_sample_gradient(gout, input, grid, align_corners, padding)

@@ -17,9 +17,7 @@ ROW = np.array([[[[1.0, 5.0, 2.0, 9.0]]]])
 def test_off_the_lattice(mode, padding):
     rng = np.random.default_rng([MODES.index(mode), PADDINGS.index(padding)])
     input, grid = rng.standard_normal((1, 1, 2, 3)), rng.uniform(-1.4, 1.4, (1, 1, 2, 2))
-    gradcheck(
-        lambda u, g: refwarp.grid_sample(u, g, mode=mode, padding_mode=padding), [input, grid], rng=rng, order=2
-    )
+    gradcheck(lambda u, g: refwarp.grid_sample(u, g, mode=mode, padding_mode=padding), [input, grid], rng=rng, order=2)
 
 
 @pytest.mark.parametrize(("kink", "direction"), [("right", "right"), ("left", "left"), ("central", "central")])

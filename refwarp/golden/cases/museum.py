@@ -24,9 +24,7 @@ def _sample(
     result: str = "valid",
 ) -> Case:
     """Return a case of the museum."""
-    return case(
-        f"museum_{name}", comment, flags, input, grid, align_corners, result, mode=mode, padding=padding
-    )
+    return case(f"museum_{name}", comment, flags, input, grid, align_corners, result, mode=mode, padding=padding)
 
 
 def at(*pixels: float, size: int = 4) -> list[float]:

@@ -53,9 +53,7 @@ class ModuleTarget:
         """Return the conventions that the module can choose in a case."""
         return self.choices.get(choice(case.operation, case.options), ())
 
-    def reply(
-        self, case: Case, call: Call, dtype: str, options: Mapping[str, Any], layout: str = CONTIGUOUS
-    ) -> Reply:
+    def reply(self, case: Case, call: Call, dtype: str, options: Mapping[str, Any], layout: str = CONTIGUOUS) -> Reply:
         """Call a function with copies of the case's inputs, in a memory layout."""
         given = laid_out(arguments(case, call, dtype), layout)
         return self.run(call.function(case.operation), given, options_in(call, dtype, options))

@@ -156,9 +156,7 @@ class ProcessTarget:
         """Return nothing: all is in the outcomes."""
         return ()
 
-    def reply(
-        self, case: Case, call: Call, dtype: str, options: Mapping[str, Any], layout: str = CONTIGUOUS
-    ) -> Reply:
+    def reply(self, case: Case, call: Call, dtype: str, options: Mapping[str, Any], layout: str = CONTIGUOUS) -> Reply:
         """Call a function with copies of the case's inputs, in a memory layout, and wait for its answer."""
         function = call.function(case.operation)
         lost_seconds = self._lost.get(function, 0.0)

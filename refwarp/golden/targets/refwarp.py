@@ -41,9 +41,7 @@ def _apply(operation: str, arrays: Mapping[str, Any], options: Mapping[str, Any]
     return found.astype(asked) if asked else found
 
 
-def _gradients(
-    operation: str, call: Call, arrays: Mapping[str, Any], options: Mapping[str, Any]
-) -> Mapping[str, Any]:
+def _gradients(operation: str, call: Call, arrays: Mapping[str, Any], options: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the outputs of a `vjp` or a `second_vjp` by name."""
     forward, vjp = OPERATIONS[operation][:2]
     tensors = {

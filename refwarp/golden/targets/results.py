@@ -107,9 +107,7 @@ class ResultsTarget:
         given = {output.partition(":")[2] for _, output in self._outputs(f"{dtype}/{case.name}")}
         return [name for name in conventions(case.operation, case.options) if name in given]
 
-    def reply(
-        self, case: Case, call: Call, dtype: str, options: Mapping[str, Any], layout: str = ""
-    ) -> Reply:
+    def reply(self, case: Case, call: Call, dtype: str, options: Mapping[str, Any], layout: str = "") -> Reply:
         """Read the results of one call."""
         convention = str(options.get(choice(case.operation, case.options), ""))
         try:

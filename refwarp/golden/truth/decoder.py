@@ -213,9 +213,7 @@ def sensitivities(image: Image, align_corners: bool, kink: str) -> dict[str, Obj
     }
 
 
-def _each(
-    found: dict[tuple[int, int], list[Share]], channels: int
-) -> Iterator[tuple[int, tuple[int, int], Share]]:
+def _each(found: dict[tuple[int, int], list[Share]], channels: int) -> Iterator[tuple[int, tuple[int, int], Share]]:
     for c in range(channels):
         for source, pixels in found.items():
             for share in pixels:
