@@ -44,9 +44,9 @@ def steps(out: Path) -> list[Step]:
     tests = ("pytest", "hypothesis", "xdist")
     return [
         Step("verify-first", 90, [*verify, *first, "--report", str(out / "verify-first.json")]),
-        Step("determinism", 60, [*PYTEST, "tests/cuda/test_cuda_determinism.py"], tests),
+        Step("determinism", 60, [*PYTEST, "tests/backend/test_determinism.py"], tests),
         Step("verify", 180, [*verify, "--report", str(out / "verify.json")]),
-        Step("networks", 60, [*PYTEST, "tests/cuda/test_networks_cuda.py"], (*tests, "cupy")),
+        Step("networks", 60, [*PYTEST, "tests/networks/test_cuda.py"], (*tests, "cupy")),
         Step("train", 60, [*REFWARP, "train", "--epochs", "2", "--device", "cuda"], ("cupy", "sklearn")),
         Step(
             "benchmark",

@@ -1,6 +1,6 @@
 """How much the golden suite sees: the kernels with one thing changed, again and again, and the share that it catches.
 
-    python benchmarks/mutants.py [--source refwarp/samplers/bilinear.py ...] [--sample 200] [--out mutants.json]
+    python benchmarks/mutants.py [--source refwarp/samplers/bilinear/kernels.py ...] [--sample 200] [--out mutants.json]
 
 In each function that is compiled (`@scalar`, `@kernel`), one operator, comparison, sign, constant or branch at a time
 is changed. A mutant is killed if a golden case finds an answer that is not faithful, or the program fails or hangs.

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # what type checkers and editors see; at run time a room opens when something in it is asked for
     from autograd_core.threads import get_num_threads, set_num_threads
-    from refwarp.compilation import use_backend
+    from refwarp.backend.cache import CacheWarning
+    from refwarp.backend.launch import use_backend
     from refwarp.grids import *
-    from refwarp.kernel_cache import CacheWarning
     from refwarp.penalties import bending_energy, smoothness
     from refwarp.samplers import *
 
@@ -57,8 +57,8 @@ _ROOMS = (
     "refwarp.grids",
     "refwarp.samplers",
     "refwarp.penalties",
-    "refwarp.compilation",
-    "refwarp.kernel_cache",
+    "refwarp.backend.launch",
+    "refwarp.backend.cache",
     "autograd_core.threads",
 )
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from refwarp.interrupts import take_interrupts
+from refwarp.terminal.interrupts import take_interrupts
 
 
 def main() -> None:

@@ -20,8 +20,8 @@ from typing import Annotated, Any
 import typer
 
 from refwarp.files import checkout_folder
-from refwarp.interrupts import take_interrupts
-from refwarp.streams import OutputError, guard_streams
+from refwarp.terminal.interrupts import take_interrupts
+from refwarp.terminal.streams import OutputError, guard_streams
 
 app = typer.Typer(
     help="Differentiable image warps with hand-derived gradients, proven in exact arithmetic.",
@@ -109,7 +109,6 @@ def verify(
     """
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeRemainingColumn
 
-    from refwarp.console import TextConsole, text_column
     from refwarp.golden import SUITE
     from refwarp.golden.grades import PROFILES
     from refwarp.golden.layouts import LAYOUTS
@@ -118,6 +117,7 @@ def verify(
     from refwarp.golden.report.terminal import show
     from refwarp.golden.targets import load
     from refwarp.golden.verify import Grade, Selection, verify
+    from refwarp.terminal.console import TextConsole, text_column
 
     source, reports = golden or SUITE, report or ()
     check_report_paths(reports, source)
@@ -168,7 +168,7 @@ def tour(
     device: _DeviceOption = _Device.CPU,
 ) -> None:
     """Check the kernels, let networks learn distorted digits, and write a report of both."""
-    from refwarp.console import TextConsole
+    from refwarp.terminal.console import TextConsole
     from refwarp.tour import summary
     from refwarp.tour.run import run_tour
 
@@ -190,7 +190,8 @@ def train(
     """Let a network learn distorted digits, and test it."""
     from refwarp.files import check_output_file
     from refwarp.networks import count_parameters
-    from refwarp.training import Budget, train_on_distorted_digits, training_progress
+    from refwarp.tour.distorted_digits import Budget, train_on_distorted_digits
+    from refwarp.training import training_progress
 
     budget = Budget() if epochs is None else Budget(epochs=epochs)
     if checkpoint is not None and check_output_file(checkpoint, "checkpoint").exists() and not resume:
@@ -229,7 +230,7 @@ def bench(
     """
     from refwarp.benchmarking import run_comparisons
     from refwarp.benchmarking.terminal import progress_display, show
-    from refwarp.console import TextConsole
+    from refwarp.terminal.console import TextConsole
 
     with progress_display() as progress:
         results = run_comparisons(
@@ -247,10 +248,10 @@ def build(
     """Compute the truth about every case, and write a golden file."""
     from rich.progress import Progress
 
-    from refwarp.console import TextConsole
     from refwarp.files import check_output_file, make_output_folder
     from refwarp.golden.build import GENERATOR_VERSION, build
     from refwarp.golden.format import read, write
+    from refwarp.terminal.console import TextConsole
 
     make_output_folder(check_output_file(out).parent)
     stderr = TextConsole(stderr=True)
@@ -297,10 +298,10 @@ def show(
     golden: _GoldenOption = None,
 ) -> None:
     """Print one case: what it is for, its inputs, and the truth about its outputs."""
-    from refwarp.console import TextConsole
     from refwarp.golden import SUITE
     from refwarp.golden.reading import read_case
     from refwarp.golden.report.terminal import show_case
+    from refwarp.terminal.console import TextConsole
 
     show_case(read_case(golden or SUITE, case), TextConsole())
 

@@ -65,8 +65,8 @@ from autograd_core.arrays import is_array, is_on_device
 from autograd_core.functions import astype
 from autograd_core.tensor import as_tensor
 from refwarp.arguments import LARGEST_POINTS, lengths, plain, shown
-from refwarp.compilation import scalar
-from refwarp.intrinsics import fused_multiply_add
+from refwarp.backend.intrinsics import fused_multiply_add
+from refwarp.backend.jit import scalar
 
 KINKS = ("right", "left", "central", "literal")
 RIGHT, LEFT, CENTRAL, LITERAL = range(4)

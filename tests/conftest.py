@@ -36,8 +36,8 @@ def hang_limit() -> float:
 def the_backend_stays():
     """No test, and no import, leaves another backend behind: all that follows would run in the simulator."""
     yield
-    compilation = sys.modules.get("refwarp.compilation")
-    assert compilation is None or not compilation.runs_on_cuda()
+    launch = sys.modules.get("refwarp.backend.launch")
+    assert launch is None or not launch.runs_on_cuda()
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ The comparisons themselves lie in `benchmarks/` of a checkout, one file for each
 
 from refwarp.benchmarking.comparisons import benchmarks_folder, known_comparisons, run_comparisons
 from refwarp.benchmarking.entries import Disagreement, Entry, Figure, Pair, labelled
-from refwarp.benchmarking.measuring import Measurement, measure, measure_entry
-from refwarp.benchmarking.results import Comparison, Results, write_results
+from refwarp.benchmarking.measuring import Comparison, Measurement, measure, measure_entry
+from refwarp.benchmarking.results import Results, write_results
 
 __all__ = [
     "Comparison",

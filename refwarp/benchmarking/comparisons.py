@@ -19,8 +19,8 @@ from pathlib import Path
 from types import ModuleType
 
 from refwarp.benchmarking.entries import Disagreement, Entry, Figure
-from refwarp.benchmarking.measuring import LEAST, MOST, Measurement, measure_entry
-from refwarp.benchmarking.results import Comparison, Results, write_results
+from refwarp.benchmarking.measuring import LEAST, MOST, Comparison, Measurement, measure_entry
+from refwarp.benchmarking.results import Results, write_results
 from refwarp.files import checkout_folder, make_output_folder
 
 Item = Entry | Figure

@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from autograd_core.threads import get_num_threads, set_num_threads
-from refwarp.benchmarking.entries import Call, Entry, Pair, check_agreement
+from refwarp.benchmarking.entries import Call, Entry, Figure, Pair, check_agreement
 
 # The shortest time of a sample, in seconds; shorter programs are called several times.
 SHORTEST = 5e-3
@@ -164,3 +164,29 @@ def _limited_blas(count: int) -> Iterator[None]:
         return
     with threadpool_limits(count, user_api="blas"):
         yield
+
+
+@dataclass
+class Comparison:
+    """What one file of `benchmarks/` has measured.
+
+    Attributes
+    ----------
+    name, title : str
+        The file's name without its suffix, and the first line of its docstring.
+    rows : sequence of str
+        The labels that name a row of its picture; entries that differ in others only share a row.
+    measurements : list of Measurement
+        Its entries.
+    figures : list of (Figure, float)
+        Its figures without a peer, and their values.
+    disagreements : list of str
+        The entries that were not timed, since the two programs do not compute the same.
+    """
+
+    name: str
+    title: str
+    rows: Sequence[str] = ("operation", "shape")
+    measurements: list[Measurement] = field(default_factory=list)
+    figures: list[tuple[Figure, float]] = field(default_factory=list)
+    disagreements: list[str] = field(default_factory=list)

@@ -11,8 +11,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from refwarp.benchmarking.measuring import Measurement
-from refwarp.benchmarking.results import Comparison
+from refwarp.benchmarking.measuring import Comparison, Measurement
 from refwarp.tour.style import BLUE, FAINT, GREEN, INK, MUTED, ORANGE, PURPLE
 
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE)

@@ -16,36 +16,10 @@ import numpy as np
 
 import refwarp
 from refwarp.benchmarking.entries import Figure
-from refwarp.benchmarking.measuring import Measurement
+from refwarp.benchmarking.measuring import Comparison, Measurement
 from refwarp.files import atomic_write, make_output_folder
 
 JSON, TABLE, OVERVIEW = "results.json", "results.md", "overview.png"
-
-
-@dataclass
-class Comparison:
-    """What one file of `benchmarks/` has measured.
-
-    Attributes
-    ----------
-    name, title : str
-        The file's name without its suffix, and the first line of its docstring.
-    rows : sequence of str
-        The labels that name a row of its picture; entries that differ in others only share a row.
-    measurements : list of Measurement
-        Its entries.
-    figures : list of (Figure, float)
-        Its figures without a peer, and their values.
-    disagreements : list of str
-        The entries that were not timed, since the two programs do not compute the same.
-    """
-
-    name: str
-    title: str
-    rows: Sequence[str] = ("operation", "shape")
-    measurements: list[Measurement] = field(default_factory=list)
-    figures: list[tuple[Figure, float]] = field(default_factory=list)
-    disagreements: list[str] = field(default_factory=list)
 
 
 @dataclass

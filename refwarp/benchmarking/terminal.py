@@ -24,7 +24,7 @@ from refwarp.benchmarking.results import (
     summaries,
     summary_cells,
 )
-from refwarp.console import TextConsole, text_column
+from refwarp.terminal.console import TextConsole, text_column
 
 
 @contextmanager

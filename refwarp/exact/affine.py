@@ -17,8 +17,8 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+from refwarp.exact.arithmetic.numbers import Number, Sum
 from refwarp.exact.ledger import Equation
-from refwarp.exact.numbers import Number, Sum
 
 Grid = list[list[list[Sum]]]
 
@@ -83,8 +83,8 @@ LEDGER = (
         "where in the corner pixels -1 and 1 lie is open: align_corners",
         ("refwarp.exact.affine.affine_grid", "refwarp.grids.affine.affine_grid"),
         (
-            "tests/exact/test_exact_bilinear.py::test_the_affine_gradient_is_the_transpose_of_the_grid",
-            "tests/exact/test_exact_bilinear.py::test_the_identity_reaches_every_pixel_centre",
+            "tests/exact/test_bilinear.py::test_the_affine_gradient_is_the_transpose_of_the_grid",
+            "tests/exact/test_bilinear.py::test_the_identity_reaches_every_pixel_centre",
         ),
     ),
     Equation(

@@ -29,8 +29,8 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from refwarp.exact.affine import Grid, target_coordinate
+from refwarp.exact.arithmetic.numbers import Dual, Number, Sum, log
 from refwarp.exact.ledger import Equation
-from refwarp.exact.numbers import Dual, Number, Sum, log
 
 Convert = Callable[[Fraction], Number]
 # For each of the 2 x 3 entries, its terms.
@@ -180,7 +180,7 @@ def _points(height: int, width: int, align_corners: bool, number: Convert) -> li
     return [[[x, y, number(Fraction(1))] for x in xs] for y in ys]
 
 
-_TESTS = "tests/exact/test_exact_affine_parameters.py::"
+_TESTS = "tests/exact/test_affine_parameters.py::"
 _GRID = "refwarp.grids.affine_parameters."
 _HERE = "refwarp.exact.affine_parameters."
 

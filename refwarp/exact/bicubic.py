@@ -21,8 +21,8 @@ import math
 from collections.abc import Sequence
 from fractions import Fraction
 
+from refwarp.exact.arithmetic.numbers import Number, Sum
 from refwarp.exact.bilinear import HALF, coordinate_scale, pixel_coordinate
-from refwarp.exact.numbers import Number, Sum
 from refwarp.exact.padding import mirror_index
 from refwarp.exact.sampling import (
     Gradients,

@@ -66,8 +66,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
+from refwarp.exact.arithmetic.numbers import Number, Sum
 from refwarp.exact.ledger import Equation
-from refwarp.exact.numbers import Number, Sum
 from refwarp.exact.padding import pad_coordinate, step_within_piece
 from refwarp.exact.sampling import (
     Gradients,
@@ -322,10 +322,10 @@ def grid_sample_second_gradient(
     return sample_second_gradient(cotangent_input, cotangent_grid, gout, input, samples, scales)
 
 
-_TESTS = "tests/exact/test_exact_bilinear.py::"
+_TESTS = "tests/exact/test_bilinear.py::"
 _DERIVATIVES = _TESTS + "test_the_gradients_are_the_derivatives_of_the_printed_forward"
 _REMARKS = "tests/exact/test_remarks.py::"
-_SAMPLER = "refwarp.samplers.bilinear"
+_SAMPLER = "refwarp.samplers.bilinear.kernels"
 
 LEDGER = (
     Equation(

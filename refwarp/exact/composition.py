@@ -35,8 +35,8 @@ The error budget of an entry C/D of the inverse has M = Cbar/|D| + |C/D| Dbar/|D
 from __future__ import annotations
 
 from refwarp.exact.affine_parameters import cos, sin
+from refwarp.exact.arithmetic.numbers import Number, Sum
 from refwarp.exact.ledger import Equation
-from refwarp.exact.numbers import Number, Sum
 from refwarp.exact.projective import quotient
 
 Matrix = list[list[Number]]
@@ -155,7 +155,7 @@ def released_update(theta: Matrix, delta: Matrix) -> Matrix:
     return [[entry / composed[2][2] for entry in row] for row in composed]
 
 
-_TESTS = "tests/exact/test_exact_composition.py::"
+_TESTS = "tests/exact/test_composition.py::"
 _GRID = "refwarp.grids.composition."
 
 LEDGER = (
@@ -189,7 +189,7 @@ LEDGER = (
         ("refwarp.exact.composition.released_update", _GRID + "compose"),
         (
             _TESTS + "test_the_released_update_is_another_warp_to_first_order",
-            "tests/warps/test_composition.py::test_the_released_update_is_compose_with_its_arguments_exchanged",
+            "tests/grids/test_composition.py::test_the_released_update_is_compose_with_its_arguments_exchanged",
         ),
     ),
 )

@@ -30,9 +30,9 @@ from collections.abc import Callable
 from fractions import Fraction
 
 from refwarp.exact.affine import Grid, target_coordinate
+from refwarp.exact.arithmetic.numbers import Number, Sum
 from refwarp.exact.bilinear import HALF, coordinate_scale
 from refwarp.exact.ledger import Equation
-from refwarp.exact.numbers import Number, Sum
 
 Point = tuple[Number, Number]
 Image = Callable[[Number, Number], Number]
@@ -164,7 +164,7 @@ def affine_motion_gradient(gmotion: Field, align_corners: bool, unit: str) -> li
     return gtheta
 
 
-_TESTS = "tests/exact/test_exact_flow.py::"
+_TESTS = "tests/exact/test_flow.py::"
 _HERE = "refwarp.exact.flow."
 _GRID = "refwarp.grids.flow."
 _LINEARISED = "the first-order approximation, exact for an image that is linear along the flow"
@@ -199,7 +199,7 @@ LEDGER = (
         (
             _TESTS + "test_a_sum_of_motions_differs_from_composed_warps_by_h_w",
             _TESTS + "test_h_is_the_motion_and_not_the_transformation",
-            "tests/warps/test_flow.py::test_the_sum_of_an_affine_motion_and_a_flow",
+            "tests/grids/test_flow.py::test_the_sum_of_an_affine_motion_and_a_flow",
         ),
     ),
     Equation(

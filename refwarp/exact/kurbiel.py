@@ -27,8 +27,8 @@ import math
 from collections.abc import Callable
 
 from refwarp.exact.affine import target_coordinate
+from refwarp.exact.arithmetic.numbers import Number
 from refwarp.exact.ledger import Equation
-from refwarp.exact.numbers import Number
 
 Plane = list[list[Number]]
 Transformation = Callable[[Number, Number], tuple[Number, Number]]
@@ -94,7 +94,7 @@ def _at(plane: Plane, n: int, m: int) -> Number:
     return plane[n][m] if 0 <= n < len(plane) and 0 <= m < len(plane[0]) else 0
 
 
-_TESTS = "tests/exact/test_exact_kurbiel.py::"
+_TESTS = "tests/exact/test_kurbiel.py::"
 _HERE = "refwarp.exact.kurbiel."
 _PARAMETERS = "refwarp.grids.affine_parameters."
 
@@ -116,7 +116,7 @@ LEDGER = (
         "d_y is the distance to the border of the larger y, which is the top one only where y points up; the upper "
         "neighbour of an integer is the next pixel (implemented: its derivative is the one from the right) or the "
         "pixel itself (then the derivative there is 0)",
-        (_HERE + "value", "refwarp.exact.bilinear.value", "refwarp.samplers.bilinear.blend"),
+        (_HERE + "value", "refwarp.exact.bilinear.value", "refwarp.samplers.bilinear.kernels.blend"),
         (
             _TESTS + "test_the_sampler_is_bilinear_by_both_readings",
             _TESTS + "test_with_the_border_of_smaller_y_the_rows_are_exchanged",

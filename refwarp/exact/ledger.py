@@ -44,7 +44,7 @@ class Equation(NamedTuple):
         The exact transcription and the implementation, as dotted names ("refwarp.exact.bilinear.value"): of what a
         module file defines, so that the file follows from the name.
     tests : tuple of str
-        The tests that prove the verdict ("tests/exact/test_exact_bilinear.py::test_...").
+        The tests that prove the verdict ("tests/exact/test_bilinear.py::test_...").
     """
 
     document: str
@@ -63,9 +63,9 @@ def collect() -> list[Equation]:
     """
     package = importlib.import_module("refwarp.exact")
     lines: list[Equation] = []
-    for module in pkgutil.iter_modules(package.__path__):
-        if module.name != "ledger":
-            lines += getattr(importlib.import_module(f"refwarp.exact.{module.name}"), "LEDGER", ())
+    for module in pkgutil.walk_packages(package.__path__, "refwarp.exact."):
+        if module.name != "refwarp.exact.ledger":  # which may be running as a script
+            lines += getattr(importlib.import_module(module.name), "LEDGER", ())
 
     def order(line: Equation) -> tuple[int, bool, float, str]:
         found = re.search(r"\d+(\.\d+)?", line.number)
@@ -78,7 +78,7 @@ def collect() -> list[Equation]:
 def derivation(line: Equation, docs: Path) -> str:
     """Return the name of the page that derives an equation: of the first of its homes that has one.
 
-    The page of a module has its name, or carries the tags of its equations.
+    The page of a module has its name or that of its folder, or carries the tags of its equations.
 
     Raises
     ------
@@ -86,9 +86,9 @@ def derivation(line: Equation, docs: Path) -> str:
         If there is none.
     """
     for home in line.home:
-        module = home.split(".")[-2]
-        if (docs / f"{module}.md").exists():
-            return f"{module}.md"
+        for room in reversed(home.split(".")[:-1]):
+            if (docs / f"{room}.md").exists():
+                return f"{room}.md"
         if not home.startswith("refwarp.exact."):
             continue
         head = importlib.import_module(home.rpartition(".")[0]).__doc__ or ""

@@ -17,8 +17,8 @@ import math
 from fractions import Fraction
 
 from refwarp.exact.affine import target_coordinate
+from refwarp.exact.arithmetic.numbers import Number, Sum, log
 from refwarp.exact.ledger import Equation
-from refwarp.exact.numbers import Number, Sum, log
 
 Basis = list[list[list[Number]]]
 
@@ -85,7 +85,7 @@ def u_function(p: Number, centre: Number) -> Number:
     return square * log(square)
 
 
-_TESTS = "tests/exact/test_exact_linear_basis.py::"
+_TESTS = "tests/exact/test_linear_basis.py::"
 _GRID = "refwarp.grids.linear_basis."
 
 LEDGER = (
@@ -102,7 +102,7 @@ LEDGER = (
             _TESTS + "test_homographies_span_all_grids",
             _TESTS + "test_a_third_row_and_a_division_make_homographies",
             _TESTS + "test_attention_and_affine_grids_are_three_basis_functions",
-            "tests/exact/test_exact_thin_plate_spline.py::test_the_cardinal_form_is_the_printed_spline",
+            "tests/exact/thin_plate_spline/test_spline.py::test_the_cardinal_form_is_the_printed_spline",
         ),
     ),
     Equation(
@@ -120,7 +120,7 @@ LEDGER = (
         "the function of thin plate splines",
         "ambiguous",
         "the text says one dimension, where p^2 log p^2 is not the spline that bends least (|p|^3 is); it is in two",
-        ("refwarp.exact.linear_basis.u_function", "refwarp.grids.radial.radial"),
+        ("refwarp.exact.linear_basis.u_function", "refwarp.grids.thin_plate_spline.radial.radial"),
         (_TESTS + "test_u_is_the_spline_of_two_dimensions_and_not_of_one",),
     ),
     Equation(

@@ -27,8 +27,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from refwarp.exact import bilinear
+from refwarp.exact.arithmetic.numbers import Number, Sum
 from refwarp.exact.ledger import Equation
-from refwarp.exact.numbers import Number, Sum
 from refwarp.exact.sampling import Gradients, Plane, SecondGradients
 
 Planes = Sequence[Plane]
@@ -175,9 +175,9 @@ LEDGER = (
         "and what they do at the border (the weights of pixels inside are divided by their sum)",
         ("refwarp.exact.multiscale.multiscale_sample", "refwarp.samplers.multiscale.multiscale_sample"),
         (
-            "tests/exact/test_exact_multiscale.py::test_the_gradients_are_the_derivatives_of_the_forward",
-            "tests/exact/test_exact_multiscale.py::test_a_constant_map_stays_what_it_is_only_with_weights_that_sum_to_1",
-            "tests/warps/test_multiscale.py::test_levels_are_stacked_summed_or_averaged",
+            "tests/exact/test_multiscale.py::test_the_gradients_are_the_derivatives_of_the_forward",
+            "tests/exact/test_multiscale.py::test_a_constant_map_stays_what_it_is_only_with_weights_that_sum_to_1",
+            "tests/samplers/test_multiscale.py::test_levels_are_stacked_summed_or_averaged",
         ),
     ),
     Equation(
@@ -189,6 +189,6 @@ LEDGER = (
         "one level is chosen by how far the transformation shrinks. Of neither the text says anything: here, as it "
         "says, maps are blurred at their own size, and all levels are sampled and aggregated",
         ("refwarp.exact.multiscale.multiscale_sample", "refwarp.samplers.multiscale.multiscale_sample"),
-        ("tests/exact/test_exact_multiscale.py::test_a_mipmap_depends_on_where_its_pixels_begin",),
+        ("tests/exact/test_multiscale.py::test_a_mipmap_depends_on_where_its_pixels_begin",),
     ),
 )

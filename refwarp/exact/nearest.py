@@ -16,10 +16,10 @@ import math
 from collections.abc import Sequence
 from fractions import Fraction
 
+from refwarp.exact.arithmetic.numbers import Number, Sum
 from refwarp.exact.bicubic import padded_index
 from refwarp.exact.bilinear import HALF, coordinate_scale, pixel_coordinate
 from refwarp.exact.ledger import Equation
-from refwarp.exact.numbers import Number, Sum
 from refwarp.exact.padding import pad_coordinate
 from refwarp.exact.sampling import Gradients, Plane, Samples, Tap, sample, sample_gradient
 
@@ -97,7 +97,7 @@ LEDGER = (
         "integer (nearest) kernel",
         "holds",
         'ties round up; PyTorch and ONNX Runtime round them to even, so mode="nearest" does, too',
-        ("refwarp.exact.nearest.half_up", "refwarp.samplers.nearest.nearest_pixel"),
-        ("tests/exact/test_exact_sampling_modes.py::test_ties_go_up_in_the_paper_and_to_even_in_pytorch",),
+        ("refwarp.exact.nearest.half_up", "refwarp.samplers.nearest.kernels.nearest_pixel"),
+        ("tests/exact/test_sampling_modes.py::test_ties_go_up_in_the_paper_and_to_even_in_pytorch",),
     ),
 )

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
-from refwarp.exact.numbers import Number
+from refwarp.exact.arithmetic.numbers import Number
 
 HALF = Fraction(1, 2)
 

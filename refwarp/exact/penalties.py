@@ -30,8 +30,8 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
+from refwarp.exact.arithmetic.numbers import Number, Sum
 from refwarp.exact.ledger import Equation
-from refwarp.exact.numbers import Number, Sum
 
 Plane = Sequence[Sequence[Number]]
 QUARTER = Fraction(1, 4)
@@ -260,7 +260,7 @@ def second_gradient(
     return SecondGradients(total, gfields)
 
 
-_TESTS = "tests/warps/test_penalties.py::"
+_TESTS = "tests/test_penalties.py::"
 
 LEDGER = (
     Equation(

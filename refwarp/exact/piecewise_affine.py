@@ -21,8 +21,8 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from refwarp.exact.affine import target_coordinate
+from refwarp.exact.arithmetic.numbers import Number, Sum
 from refwarp.exact.ledger import Equation
-from refwarp.exact.numbers import Number, Sum
 
 Point = tuple[Fraction, Fraction]
 Vertex = tuple[int, int]
@@ -93,7 +93,7 @@ def _weights(i: int, j: int, height: int, width: int, rows: int, columns: int, a
     return weights_in(p, rows, columns)[0]
 
 
-_TESTS = "tests/exact/test_exact_piecewise_affine.py::"
+_TESTS = "tests/exact/test_piecewise_affine.py::"
 
 LEDGER = (
     Equation(

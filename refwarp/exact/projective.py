@@ -32,8 +32,8 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from refwarp.exact.affine import Grid, target_coordinate
+from refwarp.exact.arithmetic.numbers import Number, Sum
 from refwarp.exact.ledger import Equation
-from refwarp.exact.numbers import Number, Sum
 
 Matrix = list[list[Number]]
 
@@ -134,7 +134,7 @@ def projective_grid_second_gradient(
     return SecondGradients(gggrid, gh)
 
 
-_TESTS = "tests/exact/test_exact_projective.py::"
+_TESTS = "tests/exact/test_projective.py::"
 
 LEDGER = (
     Equation(
@@ -150,7 +150,7 @@ LEDGER = (
             _TESTS + "test_eight_parameters_leave_homographies_out",
             _TESTS + "test_the_gradient_is_the_derivative_of_the_grid",
             _TESTS + "test_the_second_gradients_are_the_derivatives_of_the_first",
-            "tests/warps/test_projective.py::test_on_the_horizon_points_are_infinite_and_without_gradient",
+            "tests/grids/test_projective.py::test_on_the_horizon_points_are_infinite_and_without_gradient",
         ),
     ),
 )

@@ -22,7 +22,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from refwarp.exact.numbers import Number, Sum
+from refwarp.exact.arithmetic.numbers import Number, Sum
 
 Plane = Sequence[Sequence[Number]]
 

@@ -23,10 +23,10 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
 
+from refwarp.exact.arithmetic.numbers import Number, Sum
 from refwarp.exact.bicubic import keys, keys_curvature, keys_slope, padded_index
 from refwarp.exact.bilinear import HALF, coordinate_scale, pixel_coordinate, tent, tent_derivative
 from refwarp.exact.ledger import Equation
-from refwarp.exact.numbers import Number, Sum
 from refwarp.exact.sampling import (
     Gradients,
     Plane,
@@ -234,7 +234,7 @@ def separable_sample_gradients(
     return first, sample_second_gradient(cotangent_input, cotangent_grid, gout, input, samples, scales)
 
 
-_TESTS = "tests/warps/test_separable.py::"
+_TESTS = "tests/samplers/test_separable.py::"
 
 LEDGER = (
     Equation(
@@ -247,7 +247,7 @@ LEDGER = (
         (
             _TESTS + "test_every_element_is_within_its_budget",
             _TESTS + "test_a_kernel_of_ones_own",
-            "tests/exact/test_exact_separable.py::test_the_gradients_are_the_derivatives_of_the_sum",
+            "tests/exact/test_separable.py::test_the_gradients_are_the_derivatives_of_the_sum",
         ),
     ),
 )

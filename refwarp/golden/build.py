@@ -17,11 +17,10 @@ from typing import Any
 import numpy as np
 
 from refwarp.golden.case import Case
-from refwarp.golden.cases import all_cases
+from refwarp.golden.families import all_cases, with_truth
 from refwarp.golden.flags import FLAGS
 from refwarp.golden.lint import check_flags, check_regime
 from refwarp.golden.operations import OPERATIONS
-from refwarp.golden.truth import with_truth
 
 # Raised whenever a case, or the way in which values are computed, changes.
 GENERATOR_VERSION = "3"

@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from refwarp.exact.budget import SMALLEST, UNIT_ROUNDOFF
+from refwarp.exact.arithmetic.budget import SMALLEST, UNIT_ROUNDOFF
 from refwarp.golden.case import Case, Floats, Truth
 
 # e / u for coordinates in working precision.

@@ -17,7 +17,7 @@ from refwarp.grids.flow import affine_motion, flow_grid
 from refwarp.grids.linear_basis import affine_basis, bernstein_basis, linear_basis_grid
 from refwarp.grids.piecewise_affine import piecewise_affine_grid
 from refwarp.grids.projective import homography_matrix, projective_grid
-from refwarp.grids.thin_plate_spline import thin_plate_spline_basis, tps_grid
+from refwarp.grids.thin_plate_spline.function import thin_plate_spline_basis, tps_grid
 
 __all__ = [
     "affine_basis",

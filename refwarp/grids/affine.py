@@ -24,11 +24,12 @@ from autograd_core import Function, Tensor
 from autograd_core.arrays import array_module
 from autograd_core.function import Context
 from refwarp.arguments import public
-from refwarp.arithmetic import two_sum
-from refwarp.compilation import argument, items, kernel, run, scalar
+from refwarp.backend.arithmetic import two_sum
+from refwarp.backend.jit import items, kernel, scalar
+from refwarp.backend.launch import argument, run
+from refwarp.backend.reductions import add_rows
 from refwarp.conventions import apply_as_given, check_array, check_option, check_size, coordinate_scale
 from refwarp.grids.rows import stretch_length, stretch_of
-from refwarp.reductions import add_rows
 
 
 @scalar

@@ -21,9 +21,10 @@ from autograd_core import Function, Tensor
 from autograd_core.arrays import array_module
 from autograd_core.function import Context
 from autograd_core.functions import matrix_transpose
-from refwarp.arithmetic import compensated, two_sum
-from refwarp.compilation import argument, items, kernel, run, runs_on_cuda
-from refwarp.reductions import add_rows
+from refwarp.backend.arithmetic import compensated, two_sum
+from refwarp.backend.jit import items, kernel
+from refwarp.backend.launch import argument, run, runs_on_cuda
+from refwarp.backend.reductions import add_rows
 
 # Columns of a product that are summed together: their sums stay in the nearest cache.
 _TILE = 512

@@ -35,8 +35,9 @@ from autograd_core import Function, Tensor
 from autograd_core.arrays import array_module
 from autograd_core.function import Context
 from refwarp.arguments import public
-from refwarp.arithmetic import compensated, two_sum
-from refwarp.compilation import argument, items, kernel, run, scalar
+from refwarp.backend.arithmetic import compensated, two_sum
+from refwarp.backend.jit import items, kernel, scalar
+from refwarp.backend.launch import argument, run
 from refwarp.conventions import apply_as_given, check_array, check_option, check_size, pixel_of
 from refwarp.grids.rows import stretch_length, stretch_of
 

@@ -35,11 +35,12 @@ from autograd_core.arrays import array_module
 from autograd_core.function import Context
 from autograd_core.functions import astype, concatenate, reshape
 from refwarp.arguments import public
-from refwarp.arithmetic import sum_of_products, two_sum
-from refwarp.compilation import argument, items, kernel, part, run, scalar
+from refwarp.backend.arithmetic import sum_of_products, two_sum
+from refwarp.backend.jit import items, kernel, part, scalar
+from refwarp.backend.launch import argument, run
+from refwarp.backend.reductions import add_rows
 from refwarp.conventions import apply_as_given, check_array, check_option, check_size, coordinate_scale
 from refwarp.grids.rows import stretch_length, stretch_of
-from refwarp.reductions import add_rows
 
 Vector = tuple[float, float, float]
 # The sums for x_s, y_s and D in one column of gh, each followed by what its roundings left out.

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from refwarp.compilation import runs_on_cuda, scalar
+from refwarp.backend.jit import scalar
+from refwarp.backend.launch import runs_on_cuda
 
 
 def stretch_length(width: int, *arrays: Any) -> int:

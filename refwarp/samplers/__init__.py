@@ -1,12 +1,12 @@
 """Samplers: (map, grid) -> warped map."""
 
-from refwarp.samplers import sampling_kernels
-from refwarp.samplers.auxiliary import auxiliary_grid
-from refwarp.samplers.decoding import dense_decode
-from refwarp.samplers.linearized import linearized_sample
-from refwarp.samplers.modes import grid_sample
+from refwarp.samplers import kernel_functions as sampling_kernels
+from refwarp.samplers.dense_decode.decoding import dense_decode
+from refwarp.samplers.grid_sample import grid_sample
+from refwarp.samplers.kernel_functions import Kernel
+from refwarp.samplers.linearized.auxiliary import auxiliary_grid
+from refwarp.samplers.linearized.function import linearized_sample
 from refwarp.samplers.multiscale import multiscale_sample
-from refwarp.samplers.sampling_kernels import Kernel
 from refwarp.samplers.separable import separable_sample
 
 __all__ = [

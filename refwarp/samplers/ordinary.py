@@ -7,7 +7,8 @@ from typing import Any
 import numba
 import numpy as np
 
-from refwarp.compilation import argument, kernel, run, runs_on_cuda
+from refwarp.backend.jit import kernel
+from refwarp.backend.launch import argument, run, runs_on_cuda
 
 
 @kernel

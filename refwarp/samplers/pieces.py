@@ -21,7 +21,8 @@ import numba
 import numpy as np
 
 from autograd_core.arrays import array_module
-from refwarp.compilation import argument, kernel, run_on_cpu
+from refwarp.backend.jit import kernel
+from refwarp.backend.launch import argument, run_on_cpu
 
 # Products, whatever the order of their factors, stay within these exponents; the rest of the range is for the factors
 # s/2 of the grid's gradient, for sums, and for the inverse of a decoder's S.

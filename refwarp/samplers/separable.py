@@ -18,7 +18,7 @@ Then V = S^00 U, and each gradient is again of this kind, so that derivatives of
     of T^pq g:   gg = S^pq A,    gg_x = s_x/2 sum over c of g S^(p+1,q) A,    gg_y alike     (separable.4)
 
 Padding acts on each pixel of the window, as in bicubic sampling. Everything is computed in float64 and rounded once.
-The kernels are in `sampling_kernels.py`. docs/separable.md.
+The kernels are in `kernel_functions.py`. docs/separable.md.
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ from autograd_core.arrays import array_module
 from autograd_core.function import Context
 from autograd_core.functions import astype, multiply, stack, sum
 from refwarp.arguments import public
-from refwarp.arithmetic import compensated, two_sum
-from refwarp.compilation import argument, items, kernel, run, runs_on_cuda
+from refwarp.backend.arithmetic import compensated, two_sum
+from refwarp.backend.jit import items, kernel
+from refwarp.backend.launch import argument, run, runs_on_cuda
 from refwarp.conventions import (
     PADDINGS,
     REFLECTION,
@@ -46,9 +47,9 @@ from refwarp.conventions import (
     coordinate_scale,
     remainder_of_four,
 )
-from refwarp.samplers.cubic import padded_index
-from refwarp.samplers.nearest import TIES, Nearest
-from refwarp.samplers.sampling_kernels import INTEGER, Kernel
+from refwarp.samplers.bicubic.kernels import padded_index
+from refwarp.samplers.kernel_functions import INTEGER, Kernel
+from refwarp.samplers.nearest.kernels import TIES, Nearest
 from refwarp.samplers.taps import gather_taps, total
 
 # Samples are worked on in blocks of at most so many, so that their tables stay small; on CUDA also of so many pixels
@@ -318,7 +319,7 @@ def separable_sample(
 
     Examples
     --------
-    >>> from refwarp.samplers.sampling_kernels import keys
+    >>> from refwarp.samplers.kernel_functions import keys
     >>> row = np.array([[[[1.0, 5.0, 2.0, 9.0]]]])
     >>> separable_sample(row, np.zeros((1, 1, 1, 2)), keys(-0.5)).tolist()
     [[[[3.3125]]]]

@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 from autograd_core.arrays import array_module
-from refwarp.arithmetic import two_sum
-from refwarp.compilation import argument, items, kernel, run
+from refwarp.backend.arithmetic import two_sum
+from refwarp.backend.jit import items, kernel
+from refwarp.backend.launch import argument, run
 from refwarp.samplers.gathering import sort_samples
 
 

@@ -21,8 +21,7 @@ from rich.progress import Progress
 import refwarp
 from autograd_core import Tensor, no_grad, to_device
 from autograd_core.layers import Module
-from refwarp.compilation import use_backend
-from refwarp.console import TextConsole
+from refwarp.backend.launch import use_backend
 from refwarp.conventions import check_option
 from refwarp.data import DISTORTIONS, Digits, Examples, distort, load_digits
 from refwarp.files import atomic_write, make_output_folder
@@ -32,21 +31,15 @@ from refwarp.golden.targets import refwarp as own
 from refwarp.golden.targets.module import ModuleTarget
 from refwarp.golden.verify import USUAL_DTYPES, Selection, Verification, verify
 from refwarp.networks import STCNN, count_parameters
+from refwarp.terminal.console import TextConsole
+from refwarp.tour.distorted_digits import Budget, digits_task, train_on_distorted_digits, untrained
 from refwarp.tour.kink import study_kink
 from refwarp.tour.pictures import draw_gallery, draw_poses
 from refwarp.tour.plots import draw_curves, draw_errors, draw_kink
 from refwarp.tour.report import report
 from refwarp.tour.results import MODELS, ST_CNN, Array, Gallery, Poses, Results, Trial, View, metrics
 from refwarp.tour.style import render
-from refwarp.training import (
-    Budget,
-    check_device,
-    digits_task,
-    predict,
-    train_on_distorted_digits,
-    training_progress,
-    untrained,
-)
+from refwarp.training import check_device, predict, training_progress
 from refwarp.training.metrics import check_count, model_device
 
 # What the pictures of the transformer show: the first test digit of each class, and these classes in many poses.

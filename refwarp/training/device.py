@@ -24,7 +24,7 @@ def check_device(device: str) -> None:
             f"device: given {device!r}, but CuPy finds no GPU ({error}); install a driver, or give 'cpu'"
         ) from error
     if device == "cuda":
-        from refwarp.cuda import SIMULATED, check_cuda
+        from refwarp.backend.cuda import SIMULATED, check_cuda
 
         try:
             check_cuda("device")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
 
-from refwarp.console import TextConsole, text_column
+from refwarp.terminal.console import TextConsole, text_column
 from refwarp.training.metrics import History
 
 

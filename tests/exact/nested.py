@@ -1,6 +1,6 @@
 """Places in nested lists, and derivatives with respect to what is there, by dual numbers."""
 
-from refwarp.exact.numbers import Dual
+from refwarp.exact.arithmetic.numbers import Dual
 
 
 def places(nested, prefix=()):

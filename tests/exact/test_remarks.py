@@ -13,8 +13,8 @@ from autograd_core import Tensor, grad
 from autograd_core.layers import Module
 from refwarp.exact import bilinear, flow, nearest
 from refwarp.exact.affine import affine_grid
-from refwarp.exact.numbers import Dual
-from refwarp.exact.thin_plate_spline import radial
+from refwarp.exact.arithmetic.numbers import Dual
+from refwarp.exact.thin_plate_spline.spline import radial
 from refwarp.networks import SpatialTransformer
 
 ROW = [[F(1), F(5), F(2), F(9)]]

@@ -7,7 +7,8 @@ import math
 from itertools import product
 
 import numpy as np
-from broken import Sampler
+
+from tests.golden.broken import Sampler
 
 
 class Grids:

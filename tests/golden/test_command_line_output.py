@@ -13,8 +13,8 @@ import h5py
 import pytest
 
 from refwarp.cli import run
-from refwarp.console import TextConsole
 from refwarp.golden import format, report
+from refwarp.terminal.console import TextConsole
 
 PROGRAM = "import sys; from refwarp.cli import main; sys.argv[0] = 'refwarp'; main()"
 FULL = "refwarp: standard output cannot be written (No space left on device); write to another place\n"
@@ -169,7 +169,10 @@ def test_what_belongs_on_stderr_goes_nowhere_where_that_is_closed(folder, ended)
 @posix
 def test_a_free_descriptor_is_no_file_that_is_read_or_written(ended):
     """The first file that is opened takes the lowest free number, and what a library prints would go into it."""
-    where = "import os; from refwarp.streams import guard_streams; guard_streams(); print(*map(os.readlink, links))"
+    where = (
+        "import os; from refwarp.terminal.streams import guard_streams; "
+        "guard_streams(); print(*map(os.readlink, links))"
+    )
     program = f"links = [f'/proc/self/fd/{{n}}' for n in (0, 2)]; {where}"
     if os.path.exists("/proc/self/fd"):
         found = ended(program, program=CLOSING.format("0); os.close(2"))

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from refwarp.golden.build import build
-from refwarp.golden.cases import all_cases, bilinear
+from refwarp.golden.families import all_cases
+from refwarp.golden.families.grid_sample import bilinear
 from refwarp.golden.lint import check_flags, check_regime, rounded
 
 

@@ -8,10 +8,10 @@ import pytest
 import refwarp
 from autograd_core import Tensor, grad
 from refwarp.golden.cases import call
+from refwarp.golden.families import with_truth
 from refwarp.golden.targets import load
-from refwarp.golden.truth import with_truth
 from refwarp.golden.verify import Grade, Selection, verify
-from refwarp.samplers.sampling_kernels import CUBIC_B_SPLINE, TENT, keys
+from refwarp.samplers.kernel_functions import CUBIC_B_SPLINE, TENT, keys
 
 LARGEST = 2.0**1000  # of M: beyond it a result may be infinite
 

@@ -12,12 +12,12 @@ from typing import NamedTuple
 import h5py
 import numpy as np
 import pytest
-from altered import alter, seal
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from refwarp.training import load_state, save_state
+from tests.training.altered import alter, seal
 
 
 def round_trip(folder, state):

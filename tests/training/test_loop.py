@@ -11,9 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from altered import alter
 from rich.console import Console
-from tiny_run import DISTORTION, EPOCHS, examples, tiny_run, train_tiny
 
 from autograd_core.layers import BatchNorm, Dense, Flatten, Sequential
 from autograd_core.optimizers import SGD
@@ -21,6 +19,8 @@ from refwarp.cli import run as refwarp
 from refwarp.data import distort
 from refwarp.training import Run, load_state, train, training_progress
 from refwarp.training import loop as loop_module
+from tests.training.altered import alter
+from tests.training.tiny_run import DISTORTION, EPOCHS, examples, tiny_run, train_tiny
 
 
 def bits(state):

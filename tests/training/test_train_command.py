@@ -6,10 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from few_digits import few_digits
 
 from refwarp.cli import run
-from refwarp.training import distorted_digits, load_state
+from refwarp.tour import distorted_digits
+from refwarp.training import load_state
+from tests.tour.few_digits import few_digits
 
 
 @pytest.fixture(autouse=True)
@@ -62,9 +63,9 @@ def test_bad_input_is_one_sentence_and_exit_code_2(tmp_path, monkeypatch, capsys
 
 FULL = """
 import resource, sys
-from few_digits import few_digits
+from tests.tour.few_digits import few_digits
 from refwarp.cli import run
-from refwarp.training import distorted_digits
+from refwarp.tour import distorted_digits
 distorted_digits.load_digits = few_digits
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
 sys.exit(run(["train", "--distortion", "R", "--epochs", "1", "--checkpoint", sys.argv[2]]))

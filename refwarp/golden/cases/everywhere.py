@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from refwarp.golden.case import Case, Floats
 from refwarp.golden.cases import draw
-from refwarp.golden.cases.bilinear import case, neighbours, off_y, points, row
+from refwarp.golden.cases.samples import case, neighbours, off_y, points, row
 
 # A sample is clear of a seam if it is this far from it, in pixels, and as a share of its reach.
 _PIXELS, _SHARE = 1 / 16, 2.0**-8

@@ -7,11 +7,11 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from refwarp.console import TextConsole
 from refwarp.golden.case import Case
 from refwarp.golden.layouts import CONTIGUOUS
 from refwarp.golden.report import describe, layouts, lines, number, setting, summary
 from refwarp.golden.verify import Grade, Outcome, Verification
+from refwarp.terminal.console import TextConsole
 
 # As wide are arrays at most.
 _MOST_WIDTH = 120

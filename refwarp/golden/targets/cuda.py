@@ -10,8 +10,8 @@ from typing import Any
 
 from numba import cuda
 
-from refwarp.compilation import use_backend
-from refwarp.cuda import SIMULATED
+from refwarp.backend.cuda import SIMULATED
+from refwarp.backend.launch import use_backend
 from refwarp.golden.operations import OPERATIONS
 from refwarp.golden.targets import refwarp as own
 from refwarp.golden.targets.refwarp import CHOICES, DTYPES

@@ -8,7 +8,7 @@ from typing import Any
 import refwarp
 from autograd_core import Tensor, grad
 from refwarp.golden.operations import OPERATIONS, Call
-from refwarp.samplers import sampling_kernels
+from refwarp.samplers import kernel_functions as sampling_kernels
 
 VERSION = refwarp.__version__
 DTYPES = ("float32", "float64", "float16")

@@ -19,12 +19,12 @@ from threading import Thread
 from types import ModuleType
 from typing import IO, Any
 
-from refwarp.environment import check_environment
+from refwarp.backend.environment import check_environment
 from refwarp.golden.operations import OPERATIONS
 from refwarp.golden.targets.messages import Item, receive, send
 from refwarp.golden.targets.module import ModuleTarget, laid_out, one_line
 from refwarp.golden.verify import Reply
-from refwarp.streams import guard_streams
+from refwarp.terminal.streams import guard_streams
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from refwarp.exact.numbers import Number, Sum
+from refwarp.exact.arithmetic.numbers import Number, Sum
 from refwarp.golden.case import ELEMENT, SEAM, Truth
 
 # A ball may be this much wider than nothing, of its midpoint or in all: then the pair of doubles is right, but for

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from refwarp.exact.numbers import Number, Sum
+from refwarp.exact.arithmetic.numbers import Number, Sum
 from refwarp.golden.truth.answer import Answer
 
 # Arrays of numbers of any kind, or of `Moved`: they multiply as matrices do.

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from refwarp.exact.numbers import Dual, Number
+from refwarp.exact.arithmetic.numbers import Dual, Number
 from refwarp.golden.truth.moved import Moved, Numbers
 
 # The entries of a function of parameters, each with its terms.

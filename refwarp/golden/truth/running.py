@@ -1,4 +1,4 @@
-"""What truths whose M or G is built up step by step, by the rules of `refwarp.exact.running_error`, share."""
+"""What truths whose M or G is built up step by step, by the rules of `exact.arithmetic.running_error`, share."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from refwarp.exact.numbers import Number, Sum
-from refwarp.exact.running_error import Bounded
+from refwarp.exact.arithmetic.numbers import Number, Sum
+from refwarp.exact.arithmetic.running_error import Bounded
 
 
 class Displaced(Bounded):

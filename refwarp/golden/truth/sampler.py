@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from refwarp.exact import bicubic, bilinear, nearest, sampling
-from refwarp.exact.numbers import Number
+from refwarp.exact.arithmetic.numbers import Number
 from refwarp.golden.case import Case
 from refwarp.golden.truth.answer import numbers
 

@@ -25,8 +25,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from refwarp.exact.budget import UNIT_ROUNDOFF
-from refwarp.exact.numbers import Number
+from refwarp.exact.arithmetic.budget import UNIT_ROUNDOFF
+from refwarp.exact.arithmetic.numbers import Number
 from refwarp.exact.sampling import Place, Plane, Samples, Tap
 from refwarp.golden.grades import COORDINATE_ROUNDINGS
 from refwarp.golden.truth import answer

@@ -41,8 +41,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from refwarp.exact.arithmetic.numbers import Number
 from refwarp.exact.bicubic import padded_index
-from refwarp.exact.numbers import Number
 from refwarp.golden.truth.sampler import OUTPUTS, Call, Image
 
 # The sensitivities of one output of one image.

@@ -1,0 +1,100 @@
+"""Kernels on CUDA: compiled from the functions that the CPU runs, and launched on the arrays of a GPU.
+
+A kernel and the parts it calls are compiled once more for CUDA, with `items` in another meaning: where a thread of
+the CPU takes a stretch of the range, a thread of CUDA takes every so-many-th item of it, so that neighbouring threads
+work on neighbouring items. Scalars are shared as they are. Nothing is accumulated by atomic operations: an item is one
+thread's alone, and its sums run in one order.
+
+The simulator (NUMBA_ENABLE_CUDASIM=1) runs the same kernels without a GPU, as threads of Python.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any
+
+import numba
+import numpy as np
+from numba import cuda
+
+from autograd_core.arrays import array_module
+from refwarp.backend.jit import items
+
+SIMULATED = bool(numba.config.ENABLE_CUDASIM)
+# A few multiprocessors' fill; what the simulator can do in a moment.
+_THREADS, _BLOCKS = (4, 2) if SIMULATED else (128, 65536)
+if SIMULATED:
+    sys.setswitchinterval(1e-4)  # the simulator polls its threads, each time as long as Python lets it
+
+_kernels: dict[Any, Any] = {}
+_parts: dict[Any, Any] = {}
+
+
+def check_cuda(argument: str) -> None:
+    """Raise RuntimeError, naming the argument that asked for it, unless there is a GPU, or its simulator."""
+    if not SIMULATED and not cuda.is_available():
+        raise RuntimeError(
+            f"{argument}: given 'cuda', but Numba finds no CUDA device; install a driver and the extra "
+            "refwarp[cuda12] or refwarp[cuda13], or set NUMBA_ENABLE_CUDASIM=1 to run the kernels in CUDA's simulator"
+        )
+
+
+def _items(start: int, stop: int) -> range:
+    return range(start + cuda.grid(1), stop, cuda.gridsize(1))
+
+
+def _simulated_items(start: int, stop: int) -> range:
+    np.seterr(all="ignore")  # of this thread; compiled kernels do not warn either
+    return _items(start, stop)
+
+
+_ITEMS = _simulated_items if SIMULATED else _items
+
+
+def _with_parts_of_cuda(function: FunctionType) -> FunctionType:
+    """Return a function that calls CUDA's version of each part that it names."""
+    called = {name: function.__globals__.get(name) for name in function.__code__.co_names}
+    parts = {name: _part(value) for name, value in called.items() if getattr(value, "is_part", False)}
+    return FunctionType(function.__code__, {**function.__globals__, **parts}, function.__name__)
+
+
+def _part(compiled: Any) -> Any:
+    if compiled not in _parts:
+        function = _ITEMS if compiled is items else _with_parts_of_cuda(compiled.py_func)
+        _parts[compiled] = cuda.jit(device=True)(function)
+    return _parts[compiled]
+
+
+def cuda_kernel(compiled: Any) -> Any:
+    """Return CUDA's version of a kernel of the CPU."""
+    if compiled not in _kernels:
+        _kernels[compiled] = cuda.jit(_with_parts_of_cuda(compiled.py_func))
+    return _kernels[compiled]
+
+
+def _stream(arguments: tuple[Any, ...]) -> Any:
+    """Return the stream to launch on: CuPy's current one, if arrays are CuPy's, else the default."""
+    xp = array_module(*arguments)
+    current = 0 if xp is np else xp.cuda.get_current_stream().ptr
+    return cuda.external_stream(current) if current else 0
+
+
+def launch(kernel: Callable[..., None], count: int, *arguments: Any) -> None:
+    """Run `kernel(0, count, *arguments)` on CUDA.
+
+    CuPy arrays are used where they lie. NumPy arrays are copied there, and those that can be written to are copied
+    back.
+    """
+    if count == 0:
+        return
+    there = [cuda.to_device(value) if isinstance(value, np.ndarray) else value for value in arguments]
+    blocks = min(-(-count // _THREADS), _BLOCKS)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Grid size")  # of a map too small to fill the GPU
+        cuda_kernel(kernel)[blocks, _THREADS, _stream(arguments)](0, count, *there)
+    for value, copied in zip(arguments, there, strict=True):
+        if isinstance(value, np.ndarray) and value.flags.writeable:
+            copied.copy_to_host(value)

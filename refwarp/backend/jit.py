@@ -1,0 +1,51 @@
+"""What marks a function as one to compile: `@scalar`, `@part` and `@kernel`, each for the CPU and for CUDA.
+
+`@scalar` marks a function of scalars, `@part` one that reads or writes elements of arrays, `@kernel` a loop over
+arrays, compiled on first use for the dtypes it meets, and cached on disk (`refwarp.backend.cache`). A kernel's first
+two arguments are the range of pixels, rows or planes that it works on: `for row in items(start, stop)`. On the CPU
+each thread gets a stretch of that range; on CUDA (`refwarp.backend.cuda`) the same kernel is compiled once more, and
+each of many threads takes every so-many-th item (`refwarp.backend.launch`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import numba
+
+from refwarp.backend.cache import CACHE_FOLDER, KernelCache
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+# Division by zero gives infinity or NaN, as everywhere but in Python; so no kernel raises.
+_OPTIONS = {"error_model": "numpy"}
+
+
+def scalar(function: F) -> F:
+    """Compile a function of scalars into each kernel that calls it, on the CPU and on the GPU."""
+    return cast(F, numba.njit(**_OPTIONS)(function))
+
+
+def part(function: F) -> F:
+    """Compile a function that takes arrays into each kernel that calls it, on the CPU and on the GPU.
+
+    It takes the place of its call, so that loops around it can become vector instructions.
+    """
+    compiled = numba.njit(forceinline=True, **_OPTIONS)(function)
+    compiled.is_part = True  # the simulator of CUDA runs these as plain Python
+    return cast(F, compiled)
+
+
+def kernel(function: F) -> F:
+    """Compile a loop over arrays, for the CPU without the interpreter's lock; cached on disk, where that can be."""
+    compiled = numba.njit(nogil=True, **_OPTIONS)(function)
+    if not numba.config.DISABLE_JIT:
+        compiled._cache = KernelCache(function, CACHE_FOLDER)  # where `cache=True` would put Numba's own
+    return cast(F, compiled)
+
+
+@part
+def items(start: int, stop: int) -> range:
+    """Return the items that the calling thread works on: on the CPU all from start to stop."""
+    return range(start, stop)

@@ -1,0 +1,1 @@
+"""What is no operation: numbers, sums that know k and M, budgets, running errors."""

@@ -1,0 +1,1 @@
+"""The dense transformer's decoder, its holes, and the authors' programs."""

@@ -1,0 +1,450 @@
+"""The dense transformer's decoder once more, literally: DTN Eqs. (4) to (10), and what they leave out.
+
+DTN counts pixels from 1, rows n first; x and y are in pixels, k(d) = max(0, 1 - |d|). The encoder samples a map U
+at points (x_i, y_i), the decoder spreads values V_i found there over a map again, and normalises:
+
+    V_i = sum over n, m of U_nm k(x_i - m) k(y_i - n)                                         (DTN 4)
+    U'(p) = Sampling{U(Tp)},  U''(Tp) = V(p),  U''(p) = Sampling{U''(Tp)}                      (DTN 5)
+    S_nm = sum over i of k(x_i - m) k(y_i - n)                                                (DTN 6)
+    U_nm = 1/S_nm sum over i of V_i k(x_i - m) k(y_i - n)                                     (DTN 7)
+
+with the gradients, for a cotangent dU,
+
+    dV_i = sum over n, m of 1/S_nm dU_nm k(x_i - m) k(y_i - n)                                (DTN 8)
+    dS_nm = -dU_nm / S_nm^2 sum over i of V_i k(x_i - m) k(y_i - n)                           (DTN 9)
+    dx_i = sum over n, m of (dU_nm/S_nm V_i + dS_nm) k(y_i - n)
+           {0 if |m - x_i| >= 1; 1 if m >= x_i; -1 if m <= x_i}                               (DTN 10)
+
+The text names the ranges N and M for H and W, and calls dV_i dV_nm. Two cases of the last claim m = x_i, and neither
+is a derivative there. A pixel with S = 0 is a hole, of which (DTN 7) says nothing; sums over n, m pass over it.
+
+The rest is not printed. The operation has grids in [-1, 1], pixels counted from 0 and channels c:
+
+    x = (g s + W - 1) / 2,  s = W - 1 (align_corners) or W: the paper's x less 1               (decoder.1)
+    w_i(n, m) = k(x_i - m) k(y_i - n);  (n, m) is a hole if no w_i(n, m) differs from 0        (decoder.2)
+    gV_c(i) = sum over n, m of gU_c / S w_i                                                   (decoder.3)
+    gg_x(i) = s_x/2 sum over c, n, m of gU_c / S (V_c(i) - U_c) k'(x_i - m) k(y_i - n)         (decoder.4)
+
+and gg_y alike, with k' on the lattice by the rule `kink` (exact/bilinear.py). For cotangents A of gV and (b_x, b_y)
+of (gg_x, gg_y), with D_i = b_x s_x/2 k'k + b_y s_y/2 k k' the change of w_i, D = sum of D_i, and
+T_c = sum over i of (A_c(i) w_i + (V_c(i) - U_c) D_i) / S the change of U_c, the second derivatives are
+
+    with respect to gU_c(n, m):  T_c(n, m)                                                    (decoder.5)
+    with respect to V_c(i):      sum over n, m of gU_c / S (D_i - w_i D / S)                   (decoder.6)
+    with respect to g_x(i):      s_x/2 sum over c, n, m of gU_c / S ((A_c(i) - T_c - (V_c(i) - U_c) D / S) k'k
+                                 + (V_c(i) - U_c) b_y s_y/2 k'k')                              (decoder.7)
+
+The error bounds of quotients count what numerator and denominator add: a `Sum` of the values has M = sum |V_i| w_i/S
++ |U|; one of gV twice the sum of absolute terms; one of the others the terms of U written out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from refwarp.exact.arithmetic.numbers import Number, Sum
+from refwarp.exact.bilinear import HALF, Window, coordinate_scale, finite_samples, support, tent, tent_derivative
+from refwarp.exact.ledger import Equation
+from refwarp.exact.sampling import Plane
+
+Points = Sequence[tuple[Number, Number]]
+Maps = list[list[list[Sum]]]
+Pixel = tuple[int, int]
+
+# ---- as printed: one map, pixels from 1, points (x, y) in pixels ----
+
+
+def encoded_value(plane: Plane, x: Number, y: Number) -> Number:
+    """Return V_i, the encoder's sample at (x, y) (DTN 4)."""
+    total: Number = 0
+    for n in range(1, len(plane) + 1):
+        for m in range(1, len(plane[0]) + 1):
+            total = total + plane[n - 1][m - 1] * max(0, 1 - abs(x - m)) * max(0, 1 - abs(y - n))  # (DTN 4)
+    return total
+
+
+def printed_weight(points: Points, i: int, n: int, m: int) -> Number:
+    """Return the product of tents of point i and pixel (n, m)."""
+    x, y = points[i]
+    return max(0, 1 - abs(x - m)) * max(0, 1 - abs(y - n))
+
+
+def printed_normalisation(points: Points, n: int, m: int) -> Number:
+    """Return S_nm (DTN 6)."""
+    total: Number = 0
+    for i in range(len(points)):
+        total = total + printed_weight(points, i, n, m)
+    return total
+
+
+def printed_value(values: Sequence[Number], points: Points, n: int, m: int) -> Number:
+    """Return U_nm (DTN 7). In a hole that is a division by zero."""
+    total: Number = 0
+    for i, value in enumerate(values):
+        total = total + value * printed_weight(points, i, n, m)
+    return total / printed_normalisation(points, n, m)  # (DTN 7)
+
+
+def covered_pixels(points: Points, height: int, width: int) -> list[Pixel]:
+    """Return the pixels (n, m) with S_nm > 0, counted from 1: those for which the equations say something."""
+    pixels = [(n, m) for n in range(1, height + 1) for m in range(1, width + 1)]
+    return [(n, m) for n, m in pixels if printed_normalisation(points, n, m) > 0]
+
+
+def printed_value_gradient(gout: Plane, points: Points, i: int) -> Number:
+    """Return dV_i (DTN 8)."""
+    total: Number = 0
+    for n, m in covered_pixels(points, len(gout), len(gout[0])):
+        weight = printed_weight(points, i, n, m)
+        total = total + gout[n - 1][m - 1] * weight / printed_normalisation(points, n, m)  # (DTN 8)
+    return total
+
+
+def printed_normalisation_gradient(gout: Plane, values: Sequence[Number], points: Points, n: int, m: int) -> Number:
+    """Return dS_nm (DTN 9)."""
+    total: Number = 0
+    for i, value in enumerate(values):
+        total = total + value * printed_weight(points, i, n, m)
+    square = printed_normalisation(points, n, m) * printed_normalisation(points, n, m)
+    return -gout[n - 1][m - 1] * total / square  # (DTN 9)
+
+
+def printed_x_gradient(gout: Plane, values: Sequence[Number], points: Points, i: int, equal: int = 1) -> Number:
+    """Return dx_i (DTN 10). Two of its cases claim m = x_i: `equal` (1 or -1) says which is taken there."""
+    total: Number = 0
+    x, y = points[i]
+    for n, m in covered_pixels(points, len(gout), len(gout[0])):
+        ds = printed_normalisation_gradient(gout, values, points, n, m)
+        inner = gout[n - 1][m - 1] / printed_normalisation(points, n, m) * values[i] + ds
+        case = 0 if abs(m - x) >= 1 else equal if not (m > x or m < x) else 1 if m > x else -1
+        total = total + inner * max(0, 1 - abs(y - n)) * case  # (DTN 10)
+    return total
+
+
+def printed_y_gradient(gout: Plane, values: Sequence[Number], points: Points, i: int, equal: int = 1) -> Number:
+    """Return dy_i, "a similar gradient": that of x_i of the transposed map."""
+    turned = [list(column) for column in zip(*gout, strict=True)]
+    return printed_x_gradient(turned, values, [(y, x) for x, y in points], i, equal)
+
+
+def encode_decode(plane: Plane, points: Points) -> list[list[Number | None]]:
+    """Return a map encoded and decoded with the same points Tp, counted from 1 (DTN 5); None in holes."""
+    height, width = len(plane), len(plane[0])
+    values = [encoded_value(plane, x, y) for x, y in points]
+    covered = set(covered_pixels(points, height, width))
+    return [
+        [printed_value(values, points, n, m) if (n, m) in covered else None for m in range(1, width + 1)]
+        for n in range(1, height + 1)
+    ]
+
+
+# ---- the operation: grids in [-1, 1], pixels from 0, channels ----
+
+
+class Decoded(NamedTuple):
+    """What the decoder makes of one image: S of the pixels that are no holes, and U (C, H, W), 0 in holes."""
+
+    normalisation: dict[Pixel, Sum]
+    maps: Maps
+
+
+def empty_maps(channels: int, height: int, width: int) -> Maps:
+    """Return maps of sums without a term."""
+    return [[[Sum() for _ in range(width)] for _ in range(height)] for _ in range(channels)]
+
+
+def _add_product(total: Sum, factor: Number, *parts: Sum) -> None:
+    """Add factor times a product of sums, all its terms multiplied out."""
+    value, k, size = factor, int(factor != 0), abs(factor)
+    for part in parts:
+        value, k, size = value * part.value, k * part.k, size * part.M
+    total.value = total.value + value
+    total.k += k
+    total.M = total.M + size
+
+
+class Source(NamedTuple):
+    """A source at finite coordinates: its place in the grid, and in pixels, and the window of pixels it may reach."""
+
+    i: int
+    j: int
+    x: Number
+    y: Number
+    window: Window
+
+    def reached(self) -> Iterator[tuple[Pixel, Number, Number]]:
+        """Yield the pixels in the window, with x - m and y - n."""
+        for n in self.window.rows:
+            for m in self.window.columns:
+                yield (n, m), self.x - m, self.y - n
+
+
+def _sources(grid: Sequence[Plane], height: int, width: int, align_corners: bool, literal: bool) -> list[Source]:
+    """Return the sources at finite coordinates (decoder.1); with `literal` their windows are the whole map."""
+    whole = Window(range(height), range(width))
+    return [
+        Source(i, j, x, y, whole if literal else support(x, y, height, width))
+        for i, j, x, y in finite_samples(grid, height, width, align_corners)
+    ]
+
+
+def _mean(values: Sequence[Plane], sources: Sequence[Source], height: int, width: int) -> Decoded:
+    """Return S and U, whose M is the sum of |V_i| w_i / S alone (decoder.2)."""
+    weights: dict[Pixel, Sum] = {}
+    maps = empty_maps(len(values), height, width)
+    for source in sources:
+        for pixel, dx, dy in source.reached():
+            if tent(dx) * tent(dy) > 0:
+                weights.setdefault(pixel, Sum()).add(tent(dx) * tent(dy))  # (DTN 6)
+    for source in sources:
+        for pixel, dx, dy in source.reached():
+            if tent(dx) * tent(dy) > 0:
+                share = tent(dx) * tent(dy) / weights[pixel].value
+                for plane, map in zip(values, maps, strict=True):
+                    map[pixel[0]][pixel[1]].add(plane[source.i][source.j] * share)  # (DTN 7)
+    return Decoded(weights, maps)
+
+
+def decode(
+    values: Sequence[Plane],
+    grid: Sequence[Plane],
+    height: int,
+    width: int,
+    align_corners: bool,
+    literal: bool = False,
+) -> Decoded:
+    """Return the decoded map of one image (DTN 6), (DTN 7).
+
+    Parameters
+    ----------
+    values : nested list (C, H', W') of numbers
+    grid : nested list (H', W', 2) of numbers
+        Normalised coordinates in the decoded map, x first; NaN and infinite ones as Python floats.
+    height, width : int
+        The size of the decoded map.
+    align_corners : bool
+        See (decoder.1).
+    literal : bool
+        Whether the sums run over the whole map, as they are printed.
+    """
+    decoded = _mean(values, _sources(grid, height, width, align_corners, literal), height, width)
+    for map in decoded.maps:
+        for row in map:
+            for value in row:
+                value.M = value.M + abs(value.value)
+    return decoded
+
+
+class Gradients(NamedTuple):
+    """The gradients with respect to values (C, H', W') and a grid (H', W', 2), of one image."""
+
+    gvalues: Maps
+    ggrid: Maps
+
+
+def _grid_gradient(grid: Sequence[Plane]) -> Maps:
+    """Return empty sums, NaN where a coordinate is."""
+    return [[[Sum((math.nan,) if any(g != g for g in point) else ()) for _ in point] for point in row] for row in grid]
+
+
+def decode_gradient(
+    gout: Sequence[Plane],
+    values: Sequence[Plane],
+    grid: Sequence[Plane],
+    align_corners: bool,
+    kink: str = "right",
+    literal: bool = False,
+) -> Gradients:
+    """Return the gradients of `decode` for the cotangent `gout` (C, H, W) (decoder.3), (decoder.4).
+
+    A source at NaN has the grid gradient NaN, and lies nowhere.
+    """
+    height, width = len(gout[0]), len(gout[0][0])
+    sources = _sources(grid, height, width, align_corners, literal)
+    decoded = _mean(values, sources, height, width)
+    scales = coordinate_scale(width, align_corners) * HALF, coordinate_scale(height, align_corners) * HALF
+    gvalues = empty_maps(len(values), len(grid), len(grid[0]))
+    ggrid = _grid_gradient(grid)
+    for source in sources:
+        i, j = source.i, source.j
+        for pixel, dx, dy in source.reached():
+            if pixel not in decoded.normalisation:
+                continue
+            slope_x = scales[0] * tent_derivative(dx, kink) * tent(dy)
+            slope_y = scales[1] * tent(dx) * tent_derivative(dy, kink)
+            for c, plane in enumerate(values):
+                u = decoded.maps[c][pixel[0]][pixel[1]]
+                g = gout[c][pixel[0]][pixel[1]] / decoded.normalisation[pixel].value
+                _add_product(gvalues[c][i][j], g * tent(dx) * tent(dy))  # (decoder.3)
+                for total, slope in zip(ggrid[i][j], (slope_x, slope_y), strict=True):
+                    if slope != 0:  # else not even a NaN in V or U is seen
+                        _add_product(total, g * slope * plane[i][j])  # (decoder.4)
+                        _add_product(total, -g * slope, u)
+    for map in gvalues:
+        for row in map:
+            for value in row:
+                value.M = 2 * value.M
+    return Gradients(gvalues, ggrid)
+
+
+class SecondGradients(NamedTuple):
+    """The gradients of those of `decode_gradient` with respect to gout, values and grid, of one image."""
+
+    ggout: Maps
+    gvalues: Maps
+    ggrid: Maps
+
+
+def decode_second_gradient(
+    cotangent_values: Sequence[Plane],
+    cotangent_grid: Sequence[Plane],
+    gout: Sequence[Plane],
+    values: Sequence[Plane],
+    grid: Sequence[Plane],
+    align_corners: bool,
+    kink: str = "right",
+    literal: bool = False,
+) -> SecondGradients:
+    """Return the gradients of A . gvalues + b . ggrid for the cotangents A and b (decoder.5), (decoder.6), (decoder.7).
+
+    On the lattice k' is what `kink` says, and the equations are taken as they stand.
+    """
+    height, width = len(gout[0]), len(gout[0][0])
+    sources = _sources(grid, height, width, align_corners, literal)
+    decoded = _mean(values, sources, height, width)
+    scale_x = coordinate_scale(width, align_corners) * HALF
+    scale_y = coordinate_scale(height, align_corners) * HALF
+
+    def reached(source: Source) -> Iterator[tuple[Pixel, Number, Number, Number, Number]]:
+        """Yield the pixels that are no holes, with w / S and its derivatives (all w' / S) by g_x, g_y and both."""
+        for pixel, dx, dy in source.reached():
+            kx, ky = tent(dx), tent(dy)
+            sx, sy = scale_x * tent_derivative(dx, kink), scale_y * tent_derivative(dy, kink)
+            if pixel in decoded.normalisation and (kx or sx) and (ky or sy):
+                s = decoded.normalisation[pixel].value
+                yield pixel, kx * ky / s, sx * ky / s, kx * sy / s, sx * sy / s
+
+    changes = {pixel: Sum() for pixel in decoded.normalisation}
+    ggout = empty_maps(len(values), height, width)
+    for source in sources:
+        bx, by = cotangent_grid[source.i][source.j]
+        for pixel, w, wx, wy, _ in reached(source):
+            changes[pixel].add(bx * wx)
+            changes[pixel].add(by * wy)
+            for c, plane in enumerate(values):
+                total = ggout[c][pixel[0]][pixel[1]]
+                total.add(cotangent_values[c][source.i][source.j] * w)  # (decoder.5)
+                for change in (bx * wx, by * wy):
+                    total.add(change * plane[source.i][source.j])
+                    _add_product(total, -change, decoded.maps[c][pixel[0]][pixel[1]])
+    gvalues = empty_maps(len(values), len(grid), len(grid[0]))
+    ggrid = _grid_gradient(grid)
+    for source in sources:
+        i, j = source.i, source.j
+        bx, by = cotangent_grid[i][j]
+        for pixel, w, wx, wy, wxy in reached(source):
+            for c, plane in enumerate(values):
+                g, v, a = gout[c][pixel[0]][pixel[1]], plane[i][j], cotangent_values[c][i][j]
+                u, t, d = decoded.maps[c][pixel[0]][pixel[1]], ggout[c][pixel[0]][pixel[1]], changes[pixel]
+                gvalues[c][i][j].add(g * bx * wx)  # (decoder.6)
+                gvalues[c][i][j].add(g * by * wy)
+                _add_product(gvalues[c][i][j], -g * w, d)
+                for total, slope, other in zip(ggrid[i][j], (wx, wy), (by, bx), strict=True):
+                    total.add(g * slope * a)  # (decoder.7)
+                    _add_product(total, -g * slope, t)
+                    _add_product(total, -g * slope * v, d)
+                    _add_product(total, g * slope, u, d)
+                    total.add(g * other * wxy * v)
+                    _add_product(total, -g * other * wxy, u)
+    return SecondGradients(ggout, gvalues, ggrid)
+
+
+_TESTS = "tests/exact/dense_decode/test_decode.py::"
+_HOME = "refwarp.exact.dense_decode.decode."
+_SAMPLER = "refwarp.samplers.dense_decode.function."
+
+LEDGER = (
+    Equation(
+        "DTN",
+        "4",
+        "bilinear encoder sampler",
+        "holds",
+        "sums count pixels from 1: STN's Eq. (5), shifted",
+        (_HOME + "encoded_value", "refwarp.samplers.bilinear.kernels.blend"),
+        (_TESTS + "test_equation_4_is_the_bilinear_sampler_counted_from_one",),
+    ),
+    Equation(
+        "DTN",
+        "5",
+        "encoder and decoder share T",
+        "definition",
+        "",
+        (_HOME + "encode_decode", "refwarp.samplers.dense_decode.decoding.dense_decode"),
+        (_TESTS + "test_equation_5_restores_a_map_whose_pixels_were_permuted",),
+    ),
+    Equation(
+        "DTN",
+        "6",
+        "S_nm, the weights that a pixel receives",
+        "holds",
+        "the text after Eq. (7) names ranges N and M for H and W",
+        (_HOME + "printed_normalisation", _SAMPLER + "Decode"),
+        (_TESTS + "test_the_operation_is_the_printed_one_counted_from_zero",),
+    ),
+    Equation(
+        "DTN",
+        "7",
+        "U_nm, the decoded map",
+        "ambiguous",
+        "holds where S > 0, says nothing in holes, where S = 0, and jumps between: `fill` offers zeros, the previous "
+        "map at the same place, and the mean of its neighbours",
+        (_HOME + "printed_value", _SAMPLER + "Decode"),
+        (
+            _TESTS + "test_the_operation_is_the_printed_one_counted_from_zero",
+            _TESTS + "test_a_pixel_that_becomes_covered_jumps",
+            _TESTS + "test_holes_are_filled_as_said",
+        ),
+    ),
+    Equation(
+        "DTN",
+        "8",
+        "dV_i",
+        "holds",
+        "where S > 0; the text calls it dV_nm",
+        (_HOME + "printed_value_gradient", _SAMPLER + "DecodeGradient"),
+        (_TESTS + "test_the_printed_gradients_are_derivatives_off_the_lattice",),
+    ),
+    Equation(
+        "DTN",
+        "9",
+        "dS_nm",
+        "holds",
+        "where S > 0; equals -dU_nm U_nm / S_nm, which conditions better",
+        (_HOME + "printed_normalisation_gradient", _SAMPLER + "DecodeGradient"),
+        (_TESTS + "test_equation_9_is_the_derivative_and_has_a_shorter_form",),
+    ),
+    Equation(
+        "DTN",
+        "10",
+        "dx_i",
+        "wrong",
+        "on the lattice, where two of its cases claim m = x, and neither need lie between the one-sided derivatives; "
+        "it holds elsewhere. dU/S (V_i - U) is its stable form",
+        (_HOME + "printed_x_gradient", _SAMPLER + "DecodeGradient"),
+        (
+            _TESTS + "test_equation_10_fails_on_the_lattice_whichever_case_is_taken",
+            _TESTS + "test_the_printed_gradients_are_derivatives_off_the_lattice",
+        ),
+    ),
+    Equation(
+        "DTN",
+        "dy_i",
+        '"a similar gradient"',
+        "holds",
+        "derived: Eq. (10) with x and y exchanged",
+        (_HOME + "printed_y_gradient", _SAMPLER + "DecodeGradient"),
+        (_TESTS + "test_the_printed_gradients_are_derivatives_off_the_lattice",),
+    ),
+)

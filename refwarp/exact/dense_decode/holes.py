@@ -1,0 +1,71 @@
+"""What the decoder makes of its holes, the pixels that no source reaches: three readings of one sentence.
+
+DTN: "if there are pixels that are not selected on the output feature map, we apply an interpolation strategy over its
+neighboring pixels on previous feature maps". Holes are filled with zeros, with the previous map P at the same place,
+or with the mean of its neighbours: those of the eight pixels around the place that lie inside the map, without the
+place itself; of none, 0                                                                      (decoder.8)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+from refwarp.exact.arithmetic.numbers import Sum
+from refwarp.exact.dense_decode.decode import Decoded, Maps, Pixel, empty_maps
+from refwarp.exact.ledger import Equation
+from refwarp.exact.sampling import Plane
+
+
+def neighbours(height: int, width: int, n: int, m: int) -> list[Pixel]:
+    """Return the pixels around (n, m) that lie inside the map, without itself (decoder.8)."""
+    around = [(n + i, m + j) for i in (-1, 0, 1) for j in (-1, 0, 1) if (i, j) != (0, 0)]
+    return [(i, j) for i, j in around if 0 <= i < height and 0 <= j < width]
+
+
+def filled(decoded: Decoded, previous: Sequence[Plane], fill: str) -> Maps:
+    """Return the decoded maps with their holes filled from the previous map (decoder.8)."""
+    height, width = len(previous[0]), len(previous[0][0])
+    result = empty_maps(len(previous), height, width)
+    for c, plane in enumerate(previous):
+        for n in range(height):
+            for m in range(width):
+                if (n, m) in decoded.normalisation:
+                    result[c][n][m] = decoded.maps[c][n][m]
+                elif fill == "previous":
+                    result[c][n][m].add(plane[n][m])
+                elif fill == "neighbours":
+                    around = neighbours(height, width, n, m)
+                    result[c][n][m] = Sum(plane[i][j] / Fraction(len(around)) for i, j in around)
+    return result
+
+
+def fill_gradient(decoded: Decoded, gout: Sequence[Plane], fill: str) -> Maps:
+    """Return the gradient with respect to the previous map: what the holes' cotangents give to it (decoder.8)."""
+    height, width = len(gout[0]), len(gout[0][0])
+    result = empty_maps(len(gout), height, width)
+    for c, plane in enumerate(gout):
+        for n in range(height):
+            for m in range(width):
+                if (n, m) in decoded.normalisation:
+                    continue
+                if fill == "previous":
+                    result[c][n][m].add(plane[n][m])
+                elif fill == "neighbours":
+                    around = neighbours(height, width, n, m)
+                    for i, j in around:
+                        result[c][i][j].add(plane[n][m] / Fraction(len(around)))
+    return result
+
+
+LEDGER = (
+    Equation(
+        "DTN",
+        "holes",
+        '"an interpolation strategy over its neighboring pixels on previous feature maps"',
+        "ambiguous",
+        "which map, which neighbours, which weights: `fill` offers three readings",
+        ("refwarp.exact.dense_decode.holes.filled", "refwarp.samplers.dense_decode.decoding.fill_holes"),
+        ("tests/exact/dense_decode/test_decode.py::test_holes_are_filled_as_said",),
+    ),
+)

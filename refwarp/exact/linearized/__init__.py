@@ -1,0 +1,1 @@
+"""Linearized multi-sampling: the samples, the plane fit, and the auxiliary grid."""

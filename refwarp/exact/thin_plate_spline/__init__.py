@@ -1,0 +1,1 @@
+"""Thin plate splines, and the magnitudes M of their budgets."""

@@ -1,0 +1,1 @@
+"""Golden cases of the family `affine_parameters`, and their truth."""

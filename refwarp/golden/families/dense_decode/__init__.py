@@ -1,0 +1,1 @@
+"""Golden cases of the family `dense_decode`, and their truth."""

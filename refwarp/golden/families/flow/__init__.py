@@ -1,0 +1,1 @@
+"""Golden cases of the family `flow`, and their truth."""

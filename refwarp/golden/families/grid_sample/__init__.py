@@ -1,0 +1,1 @@
+"""Golden cases of the family `grid_sample`, and their truth."""

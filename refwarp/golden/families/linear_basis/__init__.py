@@ -1,0 +1,1 @@
+"""Golden cases of the family `linear_basis`, and their truth."""

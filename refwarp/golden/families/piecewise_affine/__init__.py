@@ -1,0 +1,1 @@
+"""Golden cases of the family `piecewise_affine`, and their truth."""

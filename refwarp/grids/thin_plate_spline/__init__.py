@@ -1,0 +1,1 @@
+"""Thin plate splines: their system, its basis, and the grid."""

@@ -1,0 +1,1 @@
+"""Bicubic sampling: the equations (`kernels`), their vectors (`cpu`), and the Functions."""

@@ -1,0 +1,1 @@
+"""Bilinear sampling: the equations (`kernels`), their vectors (`cpu`), and the Functions."""

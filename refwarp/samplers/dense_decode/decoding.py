@@ -1,0 +1,168 @@
+"""dense_decode: the decoder of `decoder.py`, with its holes filled, or that of `decoder_released.py`.
+
+Holes are filled with zeros, with the previous map at the same place, or with the mean of the previous map's
+neighbours: those of the eight pixels around the place that lie inside the map; of none (a map of one pixel), 0. DTN
+says no more than "an interpolation strategy over its neighboring pixels on previous feature maps"        (decoder.8)
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from autograd_core import Function, Tensor
+from autograd_core.arrays import array_module
+from autograd_core.function import Context
+from autograd_core.functions import astype, where
+from refwarp.arguments import public
+from refwarp.conventions import KINKS, apply_as_given, check_array, check_option, check_same_dtype, check_size
+from refwarp.samplers.dense_decode.function import Decode
+from refwarp.samplers.dense_decode.released import released_decode
+
+FILLS = ("zeros", "previous", "neighbours")
+VARIANTS = ("paper", "released", "first_release")
+
+# ---- holes ----
+
+
+class NeighbourMean(Function):
+    """Map (N, C, H, W) -> at each pixel the mean of its neighbours; or, transposed, what that takes to a map."""
+
+    @staticmethod
+    def forward(ctx: Context, map: Any, *, transposed: bool) -> Any:
+        """Compute (decoder.8)."""
+        xp = array_module(map)
+        counts = xp.maximum(_balanced_sum(_neighbours(xp.ones((1, 1, *map.shape[2:])))), 1.0)
+        if transposed:
+            return _balanced_sum(_neighbours(map / counts)).astype(map.dtype)
+        return _balanced_sum([neighbour / counts for neighbour in _neighbours(map)]).astype(map.dtype)
+
+    @staticmethod
+    def backward(ctx: Context, gout: Tensor) -> Tensor:
+        """Compute the transpose; its own is the mean again."""
+        return NeighbourMean.apply(gout, transposed=not ctx.parameters["transposed"])
+
+
+def _neighbours(map: Any) -> list[Any]:
+    """Return eight maps: of each pixel one neighbour, 0 where that would lie outside."""
+    height, width = map.shape[2:]
+    padded = array_module(map).pad(map, ((0, 0), (0, 0), (1, 1), (1, 1)))
+    steps = [(i, j) for i in range(3) for j in range(3) if (i, j) != (1, 1)]
+    return [padded[:, :, i : i + height, j : j + width] for i, j in steps]
+
+
+def _balanced_sum(terms: list[Any]) -> Any:
+    """Return the sum of eight terms by three levels of additions: three roundings."""
+    a, b, c, d, e, f, g, h = terms
+    return ((a + b) + (c + d)) + ((e + f) + (g + h))
+
+
+def fill_holes(decoded: Tensor, covered: Tensor, fill: str, previous: Tensor | None) -> Tensor:
+    """Return the decoded map with `fill` where it is not covered (decoder.8)."""
+    if previous is None:
+        return decoded
+    filling = previous if fill == "previous" else NeighbourMean.apply(previous, transposed=False)
+    return where(covered.detach(), decoded, filling)
+
+
+# ---- the public function ----
+
+
+@public
+def dense_decode(
+    values: Any,
+    grid: Any,
+    size: tuple[int, int, int, int],
+    align_corners: bool = False,
+    fill: str = "zeros",
+    previous: Any = None,
+    kink: str = "right",
+    variant: str = "paper",
+) -> Any:
+    """Spread values at the points of a grid over a map, normalised: the way back from `grid_sample`.
+
+    Parameters
+    ----------
+    values : ndarray or Tensor, shape (N, C, H', W')
+        The values of the sources; float16, float32 or float64.
+    grid : ndarray or Tensor, shape (N, H', W', 2)
+        For each source its point (x, y) in the decoded map, in [-1, 1] from one end to the other; of the dtype of
+        `values`.
+    size : tuple of four int
+        (N, C, H, W) of the decoded map.
+    align_corners : bool
+        Whether -1 and 1 are the centres of the corner pixels (True) or the outer edges of the map (False).
+    fill : {"zeros", "previous", "neighbours"}
+        What a hole, a pixel that no source reaches, becomes: 0, the previous map's pixel at the same place, or the
+        mean of that pixel's neighbours (of the eight around it those inside the map, without itself).
+    previous : ndarray or Tensor, shape (N, C, H, W)
+        The previous map, of the dtype of `values`; to be given if, and only if, `fill` is not "zeros".
+    kink : {"right", "left", "central", "literal"}
+        Which value the gradient with respect to the grid takes where a source lies exactly on the lattice. Two cases
+        of DTN's Eq. (10) claim the lattice; "literal" takes the first. Holes take no part, whatever the rule: where
+        a source begins to reach one, the map jumps.
+    variant : {"paper", "released", "first_release"}
+        "released" computes what the authors' program does since June 2017, which is not DTN's Eq. (7), with the
+        gradients of the program; "first_release" what it did in May, with other weights beyond the outermost pixels'
+        centres. Their pixels are at (g + 1) W/2, so `align_corners` must be False, and their slopes at kinks are
+        their own, so `kink` must be "right", the default. They add `previous` where the sum of weights is at most
+        1e-5 (`fill` "previous"), or nothing ("zeros").
+
+    Returns
+    -------
+    ndarray or Tensor, shape (N, C, H, W)
+        The decoded map, of the dtype of `values`; a Tensor if one of the arguments is.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument has the wrong type, dtype, shape or value; the message says which, and what is expected.
+
+    Notes
+    -----
+    DTN Eqs. (6) to (10). Values are within (c + log2 k) u M + k eta of the exact value for the given floats (k: number
+    of non-zero terms; u: unit roundoff; eta: smallest subnormal) with c = 4, M = sum |V| w / S + |U|; the gradient with
+    respect to the grid with c = 12, M = sum |gU| / S |w_x| (|V| + sum |V| w / S). See docs/dense_decode.md, and
+    `refwarp.conventions`. Can be differentiated twice. The released programs come without a bound.
+
+    Examples
+    --------
+    >>> values, grid = np.array([[[[3.0, 7.0]]]]), np.array([[[[-0.25, -0.25], [0.0, 0.0]]]])
+    >>> dense_decode(values, grid, (1, 1, 2, 2))[0, 0, 0, 0] == 55 / 13
+    np.True_
+    >>> dense_decode(values, grid - 0.5, (1, 1, 2, 2), variant="released")[0, 0, 0, 0]
+    np.float64(10.0)
+    """
+    check_array("values", values, "(N, C, H', W')", (None, None, None, None))
+    check_array("grid", grid, "(N, H', W', 2)", (None, None, None, 2))
+    check_same_dtype("grid", grid, "values", values)
+    check_option("variant", variant, VARIANTS)
+    released = variant != "paper"
+    batch, channels, height, width = check_size(size)
+    check_option("align_corners", align_corners, (False,) if released else (False, True))
+    check_option("fill", fill, ("zeros", "previous") if released else FILLS)
+    check_option("kink", kink, ("right",) if released else KINKS)
+    if tuple(values.shape[:2]) != (batch, channels):
+        raise ValueError(f"size: given {tuple(size)} while values is {tuple(values.shape)}, expected the same N and C")
+    if tuple(grid.shape[:3]) != (batch, *values.shape[2:]):
+        expected = (batch, *values.shape[2:], 2)
+        raise ValueError(f"grid: given shape {tuple(grid.shape)}, expected {expected}, one point for each of values")
+    if released and 0 in (height, width):
+        raise ValueError(f"size: given {tuple(size)}, expected H and W of at least 1 with variant={variant!r}")
+    if fill == "zeros" and previous is not None:
+        raise ValueError("previous: given with fill='zeros', which does not use it, expected None")
+    if fill != "zeros":
+        check_array("previous", previous, f"(N, C, H, W) = {tuple(size)}", (batch, channels, height, width))
+        check_same_dtype("previous", previous, "values", values)
+
+    def decode(values: Tensor, grid: Tensor, previous: Tensor | None = None) -> Tensor:
+        if released:
+            behind = None if previous is None else astype(previous, np.float64)
+            given = astype(values, np.float64), astype(grid, np.float64), behind
+            return astype(released_decode(*given, height, width, variant == "first_release"), values.dtype)
+        options = {"height": height, "width": width, "align_corners": align_corners, "kink": KINKS.index(kink)}
+        decoded, covered = Decode.call(values, grid, **options)
+        return fill_holes(decoded, covered, fill, previous)
+
+    return apply_as_given(decode, values, grid, *(() if previous is None else (previous,)))

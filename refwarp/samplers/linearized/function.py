@@ -1,0 +1,359 @@
+"""Linearized multi-sampling: LMS Eqs. (2), (5) to (7), a plane fitted to samples scattered around each output pixel.
+
+With I^k the map's value at the auxiliary samples T(x_i^k) (`auxiliary`), k = 1 ... K, and I^0 that at
+the grid's point T(x_i), the rows of the least squares are, for the samples that are not masked,
+
+    y_k = I^k - I^0                                                                          (LMS 5)
+    x_k = (dx_k, dy_k, 1),   dx_k = (g_x^k - g_x^0) s_x/2 in pixels of the map, dy_k alike   (LMS 6)
+    A = (X^T X + diag(e_x, e_y, e_1))^-1 X^T Y,   A = (a_x, a_y, b)                          (LMS 7)
+
+(printed without the transpose, and with one e for all three). The plane is the result, read as a function of T(x):
+
+    I~ = I^0 + b + (a_x, a_y) (T(x) - T(x_i))                                                (LMS 2)
+
+whose printed form lacks b. At x = x_i the value is I^0 + b and its derivative with respect to T(x) is (a_x, a_y);
+all else is a constant: positions, masks, weights, and (by choice) the sampled values.
+
+A depends on the sampled values linearly, A = sum of w_k y_k, with weights that all channels share. The columns are
+orthogonalised one after the other, 1, x, y. A diagonal e acts as three more rows, (sqrt e_x, 0, 0) and so on, with
+y = 0; so the sums of squares are sums of positive terms. With n samples that take part,
+
+    c_x = sum of dx_k / (n + e_1),   p_k = dx_k - c_x,   and c_y, q_k alike                  (linearized.1)
+    C_xx = sum of p_k^2 + e_1 c_x^2 + e_x,   C_xy = sum of p_k q_k + e_1 c_x c_y             (linearized.2)
+    r = C_xy / C_xx,   t_k = q_k - r p_k,   z = c_y - r c_x                                  (linearized.3)
+    D = sum of t_k^2 + e_1 z^2 + r^2 e_x + e_y                                               (linearized.4)
+    w^y_k = t_k / D,   w^x_k = p_k / C_xx - r w^y_k                                          (linearized.5)
+    w^b_k = 1 / (n + e_1) - c_x p_k / C_xx - z w^y_k                                         (linearized.6)
+
+Without the ones in (6) the plane goes through I^0, and only slopes are fitted: the limit of an infinite weight e_1,
+
+    c_x = c_y = z = 0,   p_k = dx_k,   q_k = dy_k,   w^b_k = 0,   and no term of e_1        (linearized.13)
+
+A fit that is not determined (no sample, all on one line; only where e = 0) is no fit: A = 0. For a cotangent gV,
+
+    gI^k_c(i) = gV_c(i) w^b_k,   gI^0_c(i) = gV_c(i) (1 - sum of w^b_k)                      (linearized.8)
+    gg_x(i) = s_x/2 sum over c of gV_c(i) a_x,c(i),   gg_y alike                             (linearized.9)
+
+the former scattered to the map as by bilinear sampling. Value and slopes are linear in the map: with V_i(U), a_x,i(U)
+those of a map U, and beta' = beta s/2, the second gradients for cotangents A of gU and beta of gg are
+
+    with respect to gV_c(i):   V_i(A_c) + beta'_x a_x,i(U_c) + beta'_y a_y,i(U_c)              (linearized.10)
+    with respect to U_c:       sum over i of gV_c(i) d(beta'_x a_x,i + beta'_y a_y,i)/dU_c      (linearized.11)
+    with respect to g_x(i):    s_x/2 sum over c of gV_c(i) a_x,i(A_c),   g_y alike              (linearized.12)
+
+docs/linearized.md derives each line and the error bound.
+All is computed in float64 and rounded once to the dtype of the data, in `kernels` and `cpu`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from autograd_core import Function, Tensor
+from autograd_core.arrays import array_module, is_array
+from autograd_core.function import Context
+from autograd_core.functions import astype, expand_dims, reshape, transpose
+from autograd_core.tensor import as_tensor
+from refwarp.arguments import numbers, public, shown
+from refwarp.backend.launch import argument, run, runs_on_cuda
+from refwarp.conventions import (
+    PADDINGS,
+    RIGHT,
+    apply_as_given,
+    check_array,
+    check_maps_and_grid,
+    check_option,
+    check_same_dtype,
+    check_same_library,
+    coordinate_scale,
+)
+from refwarp.samplers.bilinear.function import BilinearGradient
+from refwarp.samplers.linearized import cpu as plane_fit_chunks
+from refwarp.samplers.linearized import kernels as plane_fit
+from refwarp.samplers.linearized.auxiliary import auxiliary_grid
+from refwarp.samplers.linearized.kernels import GIVEN, MASKS
+
+# So many neighbouring pixels does a thread of the CPU take together.
+BLOCK = 256
+
+INPUT_GRADIENTS = ("none", "center", "fit")
+
+# A plane with its intercept; the same, with the intercept left out of the value; one that is fitted without.
+BIAS_FREE = "bias-free"
+INTERCEPTS = (False, True, BIAS_FREE)
+
+
+class Samples(NamedTuple):
+    """What is constant in a call: the points, which of them take part, and how planes are fitted to them.
+
+    Attributes
+    ----------
+    grid, auxiliary, given : array, shape (N, pixels, 2), (N, pixels, K, 2), and (N, pixels, K) or empty
+        Points, and flags for the rule `GIVEN`.
+    rule : int
+        The mask.
+    tikhonov : (float, float, float)
+        e_x, e_y, e_1; the last is infinite for a fit without a bias.
+    intercept, align_corners, padding : bool, bool, int
+        As for `linearized_sample`.
+    """
+
+    grid: Any
+    auxiliary: Any
+    given: Any
+    rule: int
+    tikhonov: tuple[float, ...]
+    intercept: bool
+    align_corners: bool
+    padding: int
+
+    @property
+    def centres(self) -> Samples:
+        """The same without auxiliary samples: there every plane is I^0."""
+        return self._replace(auxiliary=self.auxiliary[:, :, :0], given=self.given[:, :, :0])
+
+    def fit_arguments(self, size: tuple[int, int]) -> tuple[Any, ...]:
+        """Return what kernels need for the fit, for a map of (H, W)."""
+        halves = (0.5 * coordinate_scale(length, self.align_corners) for length in size[::-1])
+        arrays = (argument(array) for array in (self.grid, self.auxiliary, self.given))
+        return (*arrays, self.rule, *halves, *self.tikhonov, self.intercept)
+
+
+class Planes(Function):
+    """input (N, C, H, W) -> value (N, C, pixels) and slopes (N, 2 or 0, C, pixels), of the planes at their centres.
+
+    Linear in the input. `gradient` are the samples that its gradient goes through.
+    """
+
+    @staticmethod
+    def forward(ctx: Context, input: Any, *, samples: Samples, gradient: Samples, slopes: bool, dtype: Any) -> Any:
+        """Compute (LMS 5) to (LMS 7); slopes in float64."""
+        xp, (batch, channels, height, width) = array_module(input), input.shape
+        pixels, count = samples.auxiliary.shape[1:3]
+        value = xp.empty((batch, channels, pixels), dtype)
+        slope = xp.empty((batch, 2 if slopes else 0, channels, pixels))
+        fit = samples.fit_arguments((height, width))
+        options = samples.align_corners, samples.padding
+        work, source = value.size * (1 + count), argument(input)
+        if runs_on_cuda(source, *fit) or not plane_fit_chunks.takes_chunks((height, width), count, *options):
+            run(plane_fit.planes, batch * pixels, work, source, *fit, *options, value, slope)
+            return value, slope
+        surrounded = xp.empty(plane_fit_chunks.surrounded_shape(input.shape))
+        run(plane_fit_chunks.surround, batch * surrounded.shape[1], surrounded.size, source, surrounded)
+        known = plane_fit_chunks.constants((height, width), *options)
+        chunks, near = batch * -(-pixels // plane_fit_chunks.CHUNK), (argument(surrounded), argument(known))
+        run(plane_fit_chunks.planes_of_chunks, chunks, work, source, *near, *fit, *options, value, slope)
+        return value, slope
+
+    @staticmethod
+    def backward(ctx: Context, gvalue: Tensor, gslopes: Tensor) -> Tensor:
+        """Compute (linearized.8) and (linearized.11)."""
+        (input,) = ctx.inputs
+        size, samples = input.shape, ctx.parameters["gradient"]
+        return PlanesTransposed.apply(gvalue, gslopes, samples=samples, size=size, dtype=input.dtype)
+
+
+class PlanesTransposed(Function):
+    """gvalue (N, C, pixels), gslopes (N, 2 or 0, C, pixels) -> ginput (N, C, H, W)."""
+
+    @staticmethod
+    def forward(ctx: Context, gvalue: Any, gslopes: Any, *, samples: Samples, size: Any, dtype: Any) -> Any:
+        """Compute the gradients of the samples, and scatter them as bilinear sampling does."""
+        xp, (batch, channels, pixels), count = array_module(gvalue), gvalue.shape, samples.auxiliary.shape[2]
+        points = xp.empty((batch, pixels, 1 + count, 2))
+        gsamples = xp.empty((batch, channels, pixels, 1 + count))
+        given = argument(gvalue), argument(gslopes), *samples.fit_arguments(size[2:])
+        run(plane_fit.spread, batch * pixels, gsamples.size, *given, samples.padding, points, gsamples)
+        options = {"align_corners": samples.align_corners, "padding": samples.padding, "kink": RIGHT}
+        arrays = gsamples, xp.zeros(size), points
+        return BilinearGradient.call(*arrays, needs=(True, False), **options)[0].data.astype(dtype)
+
+    @staticmethod
+    def backward(ctx: Context, ginput: Tensor) -> tuple[Tensor, ...]:
+        """Compute (linearized.10) and (linearized.12): the transpose of the transpose."""
+        samples, slopes = ctx.parameters["samples"], bool(ctx.inputs[1].shape[1])
+        return Planes.call(ginput, samples=samples, gradient=samples, slopes=slopes, dtype=np.float64)
+
+
+# ---- the linearised value as a function of the grid ----
+
+
+class Displacement(Function):
+    """grid -> T(x) - T(x_i) at x = x_i: zero, with derivative one."""
+
+    @staticmethod
+    def forward(ctx: Context, grid: Any) -> Any:
+        """Return zeros."""
+        return array_module(grid).zeros(grid.shape, grid.dtype)
+
+    @staticmethod
+    def backward(ctx: Context, gout: Tensor) -> Tensor:
+        """Return gout."""
+        return gout
+
+
+class Contraction(Function):
+    """gout (N, C, pixels), slopes (N, 2, C, pixels) -> ggrid (N, pixels, 2)."""
+
+    @staticmethod
+    def forward(ctx: Context, gout: Any, slopes: Any) -> Any:
+        """Compute (linearized.9)."""
+        xp, (batch, _, pixels) = array_module(gout), gout.shape
+        ggrid, lost = xp.empty((batch, 2, pixels)), xp.empty((batch, 2, pixels))
+        block = 1 if runs_on_cuda(gout) else BLOCK
+        blocks = batch * -(-pixels // block)
+        run(plane_fit.contract, blocks, gout.size, argument(gout), argument(slopes), block, lost, ggrid)
+        return xp.ascontiguousarray(ggrid.transpose(0, 2, 1))
+
+    @staticmethod
+    def backward(ctx: Context, cotangent: Tensor) -> tuple[Tensor | None, ...]:
+        """Compute the slopes' part of (linearized.10), and gout times the cotangent."""
+        gout, slopes = ctx.inputs
+        along = expand_dims(transpose(cotangent, (0, 2, 1)), 2)  # (N, 2, 1, pixels)
+        return (along * slopes).sum(1), along * expand_dims(gout, 1) if ctx.needs[1] else None
+
+
+class Linearization(Function):
+    """value (N, C, pixels), slopes (N, 2, C, pixels), grid (N, pixels, 2) -> value + slopes . displacement: value."""
+
+    @staticmethod
+    def forward(ctx: Context, value: Any, slopes: Any, grid: Any) -> Any:
+        """Return the value (LMS 2)."""
+        return value
+
+    @staticmethod
+    def backward(ctx: Context, gout: Tensor) -> tuple[Tensor | None, ...]:
+        """Compute (linearized.9), and the slopes' gradients: zero, but with a derivative with respect to the grid."""
+        _, slopes, grid = ctx.inputs
+        wide = astype(gout, np.float64)
+        ggrid = astype(Contraction.apply(wide, slopes), grid.dtype) if ctx.needs[2] else None
+        if not ctx.needs[1]:
+            return gout, None, ggrid
+        displacement = Displacement.apply(astype(grid, np.float64))
+        return gout, expand_dims(transpose(displacement, (0, 2, 1)), 2) * expand_dims(wide, 1), ggrid
+
+
+def _linearized(input: Tensor, grid: Tensor, samples: Samples, input_gradient: str) -> Tensor:
+    """Return (LMS 2)."""
+    batch, rows, columns, _ = grid.shape
+    source = input.detach() if input_gradient == "none" else input
+    gradient = samples if input_gradient == "fit" else samples.centres
+    # What is differentiated is rounded in the end, after all that is added to it.
+    options = {"slopes": grid.requires_grad, "dtype": np.float64 if source.requires_grad else input.dtype}
+    value, slopes = Planes.call(source, samples=samples, gradient=gradient, **options)
+    if grid.requires_grad:
+        slopes = slopes if input_gradient == "fit" else slopes.detach()
+        value = Linearization.apply(value, slopes, reshape(grid, (batch, rows * columns, 2)))
+    return reshape(value, (*input.shape[:2], rows, columns))
+
+
+@public
+def linearized_sample(
+    input: Any,
+    grid: Any,
+    auxiliary: Any,
+    *,
+    mask: Any = "position",
+    tikhonov: float | tuple[float, float, float] = 1e-6,
+    intercept: bool | str = True,
+    input_gradient: str = "none",
+    padding_mode: str = "zeros",
+    align_corners: bool = False,
+) -> Any:
+    """Sample a map at the points of a grid, with the slope of a plane fitted to samples around each point.
+
+    The value's derivative with respect to the grid is the slope of that plane, and not that of the map in one cell:
+    it sees as far as the auxiliary samples are scattered.
+
+    Parameters
+    ----------
+    input : ndarray or Tensor, shape (N, C, H, W)
+        The map; float16, float32 or float64. H and W are at least 1.
+    grid : ndarray or Tensor, shape (N, H_out, W_out, 2)
+        For each output pixel the point (x, y) to sample at, in [-1, 1]; of the dtype of `input`.
+    auxiliary : ndarray or Tensor, shape (N, H_out, W_out, K, 2), or numpy.random.Generator
+        Around each point of the grid K others, as `auxiliary_grid` makes them; a Generator stands for
+        `auxiliary_grid(grid, (H, W), generator)`. They are constants: no gradient reaches them.
+    mask : {"position", "offset", "none"} or ndarray of bool, shape (N, H_out, W_out, K)
+        Which auxiliary samples the fit uses: those inside the map, |x| <= 1 and |y| <= 1 (the paper); those whose
+        offset from the grid's point lies in [-1, 1] (the released program); all; or those that are True.
+    tikhonov : float or three floats, not negative
+        The weights e_x, e_y, e_1 of (LMS 7) for slopes in units per pixel and the intercept. One number stands
+        for three. With 0, a fit that is not determined gives slope and intercept 0.
+    intercept : {True, False, "bias-free"}
+        The value is that of the plane (True), or the bilinear sample, as LMS (2) is printed: of a plane that is fitted
+        in the same way, its intercept left out of the value (False), or of one that is fitted without an intercept,
+        through the bilinear sample ("bias-free": LMS Sect. 7; e_1 then weighs nothing).
+    input_gradient : {"none", "center", "fit"}
+        What the gradient with respect to `input` goes through: nothing (the paper); the bilinear sample at the
+        grid's point (the released program); or all samples, with the derivative of the value and of the slopes.
+    padding_mode : {"zeros", "border", "reflection"}
+        What lies outside the map; see `grid_sample`.
+    align_corners : bool
+        Whether -1 and 1 are the centres of the corner pixels (True) or the outer edges of the map (False).
+
+    Returns
+    -------
+    ndarray or Tensor, shape (N, C, H_out, W_out)
+        The samples, of the dtype of `input`; a Tensor if one of the arguments is.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument has the wrong type, dtype, shape or value; the message says which, and what is expected.
+
+    Notes
+    -----
+    LMS Eqs. (2), (5) to (7). Value and gradients are those of a function that is linear in the grid and linear
+    in the map, so derivatives of every order exist. A NaN among the samples of a pixel makes its value and
+    slope NaN; a point of the grid at infinity has the slope 0.
+    The error bound has the condition of the fit in it: docs/linearized.md.
+
+    Examples
+    --------
+    >>> ramp = np.arange(8.0).reshape(1, 1, 1, 8).repeat(8, 2)
+    >>> grid = Tensor(np.zeros((1, 1, 1, 2)), requires_grad=True)
+    >>> auxiliary = np.array([[0.25, 0.25], [-0.25, 0.25], [0.0, -0.5]]).reshape(1, 1, 1, 3, 2)
+    >>> out = linearized_sample(ramp, grid, auxiliary, tikhonov=0.0)
+    >>> out.backward()
+    >>> out.item(), grid.grad.data.tolist()
+    (3.5, [[[[4.0, 0.0]]]])
+    """
+    check_maps_and_grid(input, grid)
+    check_option("align_corners", align_corners, (False, True))
+    if isinstance(auxiliary, np.random.Generator):
+        auxiliary = auxiliary_grid(grid, input.shape[2:], auxiliary, align_corners=align_corners)
+    if not (is_array(auxiliary) or isinstance(auxiliary, Tensor)):
+        given = type(auxiliary).__name__
+        raise TypeError(f"auxiliary: given {given}, expected an array, as auxiliary_grid makes it, or a Generator")
+    check_array("auxiliary", auxiliary, "(N, H_out, W_out, K, 2)", (*grid.shape[:3], None, 2))
+    check_same_dtype("auxiliary", auxiliary, "grid", grid)
+    check_same_library("auxiliary", auxiliary, "grid", grid)
+    if is_array(mask):
+        check_same_library("mask", mask, "grid", grid)
+        if mask.dtype != bool or mask.shape != auxiliary.shape[:4]:
+            raise ValueError(f"mask: given {mask.dtype}{mask.shape}, expected bool{auxiliary.shape[:4]}")
+    elif not isinstance(mask, str) or mask not in MASKS:
+        expected = ", ".join(repr(option) for option in MASKS)
+        raise ValueError(f"mask: given {shown(mask)}, expected one of {expected}, or an array of bool")
+    check_option("intercept", intercept, INTERCEPTS)
+    check_option("input_gradient", input_gradient, INPUT_GRADIENTS)
+    check_option("padding_mode", padding_mode, PADDINGS)
+    weights = numbers("tikhonov", tikhonov, 3)
+    if intercept == BIAS_FREE:
+        weights = (*weights[:2], math.inf)  # (linearized.13)
+
+    def operation(input: Tensor, grid: Tensor) -> Tensor:
+        xp, (batch, rows, columns, count, _) = array_module(grid.data), auxiliary.shape
+        size = batch, rows * columns, count
+        given = mask.reshape(size) if is_array(mask) else xp.empty((0, 0, 0), bool)
+        rule = GIVEN if is_array(mask) else MASKS.index(mask)
+        points = as_tensor(auxiliary).data.astype(grid.dtype, copy=False).reshape(*size, 2)
+        options = rule, weights, intercept is True, align_corners, PADDINGS.index(padding_mode)
+        samples = Samples(grid.data.reshape(*size[:2], 2), points, given, *options)
+        return _linearized(input, grid, samples, input_gradient)
+
+    return apply_as_given(operation, input, grid)

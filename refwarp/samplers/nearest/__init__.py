@@ -1,0 +1,1 @@
+"""Nearest-neighbour sampling: the equations (`kernels`), their vectors (`cpu`), and the Functions."""
