@@ -21,7 +21,7 @@ import numpy as np
 from numba import cuda
 
 from autograd_core.arrays import array_module
-from refwarp.backend.jit import items
+from refwarp.backend.jit import each, items
 
 SIMULATED = bool(numba.config.ENABLE_CUDASIM)
 # A few multiprocessors' fill; what the simulator can do in a moment.
@@ -77,9 +77,16 @@ def cuda_kernel(compiled: Any) -> Any:
 
 def _stream(arguments: tuple[Any, ...]) -> Any:
     """Return the stream to launch on: CuPy's current one, if arrays are CuPy's, else the default."""
-    xp = array_module(*arguments)
+    xp = array_module(*each(arguments))
     current = 0 if xp is np else xp.cuda.get_current_stream().ptr
     return cuda.external_stream(current) if current else 0
+
+
+def _there(value: Any) -> Any:
+    """Return an argument as it is on the GPU, of a NamedTuple the fields."""
+    if isinstance(value, tuple):
+        return type(value)(*map(_there, value))
+    return cuda.to_device(value) if isinstance(value, np.ndarray) else value
 
 
 def launch(kernel: Callable[..., None], count: int, *arguments: Any) -> None:
@@ -90,11 +97,11 @@ def launch(kernel: Callable[..., None], count: int, *arguments: Any) -> None:
     """
     if count == 0:
         return
-    there = [cuda.to_device(value) if isinstance(value, np.ndarray) else value for value in arguments]
+    there = [_there(value) for value in arguments]
     blocks = min(-(-count // _THREADS), _BLOCKS)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Grid size")  # of a map too small to fill the GPU
         cuda_kernel(kernel)[blocks, _THREADS, _stream(arguments)](0, count, *there)
-    for value, copied in zip(arguments, there, strict=True):
+    for value, copied in zip(each(arguments), each(there), strict=True):
         if isinstance(value, np.ndarray) and value.flags.writeable:
             copied.copy_to_host(value)

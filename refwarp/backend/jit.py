@@ -5,11 +5,13 @@ arrays, compiled on first use for the dtypes it meets, and cached on disk (`refw
 two arguments are the range of pixels, rows or planes that it works on: `for row in items(start, stop)`. On the CPU
 each thread gets a stretch of that range; on CUDA (`refwarp.backend.cuda`) the same kernel is compiled once more, and
 each of many threads takes every so-many-th item (`refwarp.backend.launch`).
+
+Arguments are arrays, numbers, and what of both travels together, as a NamedTuple with named fields.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar, cast
 
 import numba
@@ -43,6 +45,15 @@ def kernel(function: F) -> F:
     if not numba.config.DISABLE_JIT:
         compiled._cache = KernelCache(function, CACHE_FOLDER)  # where `cache=True` would put Numba's own
     return cast(F, compiled)
+
+
+def each(arguments: Iterable[Any]) -> Iterator[Any]:
+    """Return a kernel's arguments, and of those that are NamedTuples the fields."""
+    for value in arguments:
+        if isinstance(value, tuple):
+            yield from value
+        else:
+            yield value
 
 
 @part

@@ -33,7 +33,7 @@ from numba.extending import intrinsic
 from numba.np.numpy_support import as_dtype
 
 from refwarp.backend.atomics import add, let_others_run, load, pause, replace, store
-from refwarp.backend.jit import kernel
+from refwarp.backend.jit import each, kernel
 
 # Places on the board. What different threads write lies on different cache lines, of 64 or 128 bytes.
 BUSY, TICKET, DONE, FAILED, DISMISSED, ENTRY, ARGUMENTS, COUNT, PIECES, END = range(0, 10 * 16, 16)
@@ -207,7 +207,8 @@ def _take_apart(builder: Any, kind: Any, array: Any) -> list[Any]:
 def _compile_entry(compiled: Any) -> _Entry:
     """Compile (start, stop, address of the arguments) -> 0 if all went well, which calls a compiled kernel.
 
-    Arguments lie eight bytes apart: of arrays the addresses of their objects.
+    Arguments, and the fields of those that are NamedTuples, lie eight bytes apart: of arrays the addresses of their
+    objects.
     """
     context, kinds, result = compiled.target_context, compiled.signature.args, compiled.signature.return_type
     library = context.codegen().create_library("refwarp.backend.pool")
@@ -216,7 +217,10 @@ def _compile_entry(compiled: Any) -> _Entry:
     builder = ir.IRBuilder(function.append_basic_block())
     start, stop, place = function.args
     flat = []
-    for k, kind in enumerate(kinds[2:]):
+    fields = [
+        field for kind in kinds[2:] for field in (kind if isinstance(kind, types.containers.BaseTuple) else [kind])
+    ]
+    for k, kind in enumerate(fields):
         address = builder.add(place, _INTEGER(8 * k))
         if isinstance(kind, types.Array):
             flat += _take_apart(builder, kind, builder.load(builder.inttoptr(address, _INTEGER.as_pointer())))
@@ -239,11 +243,13 @@ def _compile_entry(compiled: Any) -> _Entry:
 
 def _kind(value: Any) -> Any:
     """Return what an argument's type depends on."""
-    return (value.dtype, value.ndim, value.flags.num) if isinstance(value, np.ndarray) else type(value)
+    if isinstance(value, np.ndarray):
+        return value.dtype, value.ndim, value.flags.num
+    return (type(value), *map(_kind, value)) if isinstance(value, tuple) else type(value)
 
 
 def _bits(value: Any) -> int:
-    """Return the eight bytes that stand for an argument, as an integer."""
+    """Return the eight bytes that stand for an array or a number, as an integer."""
     if isinstance(value, np.ndarray):
         return id(value)
     if isinstance(value, np.generic):
@@ -278,5 +284,6 @@ def launch(kernel: Any, count: int, threads: int, *arguments: Any) -> None:
         kernel.compile(signature)
         entry = _entries[kinds] = _compile_entry(kernel.overloads[signature])
     pieces = min(threads, MOST + 1)  # no more than there can be threads, nor than a ticket can count
-    if not _team.work(entry.address, np.array([*map(_bits, arguments)], np.int64), count, pieces):
+    bits = np.array([*map(_bits, each(arguments))], np.int64)
+    if not _team.work(entry.address, bits, count, pieces):
         kernel(0, count, *arguments)
