@@ -56,7 +56,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -73,6 +73,15 @@ RIGHT, LEFT, CENTRAL, LITERAL = range(4)
 
 PADDINGS = ("zeros", "border", "reflection")
 ZEROS, BORDER, REFLECTION = range(3)
+
+
+class Rules(NamedTuple):
+    """What kernels are told of the conventions: how coordinates become pixels, and what a kink's slope is."""
+
+    align_corners: bool
+    padding: int = ZEROS
+    kink: int = RIGHT
+
 
 DTYPES = (np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64))
 

@@ -51,7 +51,7 @@ def each(arguments: Iterable[Any]) -> Iterator[Any]:
     """Return a kernel's arguments, and of those that are NamedTuples the fields."""
     for value in arguments:
         if isinstance(value, tuple):
-            yield from value
+            yield from each(value)
         else:
             yield value
 

@@ -20,6 +20,7 @@ import os
 import struct
 import sys
 import threading
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any, NamedTuple
@@ -203,6 +204,15 @@ def _take_apart(builder: Any, kind: Any, array: Any) -> list[Any]:
     return [owner, owner, size, _INTEGER(as_dtype(kind.dtype).itemsize), read(array, header), *shape, *strides]
 
 
+def _fields(kinds: Iterable[Any]) -> Iterator[Any]:
+    """Return the types of arguments, and of NamedTuples those of their fields."""
+    for kind in kinds:
+        if isinstance(kind, types.containers.BaseTuple):
+            yield from _fields(kind)
+        else:
+            yield kind
+
+
 @global_compiler_lock
 def _compile_entry(compiled: Any) -> _Entry:
     """Compile (start, stop, address of the arguments) -> 0 if all went well, which calls a compiled kernel.
@@ -217,10 +227,7 @@ def _compile_entry(compiled: Any) -> _Entry:
     builder = ir.IRBuilder(function.append_basic_block())
     start, stop, place = function.args
     flat = []
-    fields = [
-        field for kind in kinds[2:] for field in (kind if isinstance(kind, types.containers.BaseTuple) else [kind])
-    ]
-    for k, kind in enumerate(fields):
+    for k, kind in enumerate(_fields(kinds[2:])):
         address = builder.add(place, _INTEGER(8 * k))
         if isinstance(kind, types.Array):
             flat += _take_apart(builder, kind, builder.load(builder.inttoptr(address, _INTEGER.as_pointer())))
