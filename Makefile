@@ -7,7 +7,7 @@ OUT    ?= tour
 
 check_python = @$(PYTHON) -c 'import sys; sys.exit("refwarp needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; name another with make PYTHON=...") if sys.version_info < (3, 11) else 0'
 
-.PHONY: tour test lint test-peers test-lowest gpu clean
+.PHONY: tour test lint format test-peers test-lowest gpu clean
 
 tour: $(VENV)/.installed-data
 	$(BIN)/refwarp tour --out $(OUT)
@@ -17,8 +17,13 @@ test: lint
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+format: $(VENV)/.installed-test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
 
 test-peers: $(VENV)/.installed-test $(VENV)/.installed-torch
 	$(BIN)/pytest -m peers

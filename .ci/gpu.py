@@ -42,6 +42,7 @@ def steps(out: Path) -> list[Step]:
     verify = [*REFWARP, "verify", "refwarp:cuda", "--require", "faithful"]
     first = [option for name in ("grid_sample", "affine_grid") for option in ("--operation", name)]
     tests = ("pytest", "hypothesis", "xdist")
+    on_the_device = [str(file.relative_to(ROOT)) for file in sorted((ROOT / "tests").rglob("test_cuda.py"))]
     return [
         Step("verify-first", 90, [*verify, *first, "--report", str(out / "verify-first.json")]),
         Step("determinism", 60, [*PYTEST, "tests/backend/test_determinism.py"], tests),
@@ -54,7 +55,7 @@ def steps(out: Path) -> list[Step]:
             [sys.executable, "benchmarks/grid_sample_cuda.py", "--quick", "--out", str(out / "benchmark")],
             ("cupy", "torch"),
         ),
-        Step("tests", 120, [*PYTEST, "-n", "4", "tests/cuda"], (*tests, "flint")),
+        Step("tests", 120, [*PYTEST, "-n", "4", *on_the_device], (*tests, "flint")),
     ]
 
 
