@@ -7,10 +7,12 @@ against the code.
 
 from __future__ import annotations
 
+import ast
 import importlib
 import pkgutil
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -99,6 +101,29 @@ def derivation(line: Equation, docs: Path) -> str:
     raise LookupError(f"{line.document} {line.number}: no page in {docs} derives what is in {', '.join(line.home)}")
 
 
+def tags(line: Equation) -> tuple[str, ...]:
+    """Return the tags that the lines which compute an equation bear; none for what is said beside the equations."""
+    numbers = re.fullmatch(r"\d+(, \d+)*", line.number)
+    return tuple(f"({line.document} {number})" for number in re.findall(r"\d+", line.number)) if numbers else ()
+
+
+def place(home: str, wanted: Sequence[str]) -> tuple[str, int, bool]:
+    """Return the file of a home, as a path from the checkout, and the line that computes an equation.
+
+    That is the first line of the function or class that bears one of the wanted tags in a comment; without such a line,
+    the one where it begins. The last result tells whether there was one.
+    """
+    module, _, name = home.rpartition(".")
+    file = f"{module.replace('.', '/')}.py"
+    source = (Path(__file__).parents[2] / file).read_text(encoding="utf-8")
+    body = next(node for node in ast.parse(source).body if getattr(node, "name", None) == name)
+    for number, text in enumerate(source.splitlines()[: body.end_lineno], start=1):
+        _, _, comment = text.partition("  # ")
+        if number >= body.lineno and any(tag in comment for tag in wanted):
+            return file, number, True
+    return file, body.lineno, False
+
+
 def page(docs: Path) -> str:
     """Return docs/equations.md as text; `docs` is the folder, with the pages that it links to."""
     text = [
@@ -110,7 +135,7 @@ def page(docs: Path) -> str:
         "keeps it current.",
         "",
         "All names can be pasted: a home behind `python -m pydoc`, a test behind `pytest`. The line that computes an",
-        "equation has its tag, as `(STN 7)`, in a comment: `grep -rn '(STN 7)' refwarp`.",
+        "equation has its tag, as `(STN 7)`, in a comment, and a home's link leads to it.",
         "",
         "Verdicts: *holds*; *misprint* (what is meant is clear, what is printed is not true); *wrong* (what is meant",
         "is not true either); *ambiguous* (more than one reading; the remark says which are offered); *definition*.",
@@ -123,8 +148,8 @@ def page(docs: Path) -> str:
             if line.document == document:
                 number = f"[{line.number}]({derivation(line, docs)})"
                 verdict = f"**{line.verdict}**" + (f": {line.remark}" if line.remark else "")
-                files = [home.rpartition(".")[0].replace(".", "/") for home in line.home]
-                homes = "<br>".join(f"[`{home}`](../{file}.py)" for home, file in zip(line.home, files, strict=True))
+                places = {home: place(home, tags(line)) for home in line.home}
+                homes = "<br>".join(f"[`{home}`](../{file}#L{at})" for home, (file, at, _) in places.items())
                 tests = "<br>".join(f"[`{test}`](../{test.partition('::')[0]})" for test in line.tests)
                 text.append(f"| {number} | {line.says} | {verdict} | {homes} | {tests} |")
     return "\n".join(text) + "\n"

@@ -39,6 +39,9 @@ def dead(page, target):
     file = (page.parent / path).resolve() if path else page
     if not file.is_relative_to(ROOT) or not file.exists():
         return "leads to no file"
+    if re.fullmatch(r"L\d+", anchor) and file.suffix == ".py":
+        lines = len(file.read_text(encoding="utf-8").splitlines())
+        return "" if int(anchor[1:]) <= lines else f"leads to no line; there are {lines}"
     if anchor and anchor not in anchors(file):
         return f"leads to no heading; there are {', '.join(anchors(file))}"
     in_sdist = any(file.is_relative_to(ROOT / name) for name in HATCH["build"]["targets"]["sdist"]["include"])
@@ -59,6 +62,7 @@ def test_no_link_is_dead(page):
         ("../../x.md", "leads to no file"),
         ("linearized.md#with-a-bias", "leads to no heading"),
         ("#no-such-heading", "leads to no heading"),
+        ("../refwarp/__init__.py#L100000", "leads to no line"),
         ("http://example.org", "is no https address"),
         ("../.gitignore", "leads to a file that the source distribution lacks"),
     ],
