@@ -17,8 +17,7 @@ import pytest
 import refwarp
 from autograd_core import Tensor
 from refwarp.arguments import LARGEST_LENGTH, shown
-from refwarp.golden import SUITE
-from refwarp.golden.format import read
+from refwarp.golden.families import all_cases
 from refwarp.golden.operations import OPERATIONS
 
 FUNCTIONS = sorted(
@@ -32,7 +31,7 @@ FUNCTIONS = sorted(
 def valid_calls():
     """Return for each function all its arguments by name: the smallest call with the most arrays, and the defaults."""
     found = {}
-    for case in read(SUITE).cases:
+    for case in all_cases():
         arrays = {name: case.inputs[name] for name in OPERATIONS[case.operation][0].arguments if name in case.inputs}
         usual = all(array.size and np.isfinite(array).all() for array in arrays.values())
         if case.result == "valid" and usual and 0 not in case.options.get("size", ()):
