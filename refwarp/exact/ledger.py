@@ -1,7 +1,7 @@
-"""The ledger: every equation of the five documents, where it lives, what is to be said of it, and who proves it.
+"""The ledger: for every equation of the five documents its verdict, its code, and the tests that prove the verdict.
 
-Each file of the exact room ends with its `LEDGER`, a tuple of `Equation`. `docs/equations.md` is written from
-them by `python -m refwarp.exact.ledger docs/equations.md`, and a test holds the page and the named tests
+Each file in `refwarp/exact/` that transcribes equations ends with its `LEDGER`, a tuple of `Equation`. `python -m
+refwarp.exact.ledger docs/equations.md` generates the page from them, and a test checks the page and the named tests
 against the code.
 """
 
@@ -35,16 +35,16 @@ class Equation(NamedTuple):
     document : str
         A key of `DOCUMENTS`.
     number : str
-        As printed ("7"), or a few words where nothing is numbered ("sampler").
+        As printed ("7"), or a few words for text without a number ("sampler").
     says : str
-        What the equation is.
+        What the equation says.
     verdict : str
         One of `VERDICTS`.
     remark : str
-        What is wrong, or open, and what is implemented instead; may be empty where it holds.
+        What is wrong or ambiguous, and what is implemented instead; may be empty if the equation holds.
     home : tuple of str
-        The exact transcription and the implementation, as dotted names ("refwarp.exact.bilinear.value"): of what a
-        module file defines, so that the file follows from the name.
+        The exact transcription and the implementation, as dotted names ("refwarp.exact.bilinear.value") of functions
+        or classes at the top level of a module, so that the file follows from the name.
     tests : tuple of str
         The tests that prove the verdict ("tests/exact/test_bilinear.py::test_...").
     """
@@ -59,9 +59,9 @@ class Equation(NamedTuple):
 
 
 def collect() -> list[Equation]:
-    """Return the lines of all files of this room, in the order of the documents and of what is in them.
+    """Return the lines of all files of this package, by document.
 
-    Equations come first, by their numbers, then what is said beside them, by sections.
+    Within a document, numbered equations come first, then statements of the text, by section.
     """
     package = importlib.import_module("refwarp.exact")
     lines: list[Equation] = []
@@ -78,14 +78,14 @@ def collect() -> list[Equation]:
 
 
 def derivation(line: Equation, docs: Path) -> str:
-    """Return the name of the page that derives an equation: of the first of its homes that has one.
+    """Return the name of the page that derives an equation: the page of the first of its homes that has one.
 
-    The page of a module has its name or that of its folder, or carries the tags of its equations.
+    The page of a module has the name of the module or of its folder, or contains the tags of its equations.
 
     Raises
     ------
     LookupError
-        If there is none.
+        If there is no such page.
     """
     for home in line.home:
         for room in reversed(home.split(".")[:-1]):
@@ -102,7 +102,7 @@ def derivation(line: Equation, docs: Path) -> str:
 
 
 def tags(line: Equation) -> tuple[str, ...]:
-    """Return the tags that the lines which compute an equation bear; none for what is said beside the equations."""
+    """Return the tags that mark the lines that compute an equation; none for statements of the text."""
     numbers = re.fullmatch(r"\d+(, \d+)*", line.number)
     return tuple(f"({line.document} {number})" for number in re.findall(r"\d+", line.number)) if numbers else ()
 
@@ -129,16 +129,17 @@ def page(docs: Path) -> str:
     text = [
         "# The ledger of equations",
         "",
-        "Every equation of the five documents: what it says and where it is derived, the verdict, where it is",
-        "transcribed exactly and where it is computed, and the tests that prove the verdict. This page is written from",
-        "the `LEDGER` of each file in `refwarp/exact/` by `python -m refwarp.exact.ledger docs/equations.md`; a test",
-        "keeps it current.",
+        "Every equation of the five documents, with its derivation, the verdict, the code that transcribes it exactly",
+        "and the code that computes it, and the tests that prove the verdict. This page is generated from the `LEDGER`",
+        "of each file in `refwarp/exact/` by `python -m refwarp.exact.ledger docs/equations.md`; a test checks that it",
+        "is current.",
         "",
-        "All names can be pasted: a home behind `python -m pydoc`, a test behind `pytest`. The line that computes an",
-        "equation has its tag, as `(STN 7)`, in a comment, and a home's link leads to it.",
+        "A home can be passed to `python -m pydoc`, a test to `pytest`. The line that computes an equation has its",
+        "tag, such as `(STN 7)`, in a comment; the link of a home leads to that line.",
         "",
-        "Verdicts: *holds*; *misprint* (what is meant is clear, what is printed is not true); *wrong* (what is meant",
-        "is not true either); *ambiguous* (more than one reading; the remark says which are offered); *definition*.",
+        "Verdicts: *holds*; *misprint* (the meaning is clear, but the printed equation is not true); *wrong* (the",
+        "intended equation is not true either); *ambiguous* (more than one reading; the remark says which are",
+        "supported); *definition*.",
     ]
     lines = collect()
     for document, title in DOCUMENTS.items():
