@@ -107,9 +107,15 @@ class Squares(Function):
 
     @staticmethod
     def backward(ctx: Context, gout: Tensor) -> Tensor:
-        """Return 2 factor^2 x gout: the factors come last, for a subnormal x has no digit to spare."""
-        (x,), factors = ctx.inputs, ctx.parameters["factors"]
-        return multiply(2 * x * gout, factors * factors)
+        """Return 2 factor^2 x gout: the factors come first, so that nothing overflows before they make it smaller.
+
+        Where that would make x subnormal, and so lose digits, they come last.
+        """
+        (x,), squares = ctx.inputs, ctx.parameters["factors"] ** 2
+        xp, numbers = array_module(x.data), x.data
+        subnormal = abs(numbers) * squares < np.finfo(numbers.dtype).tiny
+        first, last = (xp.where(subnormal, *which).astype(numbers.dtype) for which in ((1.0, squares), (squares, 1.0)))
+        return multiply(multiply(2 * x, first) * gout, last)
 
 
 def _exponents(vectors: Any) -> Any:

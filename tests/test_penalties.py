@@ -137,6 +137,9 @@ def test_the_squared_hessian_at_the_ends_of_the_range_of_floats():
     field = Tensor(field, requires_grad=True)
     (gradient,) = grad(bending_energy(field, "hessian", "squared"), field, np.asarray(2.0**1000))
     assert np.array_equal(gradient.data, corners * 2.0**-76)  # 2 entries, each 2 w_xy / 4 of w_xy = 2^-1076
+    field = Tensor(np.pad([[[[2.0**1022]]]], ((0, 0), (0, 0), (0, 2), (0, 2))), requires_grad=True)
+    (gradient,) = grad(bending_energy(field, "hessian", "squared", reduction="sum"), field, np.asarray(4.0))
+    assert np.array_equal(gradient.data, corners * 2.0**1022)  # though twice the difference times 4 is infinite
 
 
 @pytest.mark.parametrize("form", FORMS)
