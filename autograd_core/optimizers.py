@@ -218,11 +218,12 @@ class Adam(Optimizer):
     def _step(self, data: Array, gradient: Array, memory: dict[str, Array]) -> Array:
         first, second = self.betas
         mean = memory["mean"] = first * memory["mean"] + (1 - first) * gradient
-        square = memory["mean_square"] = second * memory["mean_square"] + (1 - second) * gradient**2
+        square = memory["mean_square"] = second * memory["mean_square"] + (1 - second) * (gradient * gradient)
         memory["steps"] = memory["steps"] + 1
         steps = int(memory["steps"])
         # Both means start at zero, so after a few steps they are too small by these factors.
-        direction = mean / (1 - first**steps) / ((square / (1 - second**steps)) ** 0.5 + self.eps)
+        root = array_module(square).sqrt(square / (1 - second**steps))  # rounded the same everywhere, unlike a power
+        direction = mean / (1 - first**steps) / (root + self.eps)
         return data - self.learning_rate * (direction + self.weight_decay * data)
 
 
