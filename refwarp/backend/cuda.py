@@ -13,6 +13,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable
+from threading import Lock
 from types import FunctionType
 from typing import Any
 
@@ -29,9 +30,6 @@ _THREADS, _BLOCKS = (4, 2) if SIMULATED else (128, 65536)
 if SIMULATED:
     sys.setswitchinterval(1e-4)  # the simulator polls its threads, each time as long as Python lets it
 
-_kernels: dict[Any, Any] = {}
-_parts: dict[Any, Any] = {}
-
 
 def check_cuda(argument: str) -> None:
     """Raise RuntimeError, naming the argument that asked for it, unless there is a GPU, or its simulator."""
@@ -46,12 +44,19 @@ def _items(start: int, stop: int) -> range:
     return range(start + cuda.grid(1), stop, cuda.gridsize(1))
 
 
+_items_of_cuda: Callable[[int, int], range] = cuda.jit(device=True)(_items)
+_one_at_a_time = Lock()
+
+
 def _simulated_items(start: int, stop: int) -> range:
     np.seterr(all="ignore")  # of this thread; compiled kernels do not warn either
-    return _items(start, stop)
+    with _one_at_a_time:  # while it runs, the simulator has its own `cuda` in this module, for all threads
+        return _items_of_cuda(start, stop)
 
 
-_ITEMS = _simulated_items if SIMULATED else _items
+# CUDA's versions of what has been asked for.
+_kernels: dict[Any, Any] = {}
+_parts: dict[Any, Any] = {items: _simulated_items if SIMULATED else _items_of_cuda}
 
 
 def _with_parts_of_cuda(function: FunctionType) -> FunctionType:
@@ -63,8 +68,7 @@ def _with_parts_of_cuda(function: FunctionType) -> FunctionType:
 
 def _part(compiled: Any) -> Any:
     if compiled not in _parts:
-        function = _ITEMS if compiled is items else _with_parts_of_cuda(compiled.py_func)
-        _parts[compiled] = cuda.jit(device=True)(function)
+        _parts[compiled] = cuda.jit(device=True)(_with_parts_of_cuda(compiled.py_func))
     return _parts[compiled]
 
 
