@@ -19,7 +19,6 @@ from threading import Thread
 from types import ModuleType
 from typing import IO, Any
 
-from refwarp.backend.environment import check_environment
 from refwarp.golden.operations import OPERATIONS
 from refwarp.golden.targets.messages import Item, receive, send
 from refwarp.golden.targets.module import ModuleTarget, laid_out, one_line
@@ -31,7 +30,8 @@ def main() -> None:
     """Import the module, and answer requests until stdin ends."""
     requests, replies = _take_pipes()
     try:
-        check_environment()  # of which a module that uses Numba would hear in each of its calls
+        # It refuses an environment of which a module that uses Numba would hear in each of its calls.
+        importlib.import_module("refwarp.backend")
         target = ModuleTarget(_import(sys.argv[1]), sys.argv[1])
     except BaseException as error:  # SystemExit too, and what native libraries derive from BaseException
         why = f"{type(error).__name__}: {one_line(error)}{_line_of(error, sys.argv[1])}"
