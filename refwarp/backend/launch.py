@@ -125,8 +125,8 @@ def run_on_cpu(function: Callable[..., None], count: int, elements: int, *argume
     """Do what `run` does, on the CPU whatever the backend."""
     threads = min(get_num_threads(), count) if elements >= _SMALL else 1
     if threads > 1 and not numba.config.DISABLE_JIT:
-        from refwarp.backend.pool import launch as launch_team
+        from refwarp.backend.pool import launch
 
-        launch_team(function, count, threads, *arguments)
+        launch(function, count, threads, *arguments)
     else:
         function(0, count, *arguments)

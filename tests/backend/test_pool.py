@@ -12,13 +12,13 @@ import numba
 import numpy as np
 import pytest
 
-from refwarp.backend import pool as team
+from refwarp.backend import pool
 from refwarp.backend.atomics import add, let_others_run, load, pause
 from refwarp.backend.jit import kernel
 
-pytestmark = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="a team runs compiled kernels alone")
+pytestmark = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="the pool runs compiled kernels alone")
 
-SLEEP = 0.05  # long enough for members to go to sleep
+SLEEP = 0.05  # long enough for workers to go to sleep
 PATIENCE = 20_000_000  # times that whoever waits lets others run, which takes the longer, the more others there are
 
 
@@ -62,7 +62,7 @@ def refuse(start, stop, refusals, out):
 def together(threads):
     """Tell whether as many threads work at once."""
     met = np.zeros(threads, np.bool_)
-    team.launch(meet, threads, threads, np.zeros(1, np.int64), PATIENCE, met)
+    pool.launch(meet, threads, threads, np.zeros(1, np.int64), PATIENCE, met)
     return met.all()
 
 
@@ -71,21 +71,21 @@ def together(threads):
 def test_each_item_is_computed_once(threads, count):
     visits = np.zeros(count, np.int64)
     for _ in range(50):
-        team.launch(count_items, count, threads, visits)
+        pool.launch(count_items, count, threads, visits)
     assert (visits == 50).all()
 
 
 @pytest.mark.parametrize("threads", [2, 4])
-def test_members_work_at_once_awake_and_woken(threads):
+def test_workers_run_at_once_awake_and_woken(threads):
     for pause_before in (0.0, 0.0, SLEEP, 0.0, SLEEP):
         time.sleep(pause_before)
         assert together(threads)
 
 
-def test_fewer_threads_than_members():
+def test_fewer_threads_than_workers():
     assert together(4)
     visits = np.zeros(100, np.int64)
-    team.launch(count_items, 100, 2, visits)
+    pool.launch(count_items, 100, 2, visits)
     assert (visits == 1).all()
 
 
@@ -101,25 +101,25 @@ def test_arguments_of_all_kinds():
         alone, together = np.full((2, 50), np.nan)
         arguments = integers, flags, numbers, matrix, flag, count, factor
         combine(0, 50, *arguments, alone)
-        team.launch(combine, 50, 3, *arguments, together)
+        pool.launch(combine, 50, 3, *arguments, together)
         np.testing.assert_array_equal(together, alone)
     assert len(set(alone)) > 10
 
 
-def test_arrays_of_another_type_are_another_entry():
+def test_arrays_of_another_type_have_another_wrapper():
     for dtype in (np.int64, np.int32, np.float32, np.int64):
         visits = np.zeros(20, dtype)
-        team.launch(count_items, 20, 2, visits)
+        pool.launch(count_items, 20, 2, visits)
         assert (visits == 1).all()
 
 
 def test_threads_of_the_program_at_once():
-    """One has the team, the others work alone; all get their results."""
+    """One runs a job, the others take the slow path; all get their results."""
     counts = [np.zeros(20_000, np.int64) for _ in range(6)]
 
     def work(visits):
         for _ in range(300):
-            team.launch(count_items, visits.size, 2, visits)
+            pool.launch(count_items, visits.size, 2, visits)
 
     workers = [threading.Thread(target=work, args=(visits,)) for visits in counts]
     for worker in workers:
@@ -129,14 +129,14 @@ def test_threads_of_the_program_at_once():
     assert all((visits == 300).all() for visits in counts)
 
 
-def test_a_piece_that_fails_is_computed_again_or_tells_why():
+def test_a_chunk_that_fails_is_computed_again_or_tells_why():
     out = np.zeros(40)
-    team.launch(refuse, 40, 2, np.array([1]), out)
+    pool.launch(refuse, 40, 2, np.array([1]), out)
     np.testing.assert_array_equal(out, np.arange(40))
     with pytest.raises(MemoryError):
-        team.launch(refuse, 40, 2, np.array([10**6]), out)
+        pool.launch(refuse, 40, 2, np.array([10**6]), out)
     visits = np.zeros(40, np.int64)
-    team.launch(count_items, 40, 2, visits)
+    pool.launch(count_items, 40, 2, visits)
     assert (visits == 1).all()
 
 
@@ -145,7 +145,7 @@ posix = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="POSIX")
 
 @posix
 def test_an_interrupt_waits_for_the_kernel():
-    """Members must not work on arrays that the caller has given up."""
+    """Workers must not write to arrays that the caller has given up."""
     visits = np.zeros(8_000_000, np.int64)
 
     def interrupt(number, frame):
@@ -156,7 +156,7 @@ def test_an_interrupt_waits_for_the_kernel():
         signal.setitimer(signal.ITIMER_REAL, 0.01)
         with pytest.raises(KeyboardInterrupt):
             while True:
-                team.launch(count_items, visits.size, 2, visits)
+                pool.launch(count_items, visits.size, 2, visits)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
@@ -164,8 +164,8 @@ def test_an_interrupt_waits_for_the_kernel():
 
 
 @posix
-def test_interrupts_leave_a_team_that_works():
-    """Wherever they strike: a lock that stays held, or a bell that does, would end it."""
+def test_interrupts_leave_a_pool_that_works():
+    """Wherever they strike: a lock that stays held would end it."""
     raised, rng = 0, np.random.default_rng(0)
 
     def interrupt(number, frame):
@@ -177,7 +177,7 @@ def test_interrupts_leave_a_team_that_works():
             try:
                 signal.setitimer(signal.ITIMER_REAL, rng.uniform(1e-6, 6e-4))
                 while True:
-                    team.launch(count_items, 10, 2, np.zeros(10, np.int64))
+                    pool.launch(count_items, 10, 2, np.zeros(10, np.int64))
             except KeyboardInterrupt:  # once: the timer fires once
                 raised += 1
     finally:
@@ -185,45 +185,45 @@ def test_interrupts_leave_a_team_that_works():
     assert together(2)
 
 
-def test_compiled_code_notes_that_a_member_sleeps():
+def test_compiled_code_notes_that_a_worker_sleeps():
     """Before it waits for the interpreter, which others may hold for milliseconds: it would be taken for awake."""
-    board, asleep = np.zeros(team.END, np.int64), np.array([7, 7, 7])
-    board[team.TICKET] = team.NO_PIECE
-    assert team._serve(board, asleep, 1)
+    state, asleep = np.zeros(pool.END, np.int64), np.array([7, 7, 7])
+    state[pool.NEXT] = pool.NO_CHUNK
+    assert pool._run_worker(state, asleep, 1)
     assert asleep.tolist() == [7, 1, 7]
-    board[team.DISMISSED] = 1
-    assert not team._serve(board, asleep, 1)
+    state[pool.SHUTDOWN] = 1
+    assert not pool._run_worker(state, asleep, 1)
     assert asleep.tolist() == [7, 0, 7]
 
 
 def test_any_number_of_threads_can_be_asked_for(monkeypatch):
-    """More pieces than a ticket counts would never end."""
+    """More chunks than NEXT counts would never end."""
     asked = []
-    monkeypatch.setattr(team, "_team", SimpleNamespace(work=lambda *job: asked.append(job[-1])))
+    monkeypatch.setattr(pool, "_pool", SimpleNamespace(run=lambda *job: asked.append(job[-1])))
     visits = np.zeros(3_000_000, np.int64)
-    team.launch(count_items, visits.size, visits.size, visits)
-    assert asked == [team.MOST + 1] and (visits == 1).all()
-    assert team.MOST + 1 < team.NO_PIECE
+    pool.launch(count_items, visits.size, visits.size, visits)
+    assert asked == [pool.MAX_WORKERS + 1] and (visits == 1).all()
+    assert pool.MAX_WORKERS + 1 < pool.NO_CHUNK
 
 
 def test_no_threads_to_be_had(monkeypatch):
     def refuse_to_start(thread):
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(team, "_team", team._Team())
+    monkeypatch.setattr(pool, "_pool", pool._Pool())
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", refuse_to_start)
         visits = np.zeros(100, np.int64)
-        team.launch(count_items, 100, 3, visits)
+        pool.launch(count_items, 100, 3, visits)
         assert (visits == 1).all()
     assert together(3)
-    team._team.dismiss()
+    pool._pool.shutdown()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="POSIX")
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
-def test_the_child_of_a_fork_has_a_team_of_its_own():
-    team.launch(count_items, 10, 3, np.zeros(10, np.int64))
+def test_the_child_of_a_fork_has_a_pool_of_its_own():
+    pool.launch(count_items, 10, 3, np.zeros(10, np.int64))
     child = os.fork()
     if child == 0:
         os._exit(0 if together(2) else 1)
@@ -231,7 +231,7 @@ def test_the_child_of_a_fork_has_a_team_of_its_own():
 
 
 @pytest.mark.parametrize("seconds", [0.0, SLEEP])
-def test_a_process_ends_with_members_awake_or_asleep(hang_limit, seconds):
+def test_a_process_ends_with_workers_awake_or_asleep(hang_limit, seconds):
     code = (
         "import numpy as np, time, refwarp; refwarp.set_num_threads(3); "
         "x = np.ones((4, 4, 64, 64)); refwarp.grid_sample(x, np.zeros((4, 64, 64, 2))); "
