@@ -20,6 +20,7 @@ import os
 import struct
 import sys
 import threading
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from queue import SimpleQueue
@@ -45,6 +46,9 @@ NO_CHUNK = (1 << CHUNK_BITS) - 1
 # sleep: after some tenths of a millisecond.
 SPINS, YIELDS = 32, 400
 MAX_WORKERS = 1024
+# Where an array object of NumPy has the address of its data, the number of its axes, and the addresses of their lengths
+# and of their strides: after the header of every object, which is longer where Python has no global lock.
+DATA, AXES, LENGTHS, STRIDES = (object.__basicsize__ + 8 * field for field in range(4))
 
 _INTEGER = ir.IntType(64)
 
@@ -190,21 +194,49 @@ class _Wrapper(NamedTuple):
     owner: Any  # of the machine code
 
 
-def _unpack_array(builder: Any, kind: Any, array: Any) -> list[Any]:
-    """Return what compiled code passes for an array, read from the object of NumPy at an address.
+@functools.cache
+def _layout_is_known() -> bool:
+    """Tell whether array objects of NumPy are laid out as `_unpack_array` reads them; warn if they are not.
 
-    Such an object begins with its header, the address of its data, the number of its axes, and the addresses of their
-    lengths and of their strides.
+    Extension modules read the same fields, so NumPy can move them only in a release for which these must be compiled
+    anew.
     """
+    array = np.zeros((5, 4, 6), np.int16)[::2, :, ::-1]
+
+    def read(address: int, numbers: int) -> tuple[int, ...]:
+        return tuple((ctypes.c_int64 * numbers).from_address(address))
+
+    known = max(DATA, AXES, LENGTHS, STRIDES) + 8 <= np.ndarray.__basicsize__
+    if known:
+        (data,), (lengths,), (strides,) = (read(id(array) + field, 1) for field in (DATA, LENGTHS, STRIDES))
+        known = (
+            data == array.ctypes.data
+            and ctypes.c_int.from_address(id(array) + AXES).value == array.ndim
+            and strides - lengths == 8 * array.ndim  # they lie together; if not, these may not be addresses
+            and read(lengths, array.ndim) == array.shape
+            and read(strides, array.ndim) == array.strides
+        )
+    if not known:
+        warnings.warn(
+            f"kernels run on one thread: refwarp does not know how NumPy {np.__version__} lays out array objects",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    return known
+
+
+def _unpack_array(builder: Any, kind: Any, array: Any) -> list[Any]:
+    """Return what compiled code passes for an array, read from the object of NumPy at an address."""
 
     def read(address: Any, offset: int) -> Any:
         return builder.load(builder.inttoptr(builder.add(address, _INTEGER(offset)), _INTEGER.as_pointer()))
 
-    header = object.__basicsize__
-    shape, strides = ([read(read(array, header + field), 8 * axis) for axis in range(kind.ndim)] for field in (16, 24))
+    lengths, strides = (
+        [read(read(array, field), 8 * axis) for axis in range(kind.ndim)] for field in (LENGTHS, STRIDES)
+    )
     owner = ir.Constant(ir.IntType(8).as_pointer(), None)  # nobody: compiled code is not to keep it alive
-    size = functools.reduce(builder.mul, shape, _INTEGER(1))
-    return [owner, owner, size, _INTEGER(as_dtype(kind.dtype).itemsize), read(array, header), *shape, *strides]
+    size = functools.reduce(builder.mul, lengths, _INTEGER(1))
+    return [owner, owner, size, _INTEGER(as_dtype(kind.dtype).itemsize), read(array, DATA), *lengths, *strides]
 
 
 def _fields(kinds: Iterable[Any]) -> Iterator[Any]:
@@ -285,10 +317,13 @@ atexit.register(lambda: _pool.shutdown())
 def launch(kernel: Any, count: int, threads: int, *arguments: Any) -> None:
     """Run `kernel(0, count, *arguments)` on several threads, a chunk of the range each.
 
-    The slow path, where the calling thread computes all, is taken while another thread of the program runs a job, and
-    where a chunk failed, for lack of memory for its scratch. So a kernel that allocates must not add to what it is
-    given.
+    The slow path, where the calling thread computes all, is taken while another thread of the program runs a job, where
+    a chunk failed, for lack of memory for its scratch, and where the layout of NumPy's arrays is not known. So a kernel
+    that allocates must not add to what it is given.
     """
+    if not _layout_is_known():
+        kernel(0, count, *arguments)
+        return
     key = (kernel, *map(_type_key, arguments))
     if (wrapper := _wrappers.get(key)) is None:
         signature = tuple(map(numba.typeof, (0, 0, *arguments)))

@@ -206,6 +206,31 @@ def test_any_number_of_threads_can_be_asked_for(monkeypatch):
     assert pool.MAX_WORKERS + 1 < pool.NO_CHUNK
 
 
+@pytest.fixture
+def layout_forgotten():
+    """Let the layout of NumPy's arrays be checked anew, in the test and after it."""
+    pool._layout_is_known.cache_clear()
+    yield
+    pool._layout_is_known.cache_clear()
+
+
+def test_the_layout_of_arrays_is_known(layout_forgotten):
+    assert pool._layout_is_known()  # without a warning, which is an error here
+
+
+@pytest.mark.parametrize("field", ["DATA", "AXES", "LENGTHS", "STRIDES"])
+@pytest.mark.parametrize("shift", [-8, 8, 1024])
+def test_another_layout_of_arrays(layout_forgotten, monkeypatch, field, shift):
+    """One thread computes, without a look at what may be no address; a process is told once."""
+    monkeypatch.setattr(pool, field, getattr(pool, field) + shift)
+    monkeypatch.setattr(pool, "_pool", None)  # which is not asked
+    visits = np.zeros(100, np.int64)
+    with pytest.warns(RuntimeWarning, match="kernels run on one thread") as told:
+        for _ in range(3):
+            pool.launch(count_items, 100, 2, visits)
+    assert (visits == 3).all() and len(told) == 1
+
+
 def test_no_threads_to_be_had(monkeypatch):
     def refuse_to_start(thread):
         raise RuntimeError("can't start new thread")
