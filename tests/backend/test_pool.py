@@ -147,6 +147,7 @@ posix = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="POSIX")
 def test_an_interrupt_waits_for_the_kernel():
     """Workers must not write to arrays that the caller has given up."""
     visits = np.zeros(8_000_000, np.int64)
+    pool.launch(count_items, visits.size, 2, visits)  # compiles
 
     def interrupt(number, frame):
         raise KeyboardInterrupt
@@ -167,6 +168,7 @@ def test_an_interrupt_waits_for_the_kernel():
 def test_interrupts_leave_a_pool_that_works():
     """Wherever they strike: a lock that stays held would end it."""
     raised, rng = 0, np.random.default_rng(0)
+    pool.launch(count_items, 10, 2, np.zeros(10, np.int64))  # compiles
 
     def interrupt(number, frame):
         raise KeyboardInterrupt
@@ -181,6 +183,7 @@ def test_interrupts_leave_a_pool_that_works():
             except KeyboardInterrupt:  # once: the timer fires once
                 raised += 1
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
     assert together(2)
 
