@@ -50,13 +50,15 @@ from refwarp.backend.atomics import add, let_others_run, load, pause, replace, s
 from refwarp.backend.jit import each, kernel
 
 # Elements of the state. What different threads write lies on different cache lines, of 64 or 128 bytes.
-BUSY, NEXT, DONE, FAILED, SHUTDOWN, FUNCTION, ARGUMENTS, COUNT, CHUNKS, END = range(0, 10 * 16, 16)
+BUSY, ANNOUNCED, NEXT, DONE, FAILED, SHUTDOWN, FUNCTION, ARGUMENTS, COUNT, CHUNKS, END = range(0, 11 * 16, 16)
 # The bits of NEXT that count chunks, and the number that stands for none.
 CHUNK_BITS = 20
 NO_CHUNK = (1 << CHUNK_BITS) - 1
 # How often a waiting thread reads the state before it yields its core, and how often a worker yields before it goes to
 # sleep: after some tenths of a millisecond.
 SPINS, YIELDS = 32, 400
+# How much longer it stays for a job that is announced: others may have the core of the thread that is to start it.
+MORE_YIELDS = 20 * YIELDS
 MAX_WORKERS = 1024
 # Where an array object of NumPy has the address of its data, the number of its axes, and the addresses of their lengths
 # and of their strides: after the header of every object, which is longer where Python has no global lock.
@@ -96,20 +98,30 @@ def _run_chunks(state: Any) -> int:
 
 @kernel
 def _run_worker(state: Any, asleep: Any, worker: int) -> bool:
-    """Take part in every job until none comes for some time; note that the worker sleeps, and tell whether it stays."""
+    """Take part in every job until none comes for some time; note that the worker sleeps, and tell whether it stays.
+
+    A caller announces its job before it looks who sleeps, and a worker notes that it sleeps before it looks for an
+    announcement: so a worker that falls asleep at that moment is either woken or stays, for some time, for the job.
+    """
     store(asleep, worker, 0)
-    idle = 0
-    while idle < YIELDS:
+    idle, announced = 0, load(state, ANNOUNCED)
+    while True:
         for _ in range(SPINS):
+            latest = load(state, ANNOUNCED)
             if _run_chunks(state) != 0:
-                idle = 0
+                idle, announced = 0, latest
             pause()
         if load(state, SHUTDOWN) != 0:
             return False
         let_others_run()
         idle += 1
-    store(asleep, worker, 1)  # here, for the interpreter may keep it waiting before it sleeps
-    return True
+        if idle >= YIELDS:
+            store(asleep, worker, 1)  # here, for the interpreter may keep it waiting before it sleeps
+            latest = load(state, ANNOUNCED)
+            if latest == announced:
+                return True
+            store(asleep, worker, 0)
+            idle, announced = -MORE_YIELDS, latest
 
 
 @kernel
@@ -185,6 +197,7 @@ class _Pool:
         """Run a job, and tell whether all was done."""
         if len(self._threads) < chunks - 1:
             self.start(chunks - 1)
+        self._state[ANNOUNCED] += 1
         for worker, thread in enumerate(self._threads[: chunks - 1]):
             if self._asleep[worker]:
                 _keep_off_this_core(thread.native_id)
