@@ -27,6 +27,9 @@ RESULTS = ("valid", "acceptable", "invalid")
 # The types that a case's inputs can be exact in, narrowest first.
 INPUT_DTYPES = ("float16", "bfloat16", "float32", "float64")
 
+# No golden case has more elements in an array.
+MOST_ELEMENTS = 2**24
+
 
 @dataclass(frozen=True)
 class Truth:

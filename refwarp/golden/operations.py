@@ -112,6 +112,20 @@ OPERATIONS: Mapping[str, tuple[Call, ...]] = {
     "bending_energy": _calls("penalty", ("field",), "gpenalty", second=True),
 }
 
+
+def outputs(operation: str) -> dict[str, str]:
+    """Return the paths of a differentiable operation's outputs, in their order, each with the argument of its shape.
+
+    Examples
+    --------
+    >>> outputs("affine_grid")
+    {'forward/grid': 'ggrid', 'vjp/gtheta': 'theta'}
+    """
+    forward, *derivatives = OPERATIONS[operation]
+    gradients = {path: path.partition("/g")[2] for call in derivatives for path in call.paths()}
+    return {forward.paths()[0]: derivatives[0].arguments[0], **gradients}
+
+
 # Arguments that a case may leave out.
 OPTIONAL = ("control", "previous", "theta")
 

@@ -8,7 +8,7 @@ import pytest
 
 from refwarp.golden.build import build
 from refwarp.golden.case import INPUT_DTYPES, is_exact
-from refwarp.golden.cases import draw
+from refwarp.golden.drawing import draw
 from refwarp.golden.families import all_cases
 from refwarp.golden.flags import FLAGS, KINDS
 from refwarp.golden.operations import OPERATIONS

@@ -12,7 +12,7 @@ from refwarp.exact.arithmetic import budget
 from refwarp.exact.arithmetic.numbers import Sum
 from refwarp.golden.case import ELEMENT, SEAM, Case, Truth
 from refwarp.golden.grades import PROFILES, shares
-from refwarp.golden.truth.answer import element
+from refwarp.golden.judging.answer import element
 
 U, ETA = 2.0**-24, 2.0**-149  # of float32
 # An element that is 1, with k = 3, M = 2, G = 5; c = 4.

@@ -7,7 +7,7 @@ import pytest
 
 import refwarp
 from autograd_core import Tensor, grad
-from refwarp.golden.cases import call
+from refwarp.golden.drawing import call
 from refwarp.golden.families import with_truth
 from refwarp.golden.targets import load
 from refwarp.golden.verify import Grade, Selection, verify

@@ -13,7 +13,7 @@ from refwarp.exact.arithmetic.numbers import Sum
 from refwarp.golden.case import Case
 from refwarp.golden.families import with_truth
 from refwarp.golden.families.affine import truth as affine_truth
-from refwarp.golden.truth.answer import element, numbers
+from refwarp.golden.judging.answer import element, numbers
 
 # Multiples of 1/64: floats hold them.
 small = st.integers(-256, 256).map(lambda number: Fraction(number, 64))

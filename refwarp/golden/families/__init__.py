@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from refwarp.golden.case import Case, Truth
-from refwarp.golden.truth.judge import Judge
+from refwarp.golden.judging.judge import Judge
 
 
 @cache

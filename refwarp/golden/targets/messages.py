@@ -18,11 +18,11 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
+from refwarp.golden.case import MOST_ELEMENTS
+
 Item = npt.NDArray[Any] | str | None
 
 _LONGEST_HEADER = 2**24
-# No golden case has more elements.
-_MOST_ELEMENTS = 2**24
 
 
 def send(stream: IO[bytes], content: Mapping[str, Any], items: Sequence[Item] = ()) -> None:
@@ -66,7 +66,7 @@ def _receive_array(stream: IO[bytes], dtype: np.dtype[Any], shape: tuple[int, ..
 
 
 def _is_sent(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bool:
-    return dtype.kind in "biuf" and math.prod(shape) <= _MOST_ELEMENTS
+    return dtype.kind in "biuf" and math.prod(shape) <= MOST_ELEMENTS
 
 
 def _read(stream: IO[bytes], count: int) -> bytes:

@@ -18,14 +18,12 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from refwarp.golden.case import Case
+from refwarp.golden.case import MOST_ELEMENTS, Case
 from refwarp.golden.operations import OPERATIONS, Call, choice, conventions
 from refwarp.golden.targets.module import one_line
 from refwarp.golden.verify import DTYPES, Reply
 from refwarp.hdf5 import member, open_hdf5
 
-# No golden case has more elements.
-_MOST_ELEMENTS = 2**24
 # A remark names no more than this.
 _MOST_NAMES = 5
 # Slashes in the path of a result below its dtype, as operation/case/part/output.
@@ -224,7 +222,7 @@ def _read(part: Any, output: str, convention: str) -> npt.NDArray[Any] | str | N
         return "is no array of numbers"
     if dataset.external or dataset.is_virtual:
         return "lies outside of the file"
-    if dataset.size > _MOST_ELEMENTS:
+    if dataset.size > MOST_ELEMENTS:
         return f"is {dataset.dtype}{list(dataset.shape)}, which is too large"
     array = np.asarray(dataset[()])
     return array.astype(array.dtype.newbyteorder("="))

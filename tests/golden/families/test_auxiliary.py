@@ -8,8 +8,8 @@ import pytest
 from refwarp.golden.families import with_truth
 from refwarp.golden.families.auxiliary import cases as auxiliary
 from refwarp.golden.families.auxiliary import truth
+from refwarp.golden.judging.answer import numbers
 from refwarp.golden.targets.module import ModuleTarget
-from refwarp.golden.truth.answer import numbers
 from refwarp.golden.verify import Grade, verify
 
 CASES = [case for case in auxiliary.cases() if case.result != "invalid"]

@@ -14,8 +14,8 @@ from refwarp.golden.families.dense_decode import cases as decoder
 from refwarp.golden.families.dense_decode import extremes as decoder_extremes
 from refwarp.golden.families.dense_decode import released as decoder_released
 from refwarp.golden.families.dense_decode import truth
+from refwarp.golden.judging.running import elements
 from refwarp.golden.targets.module import ModuleTarget
-from refwarp.golden.truth.running import elements
 from refwarp.golden.verify import Grade, verify
 
 FAMILIES = decoder, decoder_extremes, decoder_released

@@ -18,11 +18,11 @@ from refwarp.golden.families.grid_sample import bicubic, bilinear, nearest
 from refwarp.golden.families.grid_sample import extremes as bilinear_extremes
 from refwarp.golden.families.grid_sample import padding as grid_sample_padding
 from refwarp.golden.families.grid_sample import truth as grid_sample
+from refwarp.golden.judging import slopes
+from refwarp.golden.judging.answer import numbers
+from refwarp.golden.judging.sampler import OUTPUTS, Call, Image, outputs
+from refwarp.golden.judging.seams import MOVE, seams
 from refwarp.golden.operations import OPERATIONS
-from refwarp.golden.truth import slopes
-from refwarp.golden.truth.answer import numbers
-from refwarp.golden.truth.sampler import OUTPUTS, Call, Image, outputs
-from refwarp.golden.truth.seams import MOVE, seams
 from tests.golden.families import plain_sampler
 
 FAMILIES = bilinear, bilinear_extremes, grid_sample_padding, nearest, bicubic

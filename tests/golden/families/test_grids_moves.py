@@ -15,8 +15,8 @@ from refwarp.exact.arithmetic.numbers import fractions
 from refwarp.golden.families.affine_parameters.truth import points
 from refwarp.golden.families.piecewise_affine.truth import moves
 from refwarp.golden.families.projective.truth import gradient, grid_moves, second_gradients
+from refwarp.golden.judging.moved import Moved, moved
 from refwarp.golden.targets.module import ModuleTarget
-from refwarp.golden.truth.moved import Moved, moved
 from refwarp.golden.verify import Grade, Selection, verify
 from tests.golden.families.grid_cases import FAMILIES, family
 from tests.golden.families.plain_grids import PLAIN

@@ -15,8 +15,8 @@ from refwarp.golden.build import build
 from refwarp.golden.families.multiscale import cases as multiscale_cases
 from refwarp.golden.families.separable import cases as separable_cases
 from refwarp.golden.families.separable import truth as separable
+from refwarp.golden.judging.running import Displaced
 from refwarp.golden.targets.module import ModuleTarget
-from refwarp.golden.truth.running import Displaced
 from refwarp.golden.verify import Grade, Selection, verify
 from tests.golden.families import plain_kernels
 

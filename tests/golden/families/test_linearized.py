@@ -13,9 +13,9 @@ from refwarp.golden.families import with_truth
 from refwarp.golden.families.linearized import cases as linearized
 from refwarp.golden.families.linearized import conventions as linearized_conventions
 from refwarp.golden.families.linearized import truth
+from refwarp.golden.judging.answer import numbers
+from refwarp.golden.judging.sampler import Call
 from refwarp.golden.targets.module import ModuleTarget
-from refwarp.golden.truth.answer import numbers
-from refwarp.golden.truth.sampler import Call
 from refwarp.golden.verify import Grade, verify
 
 CASES = [case for case in [*linearized.cases(), *linearized_conventions.cases()] if case.result != "invalid"]

@@ -8,8 +8,8 @@ import numpy as np
 
 from refwarp.exact import affine
 from refwarp.golden.case import Case
-from refwarp.golden.truth.answer import Answer, numbers
-from refwarp.golden.truth.judge import Answers, Judge
+from refwarp.golden.judging.answer import Answer, numbers
+from refwarp.golden.judging.judge import Answers, Judge
 
 
 def target_move(size: int, align_corners: bool) -> Fraction:

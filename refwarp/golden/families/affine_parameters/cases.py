@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from refwarp.golden.case import Case
-from refwarp.golden.cases import draw
-from refwarp.golden.cases.call import both, case, refused
+from refwarp.golden.drawing import draw
+from refwarp.golden.drawing.call import both, case, refused
 
 # How many parameters there are.
 COUNTS = {"attention": 3, "translation": 2, "kurbiel": 6, "similarity": 4, "rotation_scale_translation": 5}

@@ -23,10 +23,11 @@ from refwarp.exact.arithmetic.numbers import Number
 from refwarp.exact.thin_plate_spline.spline import Balls
 from refwarp.golden.case import Case
 from refwarp.golden.families.affine.truth import target_move
-from refwarp.golden.truth.answer import numbers
-from refwarp.golden.truth.judge import Answers, Judge
-from refwarp.golden.truth.moved import Moved, Numbers, answer, moved
-from refwarp.golden.truth.parameters import Function, entries, gradient, second_gradients
+from refwarp.golden.judging.answer import numbers
+from refwarp.golden.judging.judge import Answers, Judge
+from refwarp.golden.judging.moved import Moved, Numbers, answer, moved
+from refwarp.golden.judging.parameters import Function, entries, gradient, second_gradients
+from refwarp.golden.operations import outputs
 
 # Enough for sums of thirds that cancel to be told from anything that a float64 can be.
 BITS = 1400
@@ -105,12 +106,9 @@ def _parts(parameters: Parameters, is_grid: bool, case: Case, convert: Convert) 
 
 def _judge(parameters: Parameters, is_grid: bool) -> Judge:
     """Return the judge of a matrix, or of its grid."""
-    output = "grid" if is_grid else "matrix"
 
     def answers(case: Case, convention: str) -> Answers:
-        shapes = {f"forward/{output}": f"g{output}", "vjp/gtheta": "theta"}
-        if "cotangent_theta" in case.inputs:
-            shapes |= {f"second_vjp/gg{output}": f"g{output}", "second_vjp/gtheta": "theta"}
+        shapes = outputs(case.operation)
         found: dict[str, list[Numbers]] = {path: [] for path in shapes}
         with Balls(BITS) as balls, np.errstate(invalid="ignore"):  # infinity times 0 is NaN, as it should be
             for path, part in _parts(parameters, is_grid, case, balls if parameters.through else Fraction):

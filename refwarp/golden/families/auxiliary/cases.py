@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from refwarp.golden.case import Case
-from refwarp.golden.cases import draw
-from refwarp.golden.cases.call import refused
+from refwarp.golden.drawing import draw
+from refwarp.golden.drawing.call import refused
 
 THETA = [[[0.75, -0.5, 0.25], [0.125, 1.5, -0.5]]]
 

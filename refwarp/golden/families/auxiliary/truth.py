@@ -24,9 +24,9 @@ from refwarp.exact.linearized import auxiliary
 from refwarp.exact.linearized.auxiliary import Point
 from refwarp.golden.case import Case
 from refwarp.golden.families.affine.truth import target_move
-from refwarp.golden.truth.answer import numbers
-from refwarp.golden.truth.judge import Answers, Judge
-from refwarp.golden.truth.moved import Moved, answer
+from refwarp.golden.judging.answer import numbers
+from refwarp.golden.judging.judge import Answers, Judge
+from refwarp.golden.judging.moved import Moved, answer
 
 # c of the budget.
 PATH = 12.0

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from refwarp.golden.case import Case, Floats
-from refwarp.golden.cases import draw
-from refwarp.golden.cases.call import case, refused
+from refwarp.golden.drawing import draw
+from refwarp.golden.drawing.call import case, refused
 
 KINDS = {"translation": (2,), "similarity": (4,), "affine": (2, 3), "homography": (3, 3)}
 ARGUMENTS = {

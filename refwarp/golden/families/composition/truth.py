@@ -35,21 +35,15 @@ from refwarp.exact.arithmetic.numbers import Number
 from refwarp.exact.thin_plate_spline.spline import Balls
 from refwarp.golden.case import Case
 from refwarp.golden.families.affine_parameters.truth import BITS
-from refwarp.golden.operations import OPERATIONS, PARTS
-from refwarp.golden.truth.answer import numbers
-from refwarp.golden.truth.judge import Answers, Judge
-from refwarp.golden.truth.moved import Moved, Numbers, answer, moved
-from refwarp.golden.truth.parameters import Function, entries, gradient, second_gradients
+from refwarp.golden.judging.answer import numbers
+from refwarp.golden.judging.judge import Answers, Judge
+from refwarp.golden.judging.moved import Moved, Numbers, answer, moved
+from refwarp.golden.judging.parameters import Function, entries, gradient, second_gradients
+from refwarp.golden.operations import OPERATIONS, PARTS, outputs
 
 Parts = Iterator[tuple[str, Numbers]]
 
 # The input, or the two, and the output.
-ARGUMENTS = {
-    "compose": (("outer", "inner"), "theta"),
-    "invert": (("theta",), "inverse"),
-    "inverse_compositional_update": (("theta", "delta"), "updated"),
-}
-
 # c of forward, vjp and second_vjp.
 MATRICES = {"compose": (4, 4, 4), "invert": (4, 8, 12), "inverse_compositional_update": (8, 12, 16)}
 SIMILARITIES = {"compose": (12, 12, 16), "invert": (12, 12, 16), "inverse_compositional_update": (16, 16, 20)}
@@ -109,6 +103,12 @@ MATRIX_PARTS: Mapping[str, Callable[..., Parts]] = {
 }
 
 
+def _names(operation: str) -> tuple[tuple[str, ...], str]:
+    """Return the names of the arguments and of the output."""
+    forward = OPERATIONS[operation][0]
+    return forward.arguments, forward.outputs[0]
+
+
 def _three_rows(matrix: list[list[Number]], last: list[Number]) -> Numbers:
     """Return a matrix as 3 x 3: an affine one, or its cotangent, with a last row."""
     return moved(matrix if len(matrix) == 3 else [*matrix, last])
@@ -116,7 +116,7 @@ def _three_rows(matrix: list[list[Number]], last: list[Number]) -> Numbers:
 
 def _matrix_parts(operation: str, image: Mapping[str, Any]) -> Parts:
     """Yield the parts of one image."""
-    names, output = ARGUMENTS[operation]
+    names, output = _names(operation)
     warps = [_three_rows(image[name], [0, 0, 1]) for name in names]
     cotangents = [image[f"g{output}"], *(image[f"cotangent_{name}"] for name in names)]
     rows = len(image[names[0]])
@@ -145,7 +145,7 @@ def _similarity_terms(operation: str, theta: list[Number]) -> exact.Terms:
 
 def _parameter_parts(operation: str, image: Mapping[str, Any]) -> Parts:
     """Yield the parts of one image."""
-    names, output = ARGUMENTS[operation]
+    names, output = _names(operation)
     theta = [parameter for name in names for parameter in image[name]]
     count = len(image[names[0]])
     similarity = count == 4
@@ -167,12 +167,11 @@ def _parameter_parts(operation: str, image: Mapping[str, Any]) -> Parts:
 
 
 def _answers(operation: str, case: Case, convention: str) -> Answers:
-    names, output = ARGUMENTS[operation]
-    shape = case.inputs[names[0]].shape
+    shape = case.inputs[_names(operation)[0][0]].shape
     is_matrix, with_angles = len(shape) == 3, shape[1:] == (4,)
     constants = (MATRICES if is_matrix else SIMILARITIES if with_angles else TRANSLATIONS)[operation]
     parts = _matrix_parts if is_matrix else _parameter_parts
-    found: dict[str, list[Numbers]] = {path: [] for call in OPERATIONS[operation] for path in call.paths()}
+    found: dict[str, list[Numbers]] = {path: [] for path in outputs(operation)}
     with Balls(BITS) as balls:
         given = {name: numbers(array) for name, array in case.inputs.items()}
         if with_angles:
@@ -186,4 +185,4 @@ def _answers(operation: str, case: Case, convention: str) -> Answers:
         }
 
 
-JUDGES = {operation: Judge(partial(_answers, operation)) for operation in ARGUMENTS}
+JUDGES = {operation: Judge(partial(_answers, operation)) for operation in MATRIX_PARTS}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from refwarp.golden.case import Case, Floats
-from refwarp.golden.cases import draw
+from refwarp.golden.drawing import draw
 
 FILLS = ("zeros", "previous", "neighbours")
 PART = {"zeros": "stay 0", "previous": "show the previous map", "neighbours": "show the mean of previous neighbours"}
@@ -21,26 +22,25 @@ def case(
     values: npt.ArrayLike,
     grid: npt.ArrayLike,
     size: tuple[int, int],
-    align_corners: bool = False,
-    fill: str = "zeros",
-    variant: str = "paper",
     result: str = "valid",
     given: Mapping[str, npt.ArrayLike] | None = None,
-    second: bool = True,
+    **options: Any,
 ) -> Case:
-    """Return one case; what of its inputs is not given is drawn. Without `second` it has no second derivatives."""
+    """Return one case; what of its inputs is not given is drawn, the previous map only where holes are filled."""
     values, grid = np.asarray(values, dtype=np.float64), np.asarray(grid, dtype=np.float64)
     decoded = (*values.shape[:2], *size)
-    inputs = {"values": values, "grid": grid, "gout": draw.dyadics(f"{name} gout", *decoded)}
-    if second:
-        inputs["cotangent_values"] = draw.dyadics(f"{name} A", *values.shape)
-        inputs["cotangent_grid"] = draw.dyadics(f"{name} b", *grid.shape)
-    if fill != "zeros":
+    options = {"size": list(decoded), "align_corners": False, "fill": "zeros", "variant": "paper", **options}
+    inputs = {
+        "values": values,
+        "grid": grid,
+        "gout": draw.dyadics(f"{name} gout", *decoded),
+        "cotangent_values": draw.dyadics(f"{name} A", *values.shape),
+        "cotangent_grid": draw.dyadics(f"{name} b", *grid.shape),
+    }
+    if options["fill"] != "zeros":
         inputs["previous"] = draw.dyadics(f"{name} P", *decoded)
-        if second:
-            inputs["cotangent_previous"] = draw.dyadics(f"{name} p", *decoded)
+        inputs["cotangent_previous"] = draw.dyadics(f"{name} p", *decoded)
     inputs.update({key: np.asarray(array, dtype=np.float64) for key, array in (given or {}).items()})
-    options = {"size": list(decoded), "align_corners": align_corners, "fill": fill, "variant": variant}
     return Case(f"dense_decode/{name}", options, inputs, tuple(flags.split()), comment, result)
 
 
@@ -104,7 +104,7 @@ def _ordinary() -> Iterator[Case]:
                 draw.dyadics(name, n, c, h, w),
                 grid,
                 size,
-                align_corners,
+                align_corners=align_corners,
             )
     ramp = 16.0 * np.arange(3.0)[:, None] + np.arange(3.0)
     yield case(
@@ -150,8 +150,8 @@ def _full_precision() -> Iterator[Case]:
                     draw.full(name, 1, 2, 2, 4, dtype=dtype, reach=4.0),
                     grid,
                     size,
-                    align_corners,
-                    fill,
+                    align_corners=align_corners,
+                    fill=fill,
                     given=given,
                 )
 
@@ -173,8 +173,7 @@ def _holes() -> Iterator[Case]:
                 draw.dyadics(name, 1, 2, 1, 1),
                 sources((x, y)),
                 (height, width),
-                False,
-                fill,
+                fill=fill,
             )
         yield case(
             f"no_source_near_{fill}_2x3",
@@ -183,8 +182,7 @@ def _holes() -> Iterator[Case]:
             row([3.0, -2.0]),
             sources((5.0, 0.125), (-0.25, -4.0)),
             (2, 3),
-            False,
-            fill,
+            fill=fill,
         )
         yield case(
             f"lone_pixel_{fill}",
@@ -195,8 +193,7 @@ def _holes() -> Iterator[Case]:
             row([3.0]),
             sources((5.0, 0.125)),
             (1, 1),
-            False,
-            fill,
+            fill=fill,
         )
 
 
@@ -241,7 +238,7 @@ def _kinks() -> Iterator[Case]:
         draw.dyadics("row at corners", 1, 1, 1, 5),
         sources(*((g, 0.125) for g in (-1.0, -0.5, 0.0, 0.5, 1.0))),
         (1, 5),
-        True,
+        align_corners=True,
         result="acceptable",
     )
     yield case(
@@ -264,7 +261,7 @@ def _kinks() -> Iterator[Case]:
             draw.dyadics(name, 1, 1, count, count),
             np.stack(np.meshgrid(points, points), -1)[None],
             (count, count),
-            corners,
+            align_corners=corners,
             result="acceptable",
         )
     yield case(
@@ -326,7 +323,7 @@ def _shapes() -> Iterator[Case]:
         one,
         sources((0.125, 0.25), (-5.0, 4.0), (1.0, -1.0)),
         (1, 1),
-        True,
+        align_corners=True,
     )
     for corners in (False, True):
         name = "one_row_1x6" + "_corners" * corners
@@ -337,7 +334,7 @@ def _shapes() -> Iterator[Case]:
             draw.dyadics(name, 1, 1, 1, 5),
             off_lattice(name, (1, 6), 1, 1, 5, align_corners=corners),
             (1, 6),
-            corners,
+            align_corners=corners,
         )
     yield case("empty_batch", "No image.", "Empty", np.zeros((0, 2, 2, 3)), np.zeros((0, 2, 3, 2)), (3, 4))
     for fill in FILLS:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from refwarp.golden.case import Case
-from refwarp.golden.cases import draw
+from refwarp.golden.drawing import draw
+from refwarp.golden.drawing.call import first_order
 from refwarp.golden.families.dense_decode.cases import case, off_lattice, on_row, row, sources
 
 NAN, INF = math.nan, math.inf
@@ -67,14 +68,16 @@ def _colliding() -> Iterator[Case]:
             cell,
             (2, 2),
         )
-        yield case(
-            f"creeping_{dtype}",
-            f"64 sources at one point, a large value and 63 small ones: a plain {dtype} sum rounds each of them up.",
-            "LongSum",
-            draw.creeping(dtype, 64).reshape(1, 1, 8, 8),
-            np.tile([0.125, -0.25], (1, 8, 8, 1)),
-            (2, 2),
-            second=False,
+        yield first_order(
+            case(
+                f"creeping_{dtype}",
+                "64 sources at one point, a large value and 63 small ones: "
+                f"a plain {dtype} sum rounds each of them up.",
+                "LongSum",
+                draw.creeping(dtype, 64).reshape(1, 1, 8, 8),
+                np.tile([0.125, -0.25], (1, 8, 8, 1)),
+                (2, 2),
+            )
         )
 
 
@@ -87,34 +90,37 @@ def _tiny() -> Iterator[Case]:
         ("float64", 2.0**-600, 1.0, "2^-600, whose square underflows in float64"),
         ("subnormal_float64", 2.0**-1074, 2.0**-80, "the smallest float64"),
     ):
-        yield case(
-            f"tiny_weights_{name}",
-            f"Sources beside the middle by {words}: pixels whose weights underflow are covered all the same.",
-            "TinyWeight TinyCoordinate NearSeam" + " Subnormal" * name.startswith("subnormal"),
-            row([3.0]),
-            sources((step, step)),
-            (3, 3),
-            fill="previous",
-            given={"gout": draw.dyadics(f"tiny {name}", 1, 1, 3, 3) * cotangents},
-            second=False,
+        yield first_order(
+            case(
+                f"tiny_weights_{name}",
+                f"Sources beside the middle by {words}: pixels whose weights underflow are covered all the same.",
+                "TinyWeight TinyCoordinate NearSeam" + " Subnormal" * name.startswith("subnormal"),
+                row([3.0]),
+                sources((step, step)),
+                (3, 3),
+                fill="previous",
+                given={"gout": draw.dyadics(f"tiny {name}", 1, 1, 3, 3) * cotangents},
+            )
         )
-    yield case(
-        "tiny_mean_float64",
-        "Two sources beside the middle: at one pixel the mean of weights of 2^-300 and 2^-301.",
-        "TinyWeight TinyCoordinate NearSeam",
-        row([3.0, 8.0]),
-        sources((2.0**-299, 0.125), (2.0**-300, 0.125)),
-        (1, 3),
-        second=False,
+    yield first_order(
+        case(
+            "tiny_mean_float64",
+            "Two sources beside the middle: at one pixel the mean of weights of 2^-300 and 2^-301.",
+            "TinyWeight TinyCoordinate NearSeam",
+            row([3.0, 8.0]),
+            sources((2.0**-299, 0.125), (2.0**-300, 0.125)),
+            (1, 3),
+        )
     )
-    yield case(
-        "tiny_mean_float32",
-        "Two sources beside the middle: at one pixel the mean of weights of 2^-60 and 2^-61.",
-        "TinyWeight TinyCoordinate NearSeam",
-        row([3.0, 8.0]),
-        sources((2.0**-59, 0.125), (2.0**-60, 0.125)),
-        (1, 3),
-        second=False,
+    yield first_order(
+        case(
+            "tiny_mean_float32",
+            "Two sources beside the middle: at one pixel the mean of weights of 2^-60 and 2^-61.",
+            "TinyWeight TinyCoordinate NearSeam",
+            row([3.0, 8.0]),
+            sources((2.0**-59, 0.125), (2.0**-60, 0.125)),
+            (1, 3),
+        )
     )
     for dtype in ("float16", "float32", "float64"):
         number = np.dtype(dtype).type(-0.25)
@@ -166,14 +172,15 @@ def _non_finite() -> Iterator[Case]:
             (2, 4),
         )
     for name, value in (("nan", NAN), ("infinite", INF)):
-        yield case(
-            f"{name}_value",
-            f"A value that is {'NaN' if name == 'nan' else name} reaches the four pixels around it, and no other.",
-            "NonFinite",
-            row([3.0, value, -2.0]),
-            sources((-0.625, 0.1875), (0.0625, -0.375), (0.6875, -0.4375)),
-            (3, 4),
-            second=False,
+        yield first_order(
+            case(
+                f"{name}_value",
+                f"A value that is {'NaN' if name == 'nan' else name} reaches the four pixels around it, and no other.",
+                "NonFinite",
+                row([3.0, value, -2.0]),
+                sources((-0.625, 0.1875), (0.0625, -0.375), (0.6875, -0.4375)),
+                (3, 4),
+            )
         )
 
 
@@ -203,15 +210,16 @@ def _scale() -> Iterator[Case]:
             size,
             given={"gout": draw.dyadics("scale gout", 1, 1, *size) * tiny},
         )
-        yield case(
-            f"large_values_{dtype}",
-            f"Values next to the largest {dtype}, of both signs: a difference may overflow, but not its products.",
-            "Huge",
-            values * large / 4,
-            grid,
-            size,
-            given={"gout": draw.dyadics("scale gout", 1, 1, *size) * 2.0**-20},
-            second=False,
+        yield first_order(
+            case(
+                f"large_values_{dtype}",
+                f"Values next to the largest {dtype}, of both signs: a difference may overflow, but not its products.",
+                "Huge",
+                values * large / 4,
+                grid,
+                size,
+                given={"gout": draw.dyadics("scale gout", 1, 1, *size) * 2.0**-20},
+            )
         )
     for dtype in ("float32", "float64"):
         x = draw.full(f"wide {dtype}", 5, dtype="float32", reach=120.0) + 150.0

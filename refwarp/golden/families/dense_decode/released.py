@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from refwarp.golden.case import Case, Floats
-from refwarp.golden.cases import draw
+from refwarp.golden.drawing import draw
 from refwarp.golden.families.dense_decode.cases import case, row, sources
 
 NAN, INF = math.nan, math.inf

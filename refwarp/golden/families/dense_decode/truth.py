@@ -45,11 +45,11 @@ from refwarp.exact.dense_decode import holes as decoder_holes
 from refwarp.exact.dense_decode import released as decoder_released
 from refwarp.golden.case import Case
 from refwarp.golden.grades import COORDINATE_ROUNDINGS
-from refwarp.golden.operations import OPERATIONS
-from refwarp.golden.truth import answer, slopes
-from refwarp.golden.truth.answer import Answer, numbers
-from refwarp.golden.truth.judge import Answers, Judge, Seams, every_convention
-from refwarp.golden.truth.running import Displaced, as_sum, elements, zeros
+from refwarp.golden.judging import answer, slopes
+from refwarp.golden.judging.answer import Answer, numbers
+from refwarp.golden.judging.judge import Answers, Judge, Seams, every_convention
+from refwarp.golden.judging.running import Displaced, as_sum, elements, zeros
+from refwarp.golden.operations import OPERATIONS, outputs
 
 Objects = npt.NDArray[np.object_]
 
@@ -64,7 +64,8 @@ LARGEST = Fraction(sys.float_info.max)
 # How many coordinates of a case may lie next to the lattice: all combinations of their sides are tried.
 MOST = 4
 
-SHAPES = {"output": "gout", "ggout": "gout", "gvalues": "values", "ggrid": "grid", "gprevious": "previous"}
+# Each output, and the argument whose shape it has.
+OUTPUTS = outputs("dense_decode")
 
 
 class Image(NamedTuple):
@@ -329,10 +330,11 @@ def dense_decode(case: Case, convention: str) -> Answers:
 def asked(case: Case) -> dict[str, tuple[int, ...]]:
     """Return the outputs that a case has the inputs for, with their shapes."""
     return {
-        path: case.inputs[SHAPES[name]].shape
+        path: case.inputs[OUTPUTS[path]].shape
         for call in OPERATIONS["dense_decode"]
-        for path, name in zip(call.paths(), call.outputs, strict=True)
-        if SHAPES[name] in case.inputs and set(call.arguments) - set(case.inputs) <= {"previous", "cotangent_previous"}
+        if set(call.arguments) - set(case.inputs) <= {"previous", "cotangent_previous"}
+        for path in call.paths()
+        if OUTPUTS[path] in case.inputs
     }
 
 

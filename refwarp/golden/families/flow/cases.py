@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from refwarp.golden.case import Case, Floats
-from refwarp.golden.cases import draw
-from refwarp.golden.cases.call import case, refused
+from refwarp.golden.drawing import draw
+from refwarp.golden.drawing.call import case, refused
 
 UNITS = ("pixels", "normalised")
 EVERY = [(unit, align_corners) for unit in UNITS for align_corners in (False, True)]

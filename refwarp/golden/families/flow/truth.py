@@ -15,8 +15,8 @@ from refwarp.exact import flow as exact
 from refwarp.exact.affine import target_coordinate
 from refwarp.golden.case import Case
 from refwarp.golden.families.affine.truth import target_move
-from refwarp.golden.truth.answer import Answer, numbers
-from refwarp.golden.truth.judge import Answers, Judge
+from refwarp.golden.judging.answer import Answer, numbers
+from refwarp.golden.judging.judge import Answers, Judge
 
 
 def flow_grid(case: Case, convention: str) -> Answers:

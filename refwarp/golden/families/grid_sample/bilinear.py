@@ -7,20 +7,9 @@ from typing import Any
 import numpy as np
 
 from refwarp.golden.case import Case
-from refwarp.golden.cases import draw
-from refwarp.golden.cases.samples import (
-    ROW,
-    ROW_OF_FIVE,
-    along_x,
-    along_y,
-    both,
-    case,
-    column,
-    neighbours,
-    off_y,
-    points,
-    row,
-)
+from refwarp.golden.drawing import draw
+from refwarp.golden.drawing.samples import ROW, ROW_OF_FIVE, along_x, along_y, column, neighbours, off_y, points, row
+from refwarp.golden.families.grid_sample.cases import both, case
 
 
 def _basic() -> list[Case]:
@@ -44,7 +33,7 @@ def _basic() -> list[Case]:
         }
         comment = f"Every bit of {dtype} is used, in the map, the coordinates and the cotangents."
         input = draw.full(name, 1, 2, 5, 6, dtype=dtype, reach=4.0)
-        cases += both(name, comment, "FullPrecision", input, grid, given)
+        cases += both(name, comment, "FullPrecision", input, grid, cotangents=given)
     ramp = 16.0 * np.arange(4.0)[:, None] + np.arange(8.0)
     cases += both(
         "ramp_4x8",
@@ -69,8 +58,7 @@ def _kinks() -> list[Case]:
             "Kink FloorMeetsCeil",
             row(ROW),
             along_x(-0.25),
-            False,
-            kink,
+            result=kink,
             cotangents={"gout": np.ones((1, 1, 1, 1))},
         ),
         case(
@@ -79,8 +67,7 @@ def _kinks() -> list[Case]:
             "Kink Border",
             row(ROW),
             along_x(*fourths),
-            False,
-            kink,
+            result=kink,
         ),
         case(
             "column_at_pixels",
@@ -88,8 +75,7 @@ def _kinks() -> list[Case]:
             "Kink Border AxisOrder",
             column(ROW),
             along_y(*fourths),
-            False,
-            kink,
+            result=kink,
         ),
         case(
             "row_at_corners",
@@ -97,8 +83,8 @@ def _kinks() -> list[Case]:
             "Kink Border",
             row(ROW_OF_FIVE),
             along_x(*halves),
-            True,
-            kink,
+            align_corners=True,
+            result=kink,
         ),
         case(
             "row_one_pixel_beyond",
@@ -106,8 +92,7 @@ def _kinks() -> list[Case]:
             "Kink Outside",
             row(ROW),
             along_x(-1.25, 1.25),
-            False,
-            kink,
+            result=kink,
         ),
         case(
             "ramp_at_pixel",
@@ -115,8 +100,8 @@ def _kinks() -> list[Case]:
             "Kink FloorMeetsCeil",
             ramp,
             along_x(-0.5, 0.5),
-            True,
-            kink,
+            align_corners=True,
+            result=kink,
         ),
         case(
             "both_axes_at_pixels",
@@ -124,8 +109,7 @@ def _kinks() -> list[Case]:
             "Kink",
             draw.dyadics("both axes", 1, 2, 4, 4),
             points((-0.25, 0.125), (0.375, 0.25), (0.25, -0.75), (0.75, 0.75)),
-            False,
-            kink,
+            result=kink,
         ),
         case(
             "zero_of_three",
@@ -133,8 +117,7 @@ def _kinks() -> list[Case]:
             "Kink TinyCoordinate",
             row([1.0, 0.0, 1.0]),
             along_x(0.0, -0.0),
-            False,
-            kink,
+            result=kink,
         ),
         case(
             "identity_4x4",
@@ -142,8 +125,7 @@ def _kinks() -> list[Case]:
             "Kink IdentityNotExact",
             draw.dyadics("identity", 1, 1, 4, 4),
             np.stack(np.meshgrid(fourths, fourths), -1)[None],
-            False,
-            kink,
+            result=kink,
         ),
         case(
             "identity_5x5_corners",
@@ -151,8 +133,8 @@ def _kinks() -> list[Case]:
             "Kink IdentityNotExact",
             draw.dyadics("identity corners", 1, 1, 5, 5),
             np.stack(np.meshgrid(halves, halves), -1)[None],
-            True,
-            kink,
+            align_corners=True,
+            result=kink,
         ),
         case(
             "identity_float32_40",
@@ -160,8 +142,7 @@ def _kinks() -> list[Case]:
             "Kink NearSeam",
             draw.dyadics("identity 40", 1, 1, 1, 40),
             along_x(*width_40.tolist()),
-            False,
-            kink,
+            result=kink,
         ),
     ]
 

@@ -7,8 +7,9 @@ import math
 import numpy as np
 
 from refwarp.golden.case import Case
-from refwarp.golden.cases import draw
-from refwarp.golden.cases.samples import ROW, ROW_OF_FIVE, along_x, both, case, neighbours, off_y, points, row
+from refwarp.golden.drawing import draw
+from refwarp.golden.drawing.samples import ROW, ROW_OF_FIVE, along_x, neighbours, off_y, points, row
+from refwarp.golden.families.grid_sample.cases import both, case
 
 NAN, INF = math.nan, math.inf
 
@@ -19,7 +20,9 @@ def _near_lattice() -> list[Case]:
         comment = f"The neighbours of a pixel among the {dtype} numbers: each is off the lattice, on its own side."
         edges, corners = off_y(*neighbours(-0.25, dtype)), off_y(*neighbours(0.5, dtype))
         cases.append(case(f"next_to_pixel_{dtype}", comment, "NearSeam", row(ROW), edges))
-        cases.append(case(f"next_to_pixel_{dtype}_corners", comment, "NearSeam", row(ROW_OF_FIVE), corners, True))
+        cases.append(
+            case(f"next_to_pixel_{dtype}_corners", comment, "NearSeam", row(ROW_OF_FIVE), corners, align_corners=True)
+        )
     three = row([1.0, 0.0, 1.0])
     for name, tiny, words, flag in (
         ("float16", 2.0**-24, "the smallest float16", ""),
@@ -75,7 +78,7 @@ def _non_finite() -> list[Case]:
             "NonFinite OnePixel OnePixelCorners",
             row([3.0]),
             points((INF, 0.125), (0.125, -INF), (2.0**100, 0.125), (NAN, INF)),
-            True,
+            align_corners=True,
         )
     )
     for name, huge in (
@@ -102,7 +105,7 @@ def _shapes() -> list[Case]:
             "OnePixel OnePixelCorners",
             one,
             points((0.0, 0.0), (1.0, -1.0), (-5.0, 5.0), (0.3125, 2.5)),
-            True,
+            align_corners=True,
         ),
         *both("one_row_1x5", "A map of one row.", "OnePixel", draw.dyadics("one row", 1, 1, 1, 5), grid),
         *both("one_column_5x1", "A map of one column.", "OnePixel", draw.dyadics("one column", 1, 1, 5, 1), grid),
@@ -123,7 +126,11 @@ def _shapes() -> list[Case]:
         comment = f"65,536 pixels wide: a coordinate rounded to {dtype} has lost 16 of its bits."
         for align_corners, suffix in ((False, ""), (True, "_corners")):
             name = f"wide_65536_{dtype}{suffix}"
-            cases.append(case(name, comment, "Wide", row(wide.tolist()), near, align_corners, cotangents=cotangents))
+            cases.append(
+                case(
+                    name, comment, "Wide", row(wide.tolist()), near, align_corners=align_corners, cotangents=cotangents
+                )
+            )
     cases.append(
         case(
             "wide_65536_at_pixels",
@@ -131,8 +138,8 @@ def _shapes() -> list[Case]:
             "Wide Kink",
             row(wide.tolist()),
             along_x(*((2 * np.array([0.0, 1.0, 40000.0, 65535.0]) + 1) / 65536 - 1)),
-            False,
-            "acceptable",
+            align_corners=False,
+            result="acceptable",
             cotangents={"cotangent_input": wide[::-1].copy()[None, None, None]},
         )
     )

@@ -7,38 +7,33 @@ import math
 import numpy as np
 
 from refwarp.golden.case import Case
-from refwarp.golden.cases import draw
-from refwarp.golden.cases.everywhere import Family
-from refwarp.golden.cases.samples import off_y, points, row
+from refwarp.golden.drawing import draw
+from refwarp.golden.drawing.samples import off_y, points, row
+from refwarp.golden.families.grid_sample.cases import Sampler, samplers
 
 
 def cases() -> list[Case]:
     """Return the cases."""
-    return [
-        one
-        for padding in ("zeros", "border", "reflection")
-        for align_corners in (False, True)
-        for one in _family(Family("nearest", padding, align_corners))
-    ]
+    return [case for sampler in samplers("nearest", "zeros", "border", "reflection") for case in _cases_of(sampler)]
 
 
-def _family(family: Family) -> list[Case]:
-    size = family.lattice
-    return [*family.everything(), *family.near_seams(-0.5, 0.5, size - 0.5), *_ties(family)]
+def _cases_of(sampler: Sampler) -> list[Case]:
+    size = sampler.lattice
+    return [*sampler.everything(), *sampler.near_seams(-0.5, 0.5, size - 0.5), *_ties(sampler)]
 
 
-def _ties(family: Family) -> list[Case]:
-    size = family.lattice
-    pixels = row(draw.dyadics(f"{family.words} ties", size).tolist())
-    inside = [family.pixel(x + 0.5, size) for x in range(size - 1)]
-    ends = [family.pixel(x, size) for x in (-0.5, size - 0.5)]
-    beyond = [family.pixel(x, size) for x in (-2.5, -1.5, size + 0.5, size + 1.5, 2 * size + 0.5)]
-    at = [family.pixel(x, size) for x in range(-1, size + 1)]
-    square = draw.dyadics(f"{family.words} square", 1, 1, size, size)
-    zeros, reflected = family.padding == "zeros", family.padding == "reflection"
+def _ties(sampler: Sampler) -> list[Case]:
+    size = sampler.lattice
+    pixels = row(draw.dyadics(f"{sampler.words} ties", size).tolist())
+    inside = [sampler.pixel(x + 0.5, size) for x in range(size - 1)]
+    ends = [sampler.pixel(x, size) for x in (-0.5, size - 0.5)]
+    beyond = [sampler.pixel(x, size) for x in (-2.5, -1.5, size + 0.5, size + 1.5, 2 * size + 0.5)]
+    at = [sampler.pixel(x, size) for x in range(-1, size + 1)]
+    square = draw.dyadics(f"{sampler.words} square", 1, 1, size, size)
+    zeros, reflected = sampler.padding == "zeros", sampler.padding == "reflection"
     almost_half = [math.nextafter(1.0, 0.0), float(np.nextafter(np.float32(1.0), np.float32(0.0))), 1.0 - 2.0**-11]
     found = [
-        family.case(
+        sampler.case(
             "ties",
             "Halfway between two pixels of a row: the even one, the right one, or the one further from 0",
             "Ties",
@@ -46,7 +41,7 @@ def _ties(family: Family) -> list[Case]:
             off_y(*inside),
             "acceptable",
         ),
-        family.case(
+        sampler.case(
             "ties_of_column",
             "The same along y",
             "Ties AxisOrder",
@@ -54,16 +49,16 @@ def _ties(family: Family) -> list[Case]:
             off_y(*inside)[..., ::-1],
             "acceptable",
         ),
-        family.case(
+        sampler.case(
             "ties_at_ends",
             "Half a pixel off the ends of a row: a tie with "
-            + {"zeros": "nothing", "border": "the same pixel", "reflection": "what the mirror holds"}[family.padding],
+            + {"zeros": "nothing", "border": "the same pixel", "reflection": "what the mirror holds"}[sampler.padding],
             "Ties Border",
             pixels,
             off_y(*ends),
-            "acceptable" if zeros or (reflected and family.align_corners) else "valid",
+            "acceptable" if zeros or (reflected and sampler.align_corners) else "valid",
         ),
-        family.case(
+        sampler.case(
             "ties_beyond",
             "Ties beyond the map" + (", whose mirror images are ties: up in the mirror is down" if reflected else ""),
             "Ties Outside",
@@ -71,7 +66,7 @@ def _ties(family: Family) -> list[Case]:
             off_y(*beyond),
             "acceptable" if reflected else "valid",
         ),
-        family.case(
+        sampler.case(
             "ties_of_both_axes",
             "A corner shared by four pixels",
             "Ties",
@@ -79,14 +74,14 @@ def _ties(family: Family) -> list[Case]:
             points((inside[0], inside[0]), (inside[1], inside[2]), (inside[2], 0.15625), (ends[0], inside[0])),
             "acceptable",
         ),
-        family.case(
+        sampler.case(
             "at_pixels",
             "Each pixel of a row and the next beyond its ends, reached exactly",
             "Border",
             pixels,
             off_y(*at),
         ),
-        family.case(
+        sampler.case(
             "identity",
             "The identity: the output is the map",
             "IdentityNotExact",
@@ -94,7 +89,7 @@ def _ties(family: Family) -> list[Case]:
             np.stack(np.meshgrid(at[1:-1], at[1:-1]), -1)[None],
         ),
     ]
-    if zeros and not family.align_corners:
+    if zeros and not sampler.align_corners:
         comment = "x is the number next to 1/2 in three types, on a map of one pixel: x + 1/2 rounds to 1, x does not"
-        found.append(family.case("almost_half", comment, "NearSeam OnePixel", row([3.0]), off_y(*almost_half)))
+        found.append(sampler.case("almost_half", comment, "NearSeam OnePixel", row([3.0]), off_y(*almost_half)))
     return found

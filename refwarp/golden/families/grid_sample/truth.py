@@ -8,11 +8,11 @@ from fractions import Fraction
 from refwarp.exact.arithmetic.budget import UNIT_ROUNDOFF
 from refwarp.golden.case import Case, is_exact
 from refwarp.golden.grades import COARSEST_BITS, COORDINATE_ROUNDINGS
-from refwarp.golden.truth import slopes
-from refwarp.golden.truth.answer import Answer, numbers
-from refwarp.golden.truth.judge import Answers, Judge, Seams, every_convention
-from refwarp.golden.truth.sampler import OUTPUTS, Call, images, outputs
-from refwarp.golden.truth.seams import MOVE, seams
+from refwarp.golden.judging import slopes
+from refwarp.golden.judging.answer import Answer, numbers
+from refwarp.golden.judging.judge import Answers, Judge, Seams, every_convention
+from refwarp.golden.judging.sampler import OUTPUTS, Call, images, outputs
+from refwarp.golden.judging.seams import MOVE, seams
 
 # The constants of the budgets: of values and first gradients, and of second ones.
 CONSTANTS = {"nearest": (0.0, 0.0), "bilinear": (4.0, 8.0), "bicubic": (12.0, 16.0)}

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from refwarp.golden.case import Case, Floats
-from refwarp.golden.cases import draw
-from refwarp.golden.cases.call import case as drawn_up
+from refwarp.golden.drawing import draw
+from refwarp.golden.drawing.call import case as drawn_up
 
 WORDS = {
     "none": "no gradient reaches the map",

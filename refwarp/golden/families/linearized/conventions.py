@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from refwarp.golden.case import Case, Floats
-from refwarp.golden.cases import draw
-from refwarp.golden.cases.call import refused
+from refwarp.golden.drawing import draw
+from refwarp.golden.drawing.call import refused
 from refwarp.golden.families.linearized.cases import case
 
 NAN, INF = math.nan, math.inf

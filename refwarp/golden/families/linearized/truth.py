@@ -35,12 +35,12 @@ from refwarp.exact.arithmetic.numbers import Number, Sum
 from refwarp.exact.arithmetic.running_error import Bounded
 from refwarp.exact.linearized import sample as linearized
 from refwarp.golden.case import Case
+from refwarp.golden.judging import slopes
+from refwarp.golden.judging.answer import Answer, numbers
+from refwarp.golden.judging.judge import Answers, Judge
+from refwarp.golden.judging.running import as_sum
+from refwarp.golden.judging.sampler import OUTPUTS, Call
 from refwarp.golden.operations import OPERATIONS
-from refwarp.golden.truth import slopes
-from refwarp.golden.truth.answer import Answer, numbers
-from refwarp.golden.truth.judge import Answers, Judge
-from refwarp.golden.truth.running import as_sum
-from refwarp.golden.truth.sampler import OUTPUTS, Call
 
 Objects = npt.NDArray[np.object_]
 

@@ -11,9 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from refwarp.golden.case import Case
-from refwarp.golden.cases import call, draw
-from refwarp.golden.cases.everywhere import Family
-from refwarp.golden.cases.samples import ROW, off_y, points, row
+from refwarp.golden.drawing import call, draw
+from refwarp.golden.drawing.samples import ROW, clear, off_y, points, row
 
 DEFAULT = (1.0, 5.0, 10.0)
 
@@ -25,29 +24,24 @@ def _case(
     input: npt.ArrayLike,
     grid: npt.ArrayLike,
     deviations: Sequence[float] = (1.0,),
-    aggregate: str = "mean",
-    truncate: float = 4.0,
-    padding: str = "zeros",
-    align_corners: bool = False,
     dtype: str = "",
-    **cotangents: npt.ArrayLike,
+    cotangents: Mapping[str, npt.ArrayLike] | None = None,
+    **options: Any,
 ) -> Case:
-    """Return one case."""
+    """Return one case: the mean, and zeros padding, unless options say else."""
+    given = {"aggregate": "mean", "truncate": 4.0, "padding_mode": "zeros", "align_corners": False, **options}
     input, grid = np.asarray(input, np.float64), np.asarray(grid, np.float64)
     (batch, channels), (_, *shape, _) = input.shape[:2], grid.shape
-    levels = [len(deviations)] if aggregate == "stack" else []
+    levels = [len(deviations)] if given["aggregate"] == "stack" else []
     return call.case(
         f"multiscale_sample/{name}",
         comment,
         flags,
-        {"input": input, "grid": grid, **cotangents},
+        {"input": input, "grid": grid, **(cotangents or {})},
         (batch, *levels, channels, *shape),
         dtype,
         deviations=list(deviations),
-        aggregate=aggregate,
-        truncate=truncate,
-        padding_mode=padding,
-        align_corners=align_corners,
+        **given,
     )
 
 
@@ -59,15 +53,26 @@ def _every_option() -> list[Case]:
         suffix = "_corners" if align_corners else ""
         name = f"{aggregate}_{padding}{suffix}"
         comment = f"Two levels, {aggregate}, {padding}{', align_corners' if align_corners else ''}."
-        grid = Family("multiscale", padding, align_corners).clear(f"multiscale {name}", (1, 2, 3), (3, 4), 0, 1.3)
+        grid = clear(f"multiscale {name}", (1, 2, 3), (3, 4), 0, 1.3, align_corners)
         input = draw.dyadics(f"multiscale {name}", 1, 2, 3, 4)
         deviations = (0.5, 1.5)
-        cases.append(_case(name, comment, "Border", input, grid, deviations, aggregate, 4.0, padding, align_corners))
+        cases.append(
+            _case(
+                name,
+                comment,
+                "Border",
+                input,
+                grid,
+                deviations,
+                aggregate=aggregate,
+                padding_mode=padding,
+                align_corners=align_corners,
+            )
+        )
     return cases
 
 
 def _basic() -> list[Case]:
-    clear = Family("multiscale", "reflection", False).clear
     map_4x5, grid = draw.dyadics("multiscale", 1, 1, 4, 5), clear("multiscale", (1, 2, 2), (4, 5), 0, 0.7)
     batch = draw.dyadics("multiscale batch", 2, 2, 3, 2)
     spike = np.zeros((1, 1, 3, 7))
@@ -76,7 +81,13 @@ def _basic() -> list[Case]:
         _case("paper", "Deviations of 1, 5 and 10 pixels, as in the paper.", "Interior", map_4x5, grid, DEFAULT),
         _case("deviation_0", "A deviation of 0: bilinear sampling.", "Interior", map_4x5, grid, (0.0,)),
         _case(
-            "with_the_map", "The map itself and a blurred one, stacked.", "Interior", map_4x5, grid, (0.0, 1.0), "stack"
+            "with_the_map",
+            "The map itself and a blurred one, stacked.",
+            "Interior",
+            map_4x5,
+            grid,
+            (0.0, 1.0),
+            aggregate="stack",
         ),
         _case(
             "cut_early", "Gaussians that end after one deviation.", "Interior", map_4x5, grid, (1.0, 2.0), truncate=1.0
@@ -169,7 +180,7 @@ def _kinks() -> list[Case]:
             row([*ROW, 4.0]),
             halves,
             (0.0, 1.0),
-            "stack",
+            aggregate="stack",
             align_corners=True,
         ),
         _case(
@@ -178,7 +189,7 @@ def _kinks() -> list[Case]:
             "Kink Border",
             row(ROW),
             fourths,
-            padding="border",
+            padding_mode="border",
         ),
     ]
     return [replace(case, result="acceptable") for case in cases]
@@ -186,7 +197,6 @@ def _kinks() -> list[Case]:
 
 def _extremes() -> list[Case]:
     nan, inf = math.nan, math.inf
-    clear = Family("multiscale", "reflection", False).clear
     map_4x4 = draw.dyadics("multiscale extremes", 1, 1, 4, 4)
     there = points((nan, 0.3125), (inf, 0.1875), (0.1875, -inf), (0.3125, nan), (0.3125, 0.1875))
     cases = [
@@ -197,7 +207,7 @@ def _extremes() -> list[Case]:
             map_4x4,
             there,
             (0.5, 1.0),
-            padding=padding,
+            padding_mode=padding,
         )
         for padding in ("zeros", "border", "reflection")
     ]
@@ -205,7 +215,7 @@ def _extremes() -> list[Case]:
         gout = draw.dyadics(f"multiscale tiny {dtype}", 1, 1, 1, 3) * smallest
         grid, map = clear("multiscale tiny", (1, 1, 3), (4, 4), 0, 0.8), map_4x4 * smallest
         comment = f"A map and cotangents next to the smallest {dtype}."
-        cases.append(_case(f"subnormal_{dtype}", comment, "Subnormal", map, grid, gout=gout))
+        cases.append(_case(f"subnormal_{dtype}", comment, "Subnormal", map, grid, cotangents={"gout": gout}))
     long = np.where(np.arange(96.0) % 2, 1.0, 3.0)[None, None, None]
     places = (float(np.float32((2 * x - 149) / 150)) for x in (0.3125, 88.6875, 148.1875))
     return [

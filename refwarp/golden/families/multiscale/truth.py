@@ -25,10 +25,10 @@ from refwarp.exact.thin_plate_spline.spline import Balls
 from refwarp.golden.case import Case
 from refwarp.golden.families.separable import truth as separable
 from refwarp.golden.families.separable.truth import BITS, answer, sums
-from refwarp.golden.truth.judge import Answers, Judge, every_convention, options
-from refwarp.golden.truth.running import Displaced, elements
-from refwarp.golden.truth.sampler import OUTPUTS, images
-from refwarp.golden.truth.slopes import reach
+from refwarp.golden.judging.judge import Answers, Judge, every_convention, options
+from refwarp.golden.judging.running import Displaced, elements
+from refwarp.golden.judging.sampler import OUTPUTS, images
+from refwarp.golden.judging.slopes import reach
 
 C = 22.0  # docs/multiscale.md derives it
 

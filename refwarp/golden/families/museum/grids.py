@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from refwarp.golden.case import Case
-from refwarp.golden.cases import draw
-from refwarp.golden.cases.call import Inputs, case
-from refwarp.golden.cases.samples import off_y, points
+from refwarp.golden.drawing import draw
+from refwarp.golden.drawing.call import Inputs, case
+from refwarp.golden.drawing.samples import off_y, points
 from refwarp.golden.families.dense_decode import cases as decoder
 from refwarp.golden.families.museum.samplers import at
 

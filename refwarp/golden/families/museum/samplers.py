@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from refwarp.golden.case import Case
-from refwarp.golden.cases import draw
-from refwarp.golden.cases.samples import ROW, ROW_OF_FIVE, case, off_y, points, row
+from refwarp.golden.drawing import draw
+from refwarp.golden.drawing.samples import ROW, ROW_OF_FIVE, off_y, points, row
+from refwarp.golden.families.grid_sample.cases import case
 
 
 def _sample(
@@ -18,13 +20,11 @@ def _sample(
     flags: str,
     input: npt.ArrayLike,
     grid: npt.ArrayLike,
-    mode: str = "bilinear",
-    padding: str = "zeros",
-    align_corners: bool = False,
     result: str = "valid",
+    **options: Any,
 ) -> Case:
     """Return a case of the museum."""
-    return case(f"museum_{name}", comment, flags, input, grid, align_corners, result, mode=mode, padding=padding)
+    return case(f"museum_{name}", comment, flags, input, grid, result, **options)
 
 
 def at(*pixels: float, size: int = 4) -> list[float]:
@@ -49,7 +49,7 @@ def _coordinates() -> list[Case]:
             "ModesSwapped NearestInverted",
             row(ROW),
             off_y(*at(1.25)),
-            "nearest",
+            mode="nearest",
         ),
         _sample("edges", "-5/8 of four pixels is x = 1/4.", "AlignCornersMixed", row(ROW), off_y(-0.625)),
         _sample(
@@ -135,7 +135,7 @@ def _samples() -> list[Case]:
             "BoundsBeforeRounding",
             row(ROW),
             off_y(*at(-0.25)),
-            "nearest",
+            mode="nearest",
         ),
         _sample(
             "ties",
@@ -143,7 +143,7 @@ def _samples() -> list[Case]:
             "TiesAway Ties",
             row(ROW),
             off_y(*at(0.5, 2.5)),
-            "nearest",
+            mode="nearest",
             result="acceptable",
         ),
         _sample(
@@ -152,7 +152,7 @@ def _samples() -> list[Case]:
             "BicubicKernel",
             draw.dyadics("bicubic", 1, 1, 4, 4),
             points((0.125, -0.0625)),
-            "bicubic",
+            mode="bicubic",
         ),
         _sample(
             "bicubic_border",
@@ -160,8 +160,8 @@ def _samples() -> list[Case]:
             "BicubicBorderPoint",
             draw.dyadics("bicubic", 1, 1, 4, 4),
             points((at(-0.75)[0], 0.0625)),
-            "bicubic",
-            "border",
+            mode="bicubic",
+            padding_mode="border",
         ),
     ]
 
@@ -175,7 +175,7 @@ def _padding() -> list[Case]:
             "ReflectedAfterWeights",
             row(ROW),
             off_y(*at(-1.25)),
-            padding="reflection",
+            padding_mode="reflection",
         ),
         _sample(
             "mirrored_in_a_corner",
@@ -183,7 +183,7 @@ def _padding() -> list[Case]:
             "MirrorAxis",
             row(ROW),
             off_y(1.5),
-            padding="reflection",
+            padding_mode="reflection",
             align_corners=True,
         ),
         _sample(
@@ -192,7 +192,7 @@ def _padding() -> list[Case]:
             "FoldCount",
             row(ROW),
             off_y(2.0**33 + 0.375),
-            padding="reflection",
+            padding_mode="reflection",
         ),
         _sample(
             "mirrored_pixel",
@@ -200,7 +200,7 @@ def _padding() -> list[Case]:
             "OnePixelReflection",
             [[[[1.0], [5.0], [2.0]]]],
             points((0.5, 0.25)),
-            padding="reflection",
+            padding_mode="reflection",
             align_corners=True,
         ),
         _sample(
@@ -209,14 +209,25 @@ def _padding() -> list[Case]:
             "BorderScatterDropped",
             row(ROW),
             off_y(1.5),
-            padding="border",
+            padding_mode="border",
         ),
     ]
     for padding, flag in (("border", "BorderGradient"), ("reflection", "ReflectionGradient")):
         comment = f"At the last pixel the slope with {padding} is one of the cell's, or 0; never that towards a 0."
         end = off_y(1.0)
         flags = f"{flag} Kink"
-        cases.append(_sample(f"end_{padding}", comment, flags, five, end, "bilinear", padding, True, "acceptable"))
+        cases.append(
+            _sample(
+                f"end_{padding}",
+                comment,
+                flags,
+                five,
+                end,
+                padding_mode=padding,
+                align_corners=True,
+                result="acceptable",
+            )
+        )
     return cases
 
 

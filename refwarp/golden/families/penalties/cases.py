@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from refwarp.golden.case import Case
-from refwarp.golden.cases import call, draw
+from refwarp.golden.drawing import call, draw
 
 NORMS = ("1", "2", "squared")
 FORMS = ("gradient", "laplacian", "hessian")
@@ -25,18 +24,15 @@ def _case(
     flags: str,
     form: str,
     field: npt.ArrayLike,
-    norm: str = "1",
-    boundary: str = "valid",
-    reduction: str = "sum",
     dtype: str = "",
-    **cotangents: npt.ArrayLike,
+    **options: Any,
 ) -> Case:
-    """Return one case of smoothness (the form "gradient") or of bending_energy."""
-    options: dict[str, Any] = {"norm": norm, "boundary": boundary, "reduction": reduction}
+    """Return one case of smoothness (the form "gradient") or of bending_energy; without options, of 1-norms inside."""
+    given = {"norm": "1", "boundary": "valid", "reduction": "sum", **options}
     operation = "smoothness"
     if form != "gradient":
-        operation, options = "bending_energy", {"form": form, **options}
-    return call.case(f"{operation}/{name}", comment, flags, {"field": field, **cotangents}, (), dtype, **options)
+        operation, given = "bending_energy", {"form": form, **given}
+    return call.case(f"{operation}/{name}", comment, flags, {"field": field}, (), dtype, **given)
 
 
 def _called(form: str, *parts: str) -> str:
@@ -57,7 +53,9 @@ def _every_option() -> list[Case]:
                     name = _called(form, norm, boundary, reduction)
                     comment = f"{WORDS[form]} of two components in {_norm(norm)}, {boundary}, {reduction}."
                     field = draw.dyadics(f"penalty {name}", 1, 2, 3, 4)
-                    cases.append(_case(name, comment, "Interior", form, field, norm, boundary, reduction))
+                    cases.append(
+                        _case(name, comment, "Interior", form, field, norm=norm, boundary=boundary, reduction=reduction)
+                    )
     return cases
 
 
@@ -70,7 +68,7 @@ def _basic() -> list[Case]:
             "Shape",
             "gradient",
             draw.dyadics("p batch", 2, 3, 3, 2),
-            "2",
+            norm="2",
         ),
         _case(
             "batch_2x3x3x4",
@@ -78,12 +76,17 @@ def _basic() -> list[Case]:
             "Shape",
             "hessian",
             draw.dyadics("b batch", 2, 3, 3, 4),
-            "2",
+            norm="2",
             reduction="mean",
         ),
-        _case("axes", "w = 3 x: tells w_x from w_y.", "AxisOrder", "gradient", (3.0 * x)[None, None], "squared"),
+        _case("axes", "w = 3 x: tells w_x from w_y.", "AxisOrder", "gradient", (3.0 * x)[None, None], norm="squared"),
         _case(
-            "laplacian_of_xy", "w = x y: its Laplacian is 0.", "ZeroNorm", "laplacian", (x * y)[None, None], "squared"
+            "laplacian_of_xy",
+            "w = x y: its Laplacian is 0.",
+            "ZeroNorm",
+            "laplacian",
+            (x * y)[None, None],
+            norm="squared",
         ),
         _case(
             "hessian_of_xy",
@@ -91,17 +94,19 @@ def _basic() -> list[Case]:
             "AxisOrder",
             "hessian",
             (x * y)[None, None],
-            "squared",
+            norm="squared",
         ),
-        _case("axes_of_curvature", "w = x^2: tells w_xx from w_yy.", "AxisOrder", "hessian", (x * x)[None, None], "1"),
+        _case(
+            "axes_of_curvature", "w = x^2: tells w_xx from w_yy.", "AxisOrder", "hessian", (x * x)[None, None], norm="1"
+        ),
         _case(
             "one_pixel",
             "One pixel and its copies: no differences.",
             "OnePixel ZeroNorm",
             "gradient",
             [[[[3.0]]]],
-            "1",
-            "replicate",
+            norm="1",
+            boundary="replicate",
         ),
         _case(
             "one_row",
@@ -109,8 +114,8 @@ def _basic() -> list[Case]:
             "OnePixel",
             "hessian",
             draw.dyadics("p row", 1, 1, 1, 5),
-            "squared",
-            "replicate",
+            norm="squared",
+            boundary="replicate",
         ),
         _case(
             "one_column",
@@ -118,8 +123,8 @@ def _basic() -> list[Case]:
             "OnePixel",
             "laplacian",
             draw.dyadics("p column", 1, 1, 5, 1),
-            "2",
-            "replicate",
+            norm="2",
+            boundary="replicate",
         ),
         _case(
             "smallest",
@@ -127,7 +132,7 @@ def _basic() -> list[Case]:
             "Shape",
             "gradient",
             draw.dyadics("p 2x2", 1, 1, 2, 2),
-            "2",
+            norm="2",
             reduction="mean",
         ),
         _case(
@@ -136,10 +141,10 @@ def _basic() -> list[Case]:
             "Shape",
             "hessian",
             draw.dyadics("p 3x3", 1, 1, 3, 3),
-            "2",
+            norm="2",
         ),
-        _case("empty_batch", "No image: the sum is 0.", "Empty", "gradient", np.zeros((0, 2, 3, 3)), "2"),
-        _case("empty_batch", "No image: the sum is 0.", "Empty", "laplacian", np.zeros((0, 2, 3, 3)), "squared"),
+        _case("empty_batch", "No image: the sum is 0.", "Empty", "gradient", np.zeros((0, 2, 3, 3)), norm="2"),
+        _case("empty_batch", "No image: the sum is 0.", "Empty", "laplacian", np.zeros((0, 2, 3, 3)), norm="squared"),
     ]
     for dtype in ("float32", "float64"):
         for form in FORMS:
@@ -147,7 +152,19 @@ def _basic() -> list[Case]:
                 name = _called(form, "full", norm, dtype)
                 field = draw.full(f"penalty {name}", 1, 2, 4, 3, dtype=dtype, reach=8.0)
                 comment = f"Every bit of {dtype} is used, {_norm(norm)}."
-                cases.append(_case(name, comment, "FullPrecision", form, field, norm, "replicate", "mean", dtype))
+                cases.append(
+                    _case(
+                        name,
+                        comment,
+                        "FullPrecision",
+                        form,
+                        field,
+                        norm=norm,
+                        boundary="replicate",
+                        reduction="mean",
+                        dtype=dtype,
+                    )
+                )
     return cases
 
 
@@ -158,20 +175,31 @@ def _kinks() -> list[Case]:
     for form in FORMS:
         for norm in NORMS:
             comment = f"A field that is 0, where training starts: in {_norm(norm)} the gradient is 0."
-            cases.append(_case(_called(form, "zero", norm), comment, "ZeroNorm", form, np.zeros((1, 2, 3, 3)), norm))
+            cases.append(
+                _case(_called(form, "zero", norm), comment, "ZeroNorm", form, np.zeros((1, 2, 3, 3)), norm=norm)
+            )
     flat = [[[[0.0, 3.0, 3.0, 5.0], [7.0, 7.0, 7.0, 9.0]]]]
     return [
         *cases,
-        _case("flat_1", "Some differences are 0: the subgradient taken there is 0.", "ZeroNorm", "gradient", flat, "1"),
-        _case("flat_2", "Some vectors have one entry that is 0, some have two.", "ZeroNorm", "gradient", flat, "2"),
-        _case("laplacian_linear", "A linear field does not bend.", "ZeroNorm", "laplacian", linear, "1"),
+        _case(
+            "flat_1",
+            "Some differences are 0: the subgradient taken there is 0.",
+            "ZeroNorm",
+            "gradient",
+            flat,
+            norm="1",
+        ),
+        _case(
+            "flat_2", "Some vectors have one entry that is 0, some have two.", "ZeroNorm", "gradient", flat, norm="2"
+        ),
+        _case("laplacian_linear", "A linear field does not bend.", "ZeroNorm", "laplacian", linear, norm="1"),
         _case(
             "hessian_linear",
             "A linear field does not bend: no gradient in the 2-norm.",
             "ZeroNorm",
             "hessian",
             linear,
-            "2",
+            norm="2",
         ),
     ]
 
@@ -183,22 +211,27 @@ def _extremes() -> list[Case]:
         board = 1.5 * (np.indices((8, 8)).sum(axis=0) % 2)
         board[0, 0] = draw.creeping(dtype, 1).item()
         comment = f"Two large differences and 96 small ones: a plain {dtype} sum rounds each of these up."
-        cases.append(_case(f"creeping_{dtype}", comment, "LongSum", "gradient", board[None, None], "1"))
+        cases.append(_case(f"creeping_{dtype}", comment, "LongSum", "gradient", board[None, None], norm="1"))
     for dtype, smallest in (("float32", 2.0**-142), ("float64", 2.0**-1066)):
         for norm in NORMS:
             comment = f"A field next to the smallest {dtype}, in {_norm(norm)}."
-            case = _case(f"subnormal_{norm}_{dtype}", comment, "Subnormal", "gradient", field * smallest, norm)
-            cases.append(_first_order(case) if norm == "2" else case)  # else 1/|v| overflows
+            case = _case(f"subnormal_{norm}_{dtype}", comment, "Subnormal", "gradient", field * smallest, norm=norm)
+            cases.append(call.first_order(case) if norm == "2" else case)  # else 1/|v| overflows
     for form in FORMS:
         for norm in NORMS:
             name, place = _called(form, "not_finite", norm), draw.dyadics(f"nan {form}", 1, 2, 4, 4)
             place[0, 0, 1, 1], place[0, 1, 2, 2] = math.nan, math.inf
             comment = f"A motion that is NaN and one that is infinite: the penalty is NaN, {_norm(norm)}."
-            cases.append(_first_order(_case(name, comment, "NonFinite", form, place, norm)))
+            cases.append(call.first_order(_case(name, comment, "NonFinite", form, place, norm=norm)))
     return [
         *cases,
         _case(
-            "huge_2", "Lengths of 2^100, whose squares float32 does not hold.", "Huge", "gradient", field * 2.0**98, "2"
+            "huge_2",
+            "Lengths of 2^100, whose squares float32 does not hold.",
+            "Huge",
+            "gradient",
+            field * 2.0**98,
+            norm="2",
         ),
         _case(
             "laplacian_huge_2",
@@ -206,7 +239,7 @@ def _extremes() -> list[Case]:
             "Huge",
             "laplacian",
             field * 2.0**600,
-            "2",
+            norm="2",
         ),
         _case(
             "cancellation",
@@ -214,7 +247,7 @@ def _extremes() -> list[Case]:
             "Cancellation",
             "gradient",
             1000.0 + field / 4,
-            "2",
+            norm="2",
         ),
         _case(
             "hessian_cancellation",
@@ -222,7 +255,7 @@ def _extremes() -> list[Case]:
             "Cancellation",
             "hessian",
             1000.0 + field / 4,
-            "squared",
+            norm="squared",
         ),
         _case(
             "long_16x16",
@@ -230,16 +263,11 @@ def _extremes() -> list[Case]:
             "LongSum",
             "gradient",
             draw.dyadics("p long", 1, 1, 16, 16),
-            "2",
-            "replicate",
-            "mean",
+            norm="2",
+            boundary="replicate",
+            reduction="mean",
         ),
     ]
-
-
-def _first_order(case: Case) -> Case:
-    """Return a case without second derivatives."""
-    return replace(case, inputs={key: array for key, array in case.inputs.items() if not key.startswith("cotangent")})
 
 
 def _refusals() -> list[Case]:

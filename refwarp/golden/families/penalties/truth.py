@@ -9,8 +9,8 @@ import numpy as np
 
 from refwarp.exact import penalties
 from refwarp.golden.case import Case
-from refwarp.golden.truth.answer import Answer, numbers
-from refwarp.golden.truth.judge import Answers, Judge, options
+from refwarp.golden.judging.answer import Answer, numbers
+from refwarp.golden.judging.judge import Answers, Judge, options
 
 # Of the value, of the gradient, and of the second gradients; docs/penalties.md derives them.
 VALUE, GRADIENT, SECOND = 12.0, 20.0, 32.0

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from refwarp.golden.case import Case, Floats
-from refwarp.golden.cases import draw
-from refwarp.golden.cases.call import both, case, refused
+from refwarp.golden.drawing import draw
+from refwarp.golden.drawing.call import both, case, refused
 
 
 def _case(

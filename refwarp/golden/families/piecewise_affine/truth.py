@@ -21,9 +21,9 @@ from refwarp.exact.affine import target_coordinate
 from refwarp.exact.arithmetic.numbers import Number
 from refwarp.golden.case import Case
 from refwarp.golden.families.affine.truth import target_move
-from refwarp.golden.truth.answer import Answer, numbers
-from refwarp.golden.truth.judge import Answers, Judge
-from refwarp.golden.truth.moved import Numbers
+from refwarp.golden.judging.answer import Answer, numbers
+from refwarp.golden.judging.judge import Answers, Judge
+from refwarp.golden.judging.moved import Numbers
 
 
 def moves(vertices: Any, ggrid: Any, height: int, width: int, align_corners: bool) -> tuple[Numbers, Numbers]:

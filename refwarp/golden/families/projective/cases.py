@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from refwarp.golden.case import Case, Floats
-from refwarp.golden.cases import draw
-from refwarp.golden.cases.call import both, case, refused
+from refwarp.golden.drawing import draw
+from refwarp.golden.drawing.call import both, case, refused
 
 # x_t of the columns of four pixels are -3/4, -1/4, 1/4 and 3/4, all exact.
 FOUR = 2, 4

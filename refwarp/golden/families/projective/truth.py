@@ -25,9 +25,14 @@ from refwarp.exact import projective as exact
 from refwarp.exact.arithmetic.numbers import Number, Sum
 from refwarp.golden.case import Case
 from refwarp.golden.families.affine_parameters.truth import points
-from refwarp.golden.truth.answer import Answer, numbers
-from refwarp.golden.truth.judge import Answers, Judge
-from refwarp.golden.truth.moved import Moved, Numbers, moved
+from refwarp.golden.judging.answer import Answer, numbers
+from refwarp.golden.judging.judge import Answers, Judge
+from refwarp.golden.judging.moved import Moved, Numbers, moved
+from refwarp.golden.operations import outputs
+
+# Each output, and the argument whose shape it has; and the constant c of its budget.
+OUTPUTS = outputs("projective_grid")
+CONSTANTS = (4.0, 8.0, 12.0, 12.0)
 
 
 class Pixel(NamedTuple):
@@ -86,8 +91,8 @@ def projective_grid(case: Case, convention: str) -> Answers:
     align_corners, (_, _, height, width) = case.options["align_corners"], case.options["size"]
     eight = case.inputs["theta"].ndim == 2
     columns = points(height, width, align_corners, numbers)
-    sums: dict[str, list[Any]] = {path: [] for path in SHAPES}
-    moves: dict[str, list[Any]] = {path: [] for path in SHAPES}
+    sums: dict[str, list[Any]] = {path: [] for path in OUTPUTS}
+    moves: dict[str, list[Any]] = {path: [] for path in OUTPUTS}
 
     def add(path: str, exactly: Any, elements: Any) -> None:
         sums[path].append(exactly)
@@ -114,7 +119,7 @@ def projective_grid(case: Case, convention: str) -> Answers:
         add("second_vjp/gtheta", parameters(second.gh), [part.move for part in parameters(gh)])
     return {
         path: Answer.of(c, case.inputs[argument].shape, sums[path], moves[path])
-        for path, (c, argument) in SHAPES.items()
+        for (path, argument), c in zip(OUTPUTS.items(), CONSTANTS, strict=True)
     }
 
 
@@ -136,13 +141,5 @@ def homography_matrix(case: Case, convention: str) -> Answers:
 def _copied(nested: Any) -> Any:
     return [_copied(part) for part in nested] if isinstance(nested, list) else Sum((nested,))
 
-
-# c and the argument of the same shape, by path.
-SHAPES = {
-    "forward/grid": (4.0, "ggrid"),
-    "vjp/gtheta": (8.0, "theta"),
-    "second_vjp/gggrid": (12.0, "ggrid"),
-    "second_vjp/gtheta": (12.0, "theta"),
-}
 
 JUDGES = {"homography_matrix": Judge(homography_matrix), "projective_grid": Judge(projective_grid)}

@@ -14,9 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from refwarp.golden.case import Case
-from refwarp.golden.cases import call, draw
-from refwarp.golden.cases.everywhere import Family
-from refwarp.golden.cases.samples import ROW, along_x, column, off_y, points, row
+from refwarp.golden.drawing import call, draw
+from refwarp.golden.drawing.samples import ROW, along_x, clear, column, off_y, points, row
 
 Kernel = Mapping[str, Any]
 
@@ -59,17 +58,18 @@ def _case(
     kernel: Kernel,
     input: npt.ArrayLike,
     grid: npt.ArrayLike,
-    padding: str = "zeros",
-    align_corners: bool = False,
     dtype: str = "",
-    **cotangents: npt.ArrayLike,
+    cotangents: Mapping[str, npt.ArrayLike] | None = None,
+    **options: Any,
 ) -> Case:
-    """Return one case."""
+    """Return one case, with zeros padding unless options say else."""
     input, grid = np.asarray(input, np.float64), np.asarray(grid, np.float64)
-    inputs = {"input": input, "grid": grid, **cotangents}
-    options = {"kernel": dict(kernel), "padding_mode": padding, "align_corners": align_corners}
+    inputs = {"input": input, "grid": grid, **(cotangents or {})}
+    where = {"padding_mode": "zeros", "align_corners": False}
     shape = (*input.shape[:2], *grid.shape[1:3])
-    return call.case(f"separable_sample/{name}", comment, flags, inputs, shape, dtype, **options)
+    return call.case(
+        f"separable_sample/{name}", comment, flags, inputs, shape, dtype, kernel=dict(kernel), **{**where, **options}
+    )
 
 
 def _every_option() -> list[Case]:
@@ -77,15 +77,23 @@ def _every_option() -> list[Case]:
     for name, (kernel, words) in KERNELS.items():
         for padding in PADDINGS:
             for align_corners in (False, True):
-                family = Family("separable", padding, align_corners)
                 suffix = "_corners" if align_corners else ""
                 seed = f"separable {name} {padding}{suffix}"
                 where = f"{padding}{', align_corners' if align_corners else ''}"
                 comment = f"Windows of {words} inside and across the ends of the map, {where}."
-                grid = family.clear(seed, (1, 2, 3), (4, 5), 0, 1.4)
+                grid = clear(seed, (1, 2, 3), (4, 5), 0, 1.4, align_corners)
                 input = draw.dyadics(seed, 1, 1, 4, 5)
                 cases.append(
-                    _case(f"{name}_{padding}{suffix}", comment, "Border", kernel, input, grid, padding, align_corners)
+                    _case(
+                        f"{name}_{padding}{suffix}",
+                        comment,
+                        "Border",
+                        kernel,
+                        input,
+                        grid,
+                        padding_mode=padding,
+                        align_corners=align_corners,
+                    )
                 )
     return cases
 
@@ -95,11 +103,15 @@ def _full_precision() -> list[Case]:
     for name, (kernel, words) in KERNELS.items():
         for dtype in ("float32", "float64"):
             seed = f"separable {name} {dtype}"
-            grid = Family("separable", "border", False).clear(seed, (1, 2, 2), (4, 4), 0, 1.2)
+            grid = clear(seed, (1, 2, 2), (4, 4), 0, 1.2)
             grid = (grid + draw.full(f"{seed} grid", 1, 2, 2, 2, dtype=dtype, reach=2.0**-12)).astype(dtype)
             input = draw.full(seed, 1, 2, 4, 4, dtype=dtype, reach=4.0)
             comment = f"Every bit of {dtype} is used, in the map, the coordinates and the cotangents, for {words}."
-            cases.append(_case(f"{name}_{dtype}", comment, "FullPrecision", kernel, input, grid, "border", dtype=dtype))
+            cases.append(
+                _case(
+                    f"{name}_{dtype}", comment, "FullPrecision", kernel, input, grid, padding_mode="border", dtype=dtype
+                )
+            )
     return cases
 
 
@@ -119,11 +131,15 @@ def _lattice() -> list[Case]:
         for padding in PADDINGS:
             comment = f"Samples at and beyond pixels of a row, {padding}: {words}."
             case_name = f"{name}_at_pixels_{padding}"
-            cases.append(_case(case_name, comment, "Kink Border", kernel, row(ROW), off_y(*fourths), padding))
+            cases.append(
+                _case(case_name, comment, "Kink Border", kernel, row(ROW), off_y(*fourths), padding_mode=padding)
+            )
     halves = [x / 2 - 0.75 + 0.25 for x in (-2, -1, 0, 1, 2, 3, 4)]  # pixel coordinates -3/2, ..., 9/2 of four
     for padding in PADDINGS:
         comment = f"Samples half-way between two pixels of a row, {padding}: ties go up, to the right one."
-        cases.append(_case(f"integer_ties_{padding}", comment, "Ties", INTEGER, row(ROW), along_x(*halves), padding))
+        cases.append(
+            _case(f"integer_ties_{padding}", comment, "Ties", INTEGER, row(ROW), along_x(*halves), padding_mode=padding)
+        )
     return [
         *cases,
         _case(
@@ -160,14 +176,15 @@ def _parameters() -> list[Case]:
         ("gaussian_wide", gaussian(1.5), "A Gaussian that is wider than the map."),
     ):
         seed = f"separable {name}"
-        grid = Family("separable", "border", False).clear(seed, (1, 1, 3), (4, 3), 0, 1.1)
-        cases.append(_case(name, comment, "Interior", kernel, draw.dyadics(seed, 1, 1, 4, 3), grid, "border"))
+        grid = clear(seed, (1, 1, 3), (4, 3), 0, 1.1)
+        cases.append(
+            _case(name, comment, "Interior", kernel, draw.dyadics(seed, 1, 1, 4, 3), grid, padding_mode="border")
+        )
     return cases
 
 
 def _shapes() -> list[Case]:
-    keys_half, clear = keys(-0.5), Family("separable", "reflection", False).clear
-    corners = Family("separable", "border", True).clear
+    keys_half = keys(-0.5)
     ramp = 16.0 * np.arange(4.0)[:, None] + np.arange(6.0)
     return [
         _case(
@@ -177,7 +194,7 @@ def _shapes() -> list[Case]:
             keys_half,
             draw.dyadics("separable batch", 2, 2, 3, 5),
             clear("separable batch", (2, 1, 3), (3, 5), 0, 1.2),
-            "reflection",
+            padding_mode="reflection",
         ),
         _case(
             "ramp_4x6",
@@ -194,9 +211,9 @@ def _shapes() -> list[Case]:
                 "OnePixel",
                 KERNELS[name][0],
                 [[[[3.0]]]],
-                (corners if align_corners else clear)(f"one pixel {name}", (1, 1, 3), (1, 1), 0, 1.4),
-                "border",
-                align_corners,
+                clear(f"one pixel {name}", (1, 1, 3), (1, 1), 0, 1.4, align_corners),
+                padding_mode="border",
+                align_corners=align_corners,
             )
             for name in ("tent", "lanczos")
             for align_corners in (False, True)
@@ -208,7 +225,7 @@ def _shapes() -> list[Case]:
             lanczos(3),
             row(ROW),
             clear("separable one row", (1, 1, 3), (1, 4), 0, 1.2),
-            "reflection",
+            padding_mode="reflection",
         ),
         _case(
             "small_map_reflection_corners",
@@ -216,9 +233,9 @@ def _shapes() -> list[Case]:
             "Border",
             gaussian(0.75),
             row(ROW[:2]),
-            Family("separable", "reflection", True).clear("separable two", (1, 1, 3), (1, 2), 0, 1.2),
-            "reflection",
-            True,
+            clear("separable two", (1, 1, 3), (1, 2), 0, 1.2, True),
+            padding_mode="reflection",
+            align_corners=True,
         ),
         _case("empty_batch", "No image.", "Empty", keys_half, np.zeros((0, 1, 2, 2)), np.zeros((0, 2, 2, 2))),
         _case(
@@ -234,7 +251,6 @@ def _shapes() -> list[Case]:
 
 def _extremes() -> list[Case]:
     nan, inf = math.nan, math.inf
-    clear = Family("separable", "reflection", False).clear
     far = {"zeros": "they are 0", "border": "they are those of the border", "reflection": "they are NaN"}
     map_4x4 = draw.dyadics("separable extremes", 1, 1, 4, 4)
     cases = [
@@ -245,7 +261,7 @@ def _extremes() -> list[Case]:
             keys(-0.5),
             map_4x4,
             points((nan, 0.3125), (inf, 0.1875), (0.1875, -inf), (-inf, inf), (0.3125, nan), (0.3125, 0.1875)),
-            padding,
+            padding_mode=padding,
         )
         for padding, words in far.items()
     ]
@@ -257,7 +273,7 @@ def _extremes() -> list[Case]:
             TENT,
             map_4x4,
             points((2.0**100, 0.3125), (0.1875, -(2.0**40)), (-(2.0**120), 2.0**120), (0.3125, 0.1875)),
-            padding,
+            padding_mode=padding,
         )
         for padding in ("zeros", "border")
     ]
@@ -269,7 +285,7 @@ def _extremes() -> list[Case]:
             CUBIC_B_SPLINE,
             map_4x4,
             points((24.828125, 0.3125), (0.1875, -25.171875)),
-            "reflection",
+            padding_mode="reflection",
         )
     )
     for dtype, smallest in (("float32", 2.0**-142), ("float64", 2.0**-1068)):
@@ -281,7 +297,7 @@ def _extremes() -> list[Case]:
                 CUBIC_B_SPLINE,
                 draw.dyadics(f"subnormal {dtype}", 1, 1, 4, 4) * smallest,
                 clear("separable subnormal", (1, 1, 3), (4, 4), 0, 0.8),
-                gout=draw.dyadics(f"subnormal gout {dtype}", 1, 1, 1, 3) * smallest,
+                cotangents={"gout": draw.dyadics(f"subnormal gout {dtype}", 1, 1, 1, 3) * smallest},
             )
         )
         cases.append(
@@ -292,14 +308,14 @@ def _extremes() -> list[Case]:
                 CUBIC_B_SPLINE,
                 draw.dyadics("separable creeping", 1, 1, 2, 2),
                 np.zeros((1, 8, 8, 2)) + [0.1875, -0.1875],
-                gout=draw.creeping(dtype, 64).reshape(1, 1, 8, 8),
+                cotangents={"gout": draw.creeping(dtype, 64).reshape(1, 1, 8, 8)},
             )
         )
     for name, kernel in (("tent", TENT), ("keys", keys(-0.5)), ("lanczos", lanczos(2))):
         places = (float(np.float32((2 * x - 299) / 300)) for x in (0.3125, 88.6875, 150.1875, 298.8125))
         comment = f"A long row under {KERNELS[name][1].replace('three', 'two')}: the further from 0, the fewer digits."
         input = draw.dyadics(f"separable wide {name}", 1, 1, 1, 300)
-        cases.append(_case(f"wide_{name}_1x300", comment, "Wide", kernel, input, off_y(*places), "border"))
+        cases.append(_case(f"wide_{name}_1x300", comment, "Wide", kernel, input, off_y(*places), padding_mode="border"))
     return [
         *cases,
         _case(
@@ -309,7 +325,7 @@ def _extremes() -> list[Case]:
             keys(-0.5),
             1024.0 + draw.dyadics("separable cancellation", 1, 1, 4, 4) / 4,
             clear("separable cancellation", (1, 1, 3), (4, 4), 0, 0.6),
-            "border",
+            padding_mode="border",
         ),
     ]
 

@@ -32,12 +32,12 @@ from refwarp.exact.arithmetic.numbers import Number, Sum
 from refwarp.exact.bilinear import coordinate_scale
 from refwarp.exact.thin_plate_spline.spline import Balls
 from refwarp.golden.case import Case
-from refwarp.golden.truth.answer import Answer
-from refwarp.golden.truth.judge import Answers, Judge, options
-from refwarp.golden.truth.running import Displaced, elements
-from refwarp.golden.truth.sampler import OUTPUTS, Image, images
-from refwarp.golden.truth.seams import MOVE
-from refwarp.golden.truth.slopes import reach
+from refwarp.golden.judging.answer import Answer
+from refwarp.golden.judging.judge import Answers, Judge, options
+from refwarp.golden.judging.running import Displaced, elements
+from refwarp.golden.judging.sampler import OUTPUTS, Image, images
+from refwarp.golden.judging.seams import MOVE
+from refwarp.golden.judging.slopes import reach
 
 # So many that a sum which is 0, but not known to be, is nothing to a double.
 BITS = 1400

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from refwarp.golden.case import Case, Floats
-from refwarp.golden.cases import call, draw
+from refwarp.golden.drawing import call, draw
 
 # Far from one another and from one line, and from the pixels of the cases' grids; exact in float16.
 FIVE = np.array(
@@ -33,24 +33,18 @@ def _case(
     points: npt.ArrayLike,
     size: tuple[int, int],
     control: npt.ArrayLike | None = None,
-    align_corners: bool = False,
-    smoothing: float = 0.0,
     dtype: str = "",
-    **cotangents: npt.ArrayLike,
+    cotangents: Mapping[str, npt.ArrayLike] | None = None,
+    **options: Any,
 ) -> Case:
     """Return one case, without control points if none are given."""
     points = np.asarray(points, np.float64)
-    options = {"size": [len(points), 1, *size], "align_corners": align_corners, "smoothing": smoothing}
-    inputs = {"points": points, "control": np.zeros(2) if control is None else control, **cotangents}
-    found = call.case(f"tps_grid/{name}", comment, flags, inputs, (len(points), *size, 2), dtype, **options)
+    given = {"size": [len(points), 1, *size], "align_corners": False, "smoothing": 0.0, **options}
+    inputs = {"points": points, "control": np.zeros(2) if control is None else control, **(cotangents or {})}
+    found = call.case(f"tps_grid/{name}", comment, flags, inputs, (len(points), *size, 2), dtype, **given)
     if control is not None:
         return found
     return replace(found, inputs={key: array for key, array in found.inputs.items() if not key.endswith("control")})
-
-
-def _first_order(case: Case) -> Case:
-    """Return a case without second derivatives."""
-    return replace(case, inputs={key: array for key, array in case.inputs.items() if not key.startswith("cotangent")})
 
 
 def _near(name: str, control: Floats, batch: int = 1) -> Floats:
@@ -72,7 +66,16 @@ def _every_option() -> list[Case]:
                 how = f"{', smoothed' if smoothing else ''}{', align_corners' if align_corners else ''}"
                 comment = f"A spline with {words}{how}."
                 cases.append(
-                    _case(f"{name}{suffix}", comment, "Interior", points, (2, 3), control, align_corners, smoothing)
+                    _case(
+                        f"{name}{suffix}",
+                        comment,
+                        "Interior",
+                        points,
+                        (2, 3),
+                        control,
+                        align_corners=align_corners,
+                        smoothing=smoothing,
+                    )
                 )
     return cases
 
@@ -88,7 +91,7 @@ def _basic() -> list[Case]:
         ),
         _case("default_5x5", "Five by five of them, by default.", "Shape", draw.dyadics("5x5", 1, 25, 2) / 4, (2, 2)),
         _case("wide_1x9", "One row: y is 0 for each of its pixels.", "OnePixel", _near("1x9", FIVE), (1, 9), FIVE),
-        _case("tall_7x1_corners", "One column.", "OnePixel", _near("7x1", FIVE), (7, 1), FIVE, True),
+        _case("tall_7x1_corners", "One column.", "OnePixel", _near("7x1", FIVE), (7, 1), FIVE, align_corners=True),
         _case("one_pixel", "One pixel, at 0.", "OnePixel", _near("1x1", FIVE), (1, 1), FIVE),
         _case("empty_batch", "No image.", "Empty", np.zeros((0, 5, 2)), (2, 2), FIVE),
         _case("empty_batch_default", "No image, and no control points.", "Empty", np.zeros((0, 4, 2)), (2, 2)),
@@ -129,7 +132,7 @@ def _conventions() -> list[Case]:
             regular(3)[None],
             (3, 5),
             None,
-            True,
+            align_corners=True,
         ),
         _case(
             "control_at_pixels",
@@ -139,7 +142,7 @@ def _conventions() -> list[Case]:
             _near("at pixels", corners),
             (3, 3),
             corners,
-            True,
+            align_corners=True,
         ),
         _case(
             "one_at_a_pixel",
@@ -148,7 +151,7 @@ def _conventions() -> list[Case]:
             _near("one at", FIVE),
             (3, 3),
             np.concatenate([FIVE[:4], [[0.0, 0.0]]]),
-            True,
+            align_corners=True,
         ),
         _case(
             "coincident_smoothed",
@@ -168,7 +171,7 @@ def _conventions() -> list[Case]:
             FIVE,
             smoothing=64.0,
         ),
-        _first_order(
+        call.first_order(
             _case(
                 "nan_points",
                 "A fiducial point whose x is NaN: every x of its image is, and nothing else.",
@@ -227,10 +230,19 @@ def _extremes() -> list[Case]:
         points = draw.dyadics(f"spline tiny {dtype}", 1, 4, 2) * smallest
         gout = draw.dyadics(f"spline tiny gout {dtype}", 1, 2, 2, 2) * smallest
         comment = f"Fiducial points and cotangents next to the smallest normal {dtype}: weights are subnormal."
-        cases.append(_case(f"subnormal_{dtype}", comment, "Subnormal", points, (2, 2), ggrid=gout))
+        cases.append(_case(f"subnormal_{dtype}", comment, "Subnormal", points, (2, 2), cotangents={"ggrid": gout}))
         ggrid = draw.creeping(dtype, 64).reshape(1, 8, 8, 1).repeat(2, axis=3)
         comment = f"One large cotangent and 63 small ones: a plain {dtype} sum rounds each of them up."
-        cases.append(_case(f"creeping_{dtype}", comment, "LongSum", _near("creeping", regular(2)), (8, 8), ggrid=ggrid))
+        cases.append(
+            _case(
+                f"creeping_{dtype}",
+                comment,
+                "LongSum",
+                _near("creeping", regular(2)),
+                (8, 8),
+                cotangents={"ggrid": ggrid},
+            )
+        )
     return cases
 
 

@@ -33,13 +33,17 @@ from refwarp.exact.thin_plate_spline.magnitudes import Magnitudes, absolute, nor
 from refwarp.golden.case import Case
 from refwarp.golden.families.affine.truth import target_move
 from refwarp.golden.families.separable.truth import BITS, stored
-from refwarp.golden.truth.answer import Answer
-from refwarp.golden.truth.judge import Answers, Judge, options
-from refwarp.golden.truth.running import Displaced, elements
-from refwarp.golden.truth.seams import MOVE
+from refwarp.golden.judging.answer import Answer
+from refwarp.golden.judging.judge import Answers, Judge, options
+from refwarp.golden.judging.running import Displaced, elements
+from refwarp.golden.judging.seams import MOVE
+from refwarp.golden.operations import outputs
 
 # The constants of the budgets: docs/thin_plate_spline.md derives them.
 FIRST, SECOND = 12.0, 24.0
+
+# Each output, and the argument whose shape it has.
+OUTPUTS = outputs("tps_grid")
 
 
 class Displacements(Magnitudes):
@@ -179,17 +183,6 @@ def tps_grid(case: Case, convention: str) -> Answers:
 def marked(point: list[Number], undefined: list[bool]) -> list[Number]:
     """Return a point with NaN for coordinates that are undefined."""
     return [math.nan if missing else x for x, missing in zip(point, undefined, strict=True)]
-
-
-# Each output, and the argument whose shape it has.
-OUTPUTS = {
-    "forward/grid": "ggrid",
-    "vjp/gpoints": "points",
-    "vjp/gcontrol": "control",
-    "second_vjp/gggrid": "ggrid",
-    "second_vjp/gpoints": "points",
-    "second_vjp/gcontrol": "control",
-}
 
 
 def has(case: Case, path: str) -> bool:

@@ -21,7 +21,7 @@ that among the pixels which a move of a pixel can reach, or, where a reflected c
 of the whole map: then it holds for any move.
 
 The derivative of the tent is constant within a cell (C_2 = 0) and jumps on the lattice, as the second one of the
-bicubic kernel does: no multiple of e bounds a jump, and for that see `refwarp.golden.truth.seams`.
+bicubic kernel does: no multiple of e bounds a jump, and for that see `refwarp.golden.judging.seams`.
 
 Bicubic weights are usually computed as polynomials in |d| < 2, whose terms cancel: R_p bounds the sum over the four
 weights of their errors, in units of e. For a |d|^3 - 5 a |d|^2 + 8 a |d| - 4 a and its inner twin, each product and sum
@@ -43,7 +43,7 @@ import numpy.typing as npt
 
 from refwarp.exact.arithmetic.numbers import Number
 from refwarp.exact.bicubic import padded_index
-from refwarp.golden.truth.sampler import OUTPUTS, Call, Image
+from refwarp.golden.judging.sampler import OUTPUTS, Call, Image
 
 # The sensitivities of one output of one image.
 Objects = npt.NDArray[np.object_]

@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from refwarp.exact.arithmetic.numbers import Dual, Number
-from refwarp.golden.truth.moved import Moved, Numbers
+from refwarp.golden.judging.moved import Moved, Numbers
 
 # The entries of a function of parameters, each with its terms.
 Entries = Sequence[Sequence[Number]]

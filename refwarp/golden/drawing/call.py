@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from refwarp.golden.case import Case
-from refwarp.golden.cases import draw
+from refwarp.golden.drawing import draw
 from refwarp.golden.operations import OPERATIONS
 
 Inputs = Mapping[str, npt.ArrayLike]
@@ -68,6 +69,11 @@ def both(
             f"{name}_corners", f"{comment} align_corners.", flags, inputs, shape, dtype, **options, align_corners=True
         ),
     ]
+
+
+def first_order(case: Case) -> Case:
+    """Return a case without second derivatives."""
+    return replace(case, inputs={key: array for key, array in case.inputs.items() if not key.startswith("cotangent")})
 
 
 def refused(name: str, comment: str, shapes: Mapping[str, tuple[int, ...]], **options: Any) -> Case:

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from refwarp.exact.arithmetic.numbers import Number, Sum
-from refwarp.golden.truth.answer import Answer
+from refwarp.golden.judging.answer import Answer
 
 # Arrays of numbers of any kind, or of `Moved`: they multiply as matrices do.
 Numbers = npt.NDArray[np.object_]

@@ -1,4 +1,4 @@
-"""What grid_sample is asked in every mode, with every padding, and with align_corners or not.
+"""Cases for grid_sample: how one is made, and what is asked in every mode, padding and rule for corners.
 
 Coordinates keep clear of the lattice and of half-integers, where conventions decide, unless a case is about just that.
 """
@@ -6,17 +6,16 @@ Coordinates keep clear of the lattice and of half-integers, where conventions de
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from refwarp.golden.case import Case, Floats
-from refwarp.golden.cases import draw
-from refwarp.golden.cases.samples import case, neighbours, off_y, points, row
-
-# A sample is clear of a seam if it is this far from it, in pixels, and as a share of its reach.
-_PIXELS, _SHARE = 1 / 16, 2.0**-8
+from refwarp.golden.drawing import draw
+from refwarp.golden.drawing.samples import clear, neighbours, off_y, points, row
 
 # What becomes of a sample far outside, and of one at infinity.
 _FAR = {
@@ -31,9 +30,56 @@ _INFINITE = {
 }
 
 
+def case(
+    name: str,
+    comment: str,
+    flags: str,
+    input: npt.ArrayLike,
+    grid: npt.ArrayLike,
+    result: str = "valid",
+    cotangents: Mapping[str, Floats] | None = None,
+    **options: Any,
+) -> Case:
+    """Return one case, bilinear with zeros padding unless options say else; cotangents that are not given are drawn."""
+    input, grid = np.asarray(input, dtype=np.float64), np.asarray(grid, dtype=np.float64)
+    inputs = {
+        "input": input,
+        "grid": grid,
+        "gout": draw.dyadics(f"{name} gout", *input.shape[:2], *grid.shape[1:3]),
+        "cotangent_input": draw.dyadics(f"{name} A", *input.shape),
+        "cotangent_grid": draw.dyadics(f"{name} b", *grid.shape),
+    }
+    defaults = {"mode": "bilinear", "padding_mode": "zeros", "align_corners": False}
+    given = {**inputs, **(cotangents or {})}
+    return Case(f"grid_sample/{name}", {**defaults, **options}, given, tuple(flags.split()), comment, result)
+
+
+def both(
+    name: str,
+    comment: str,
+    flags: str,
+    input: npt.ArrayLike,
+    grid: npt.ArrayLike,
+    cotangents: Mapping[str, Floats] | None = None,
+) -> list[Case]:
+    """Return the case for both values of align_corners."""
+    return [
+        case(name, comment, flags, input, grid, cotangents=cotangents),
+        case(
+            f"{name}_corners",
+            f"{comment} align_corners.",
+            flags,
+            input,
+            grid,
+            cotangents=cotangents,
+            align_corners=True,
+        ),
+    ]
+
+
 @dataclass(frozen=True)
-class Family:
-    """A mode with a padding and a rule for corners, and the cases that all such families have."""
+class Sampler:
+    """A mode with a padding and a rule for corners, and the cases that all of these have."""
 
     mode: str
     padding: str
@@ -41,7 +87,7 @@ class Family:
 
     @property
     def words(self) -> str:
-        """The family in a comment."""
+        """What it is called in a comment."""
         return f"{self.mode}, {self.padding}{', align_corners' if self.align_corners else ''}"
 
     def case(
@@ -54,41 +100,23 @@ class Family:
         result: str = "valid",
         **cotangents: Floats,
     ) -> Case:
-        """Return one case of the family."""
+        """Return one case of this sampler."""
         full = f"{self.mode}_{self.padding}_{name}{'_corners' if self.align_corners else ''}"
         comment = f"{comment} ({self.words})."
-        options = self.align_corners, result, cotangents, self.mode, self.padding
-        return case(full, comment, flags, input, grid, *options)
+        options = {"mode": self.mode, "padding_mode": self.padding, "align_corners": self.align_corners}
+        return case(full, comment, flags, input, grid, result, cotangents, **options)
 
     def pixel(self, x: float, size: int) -> float:
         """Return the coordinate of the pixel coordinate x; exact for pixels of the `lattice` maps."""
-        return (2 * x - size + 1) / self.scale(size)
-
-    def scale(self, size: int) -> int:
-        """Return twice dx/dg."""
-        return size - 1 if self.align_corners else size
+        return (2 * x - size + 1) / (size - 1 if self.align_corners else size)
 
     @property
     def lattice(self) -> int:
         """The size of an axis whose pixels have coordinates that are exact in every arithmetic."""
         return 5 if self.align_corners else 4
 
-    def clear(self, name: str, shape: tuple[int, int, int], size: tuple[int, int], low: float, high: float) -> Floats:
-        """Return a grid (N, H_out, W_out, 2) on a map of `size` (H, W), clear of all seams, low < |g| < high.
-
-        The numbers are exact in float16.
-        """
-        unit = 1024 if high <= 2 else 128
-        axes = []
-        for axis, pixels in (("x", size[1]), ("y", size[0])):
-            drawn = draw.coordinates(f"{name} {axis}", 40 * math.prod(shape), reach=high * unit / 1024) * 1024 / unit
-            scale = self.scale(pixels)
-            x = (drawn * scale + pixels - 1) / 2
-            reach = pixels * np.maximum(np.abs(drawn), 1)
-            distance = np.abs(2 * x - np.round(2 * x)) / 2
-            far = (distance >= np.maximum(_PIXELS, _SHARE * reach)) | (scale == 0)
-            axes.append(drawn[far & (np.abs(drawn) > low)][: math.prod(shape)].reshape(shape))
-        return np.stack(axes, -1)
+    def _clear(self, name: str, shape: tuple[int, int, int], size: tuple[int, int], low: float, high: float) -> Floats:
+        return clear(name, shape, size, low, high, self.align_corners)
 
     def basic(self) -> list[Case]:
         """Return ordinary cases: shapes and full precision."""
@@ -98,26 +126,26 @@ class Family:
                 "Ordinary samples of two channels",
                 "Interior",
                 draw.dyadics(f"{self.words} interior", 1, 2, 3, 4),
-                self.clear("interior", (1, 2, 3), (3, 4), 0, 0.6),
+                self._clear("interior", (1, 2, 3), (3, 4), 0, 0.6),
             ),
             self.case(
                 "batch_2x2x5x3",
                 "Two images of two channels, samples inside and around",
                 "Shape",
                 draw.dyadics(f"{self.words} batch", 2, 2, 5, 3),
-                self.clear("batch", (2, 2, 3), (5, 3), 0, 1.25),
+                self._clear("batch", (2, 2, 3), (5, 3), 0, 1.25),
             ),
             self.case(
                 "upsampled_2x2",
                 "More samples than pixels, many of them at the border",
                 "Shape Border",
                 draw.dyadics(f"{self.words} up", 1, 1, 2, 2),
-                self.clear("up", (1, 4, 4), (2, 2), 0, 1.5),
+                self._clear("up", (1, 4, 4), (2, 2), 0, 1.5),
             ),
         ]
         for dtype in ("float32", "float64"):
             name = f"{self.words} {dtype}"
-            grid = self.clear(name, (1, 2, 3), (4, 6), 0, 1.2)
+            grid = self._clear(name, (1, 2, 3), (4, 6), 0, 1.2)
             cases.append(
                 self.case(
                     f"full_{dtype}",
@@ -135,8 +163,8 @@ class Family:
     def beyond(self) -> list[Case]:
         """Return cases beyond the border: next to it, and several maps away."""
         map_3x4 = draw.dyadics(f"{self.words} beyond", 1, 2, 3, 4)
-        grid = self.clear("beyond", (1, 3, 3), (3, 4), 1 + 1 / 16, 1.75)
-        inside = self.clear("beside", (1, 3, 3), (3, 4), 0, 0.6)
+        grid = self._clear("beyond", (1, 3, 3), (3, 4), 1 + 1 / 16, 1.75)
+        inside = self._clear("beside", (1, 3, 3), (3, 4), 0, 0.6)
         grid[:, 0, :, 1], grid[:, 1, :, 0] = inside[:, 0, :, 1], inside[:, 1, :, 0]
         cases = [
             self.case("beyond_3x4", "Just beyond 1 in x, in y, and in both: a row of each", "Border", map_3x4, grid),
@@ -145,7 +173,7 @@ class Family:
                 f"Several maps away: {_FAR[self.padding]}",
                 "Outside",
                 map_3x4,
-                self.clear("outside", (1, 2, 3), (3, 4), 3, 8.5),
+                self._clear("outside", (1, 2, 3), (3, 4), 3, 8.5),
             ),
         ]
         if self.padding == "reflection":
@@ -162,7 +190,7 @@ class Family:
                 f"A map of {height}x{width} pixels",
                 "OnePixel",
                 draw.dyadics(f"{self.words} one {height}", 1, 2, height, width),
-                self.clear("one pixel", (1, 2, 3), (height, width), 0, 1.75),
+                self._clear("one pixel", (1, 2, 3), (height, width), 0, 1.75),
             )
             for height, width in ((1, 1), (5, 1) if self.align_corners else (1, 5))
         ]
@@ -226,7 +254,7 @@ class Family:
 
     def arithmetic(self) -> list[Case]:
         """Return cases of subnormal numbers, of terms that cancel, and of long sums: two, two with align_corners."""
-        grid = self.clear("arithmetic", (1, 2, 3), (3, 4), 0, 1.125)
+        grid = self._clear("arithmetic", (1, 2, 3), (3, 4), 0, 1.125)
         map_3x4 = draw.dyadics(f"{self.words} arithmetic", 1, 2, 3, 4)
         ulp = 2.0**-23
         if self.align_corners:
@@ -245,7 +273,7 @@ class Family:
                     "Two channels, alike to the last bits of float32, with opposite cotangents",
                     "Cancellation",
                     np.array([[1.0, 3.0, -2.0, 5.0], [1.0, 3.0 + 2 * ulp, -2.0, 5.0 - 4 * ulp]])[None, :, None],
-                    self.clear("cancelling", (1, 1, 3), (1, 4), 0, 1.125),
+                    self._clear("cancelling", (1, 1, 3), (1, 4), 0, 1.125),
                     gout=np.array([[[[1.0, 1.0, 1.0]], [[-1.0, -1.0, -1.0 - ulp]]]]),
                 ),
             ]
@@ -257,7 +285,7 @@ class Family:
                 comment,
                 "LongSum",
                 draw.dyadics(f"{self.words} creeping", 1, 1, 2, 2),
-                np.tile(self.clear("creeping", (1, 1, 1), (2, 2), 0, 0.375), (1, 8, 8, 1)),
+                np.tile(self._clear("creeping", (1, 1, 1), (2, 2), 0, 0.375), (1, 8, 8, 1)),
                 gout=draw.creeping("float32", 64).reshape(1, 1, 8, 8),
                 cotangent_grid=np.tile([1.0, 0.5], (1, 8, 8, 1)),
             ),
@@ -267,3 +295,8 @@ class Family:
         """Return all of these but `near_seams`."""
         parts = (self.basic, self.beyond, self.shapes, self.non_finite, self.arithmetic)
         return [one for part in parts for one in part()]
+
+
+def samplers(mode: str, *paddings: str) -> list[Sampler]:
+    """Return a mode's samplers, with each padding and both rules for corners."""
+    return [Sampler(mode, padding, align_corners) for padding in paddings for align_corners in (False, True)]

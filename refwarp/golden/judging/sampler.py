@@ -6,18 +6,12 @@ from typing import Any, NamedTuple
 
 from refwarp.exact import bicubic, bilinear, nearest, sampling
 from refwarp.exact.arithmetic.numbers import Number
+from refwarp.golden import operations
 from refwarp.golden.case import Case
-from refwarp.golden.truth.answer import numbers
+from refwarp.golden.judging.answer import numbers
 
 # Each output, and the argument whose shape it has.
-OUTPUTS = {
-    "forward/output": "gout",
-    "vjp/ginput": "input",
-    "vjp/ggrid": "grid",
-    "second_vjp/ggout": "gout",
-    "second_vjp/ginput": "input",
-    "second_vjp/ggrid": "grid",
-}
+OUTPUTS = operations.outputs("grid_sample")
 
 
 class Image(NamedTuple):

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from refwarp.golden.case import Case
+from refwarp.golden.judging.answer import Answer
 from refwarp.golden.operations import conventions
-from refwarp.golden.truth.answer import Answer
 
 # Outputs by "part/output".
 Answers = Mapping[str, Answer]

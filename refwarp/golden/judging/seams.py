@@ -29,10 +29,10 @@ from refwarp.exact.arithmetic.budget import UNIT_ROUNDOFF
 from refwarp.exact.arithmetic.numbers import Number
 from refwarp.exact.sampling import Place, Plane, Samples, Tap
 from refwarp.golden.grades import COORDINATE_ROUNDINGS
-from refwarp.golden.truth import answer
-from refwarp.golden.truth.judge import Seams
-from refwarp.golden.truth.sampler import Call, Image, outputs
-from refwarp.golden.truth.slopes import reach
+from refwarp.golden.judging import answer
+from refwarp.golden.judging.judge import Seams
+from refwarp.golden.judging.sampler import Call, Image, outputs
+from refwarp.golden.judging.slopes import reach
 
 # How far, as a share of its reach (see `slopes.reach`), a computation in float16 may move a coordinate.
 MOVE = COORDINATE_ROUNDINGS * UNIT_ROUNDOFF["float16"]
