@@ -22,14 +22,13 @@ floats, on complex numbers, on dual numbers of these, or on whatever has `cos` a
 
 from __future__ import annotations
 
-import cmath
-import math
 from collections.abc import Callable
 from fractions import Fraction
 from typing import NamedTuple
 
 from refwarp.exact.affine import Grid, target_coordinate
-from refwarp.exact.arithmetic.numbers import Dual, Number, Sum, log
+from refwarp.exact.arithmetic.functions import cos, log, power_of_two, sin
+from refwarp.exact.arithmetic.numbers import Number, Sum
 from refwarp.exact.ledger import Equation
 
 Convert = Callable[[Fraction], Number]
@@ -42,32 +41,6 @@ class Parametrised(NamedTuple):
 
     matrix: Terms
     derivatives: list[Terms]
-
-
-def cos(x: Number) -> Number:
-    """Return the cosine."""
-    if isinstance(x, Dual):
-        return Dual(cos(x.value), -sin(x.value) * x.derivative)
-    if isinstance(x, complex):
-        return cmath.cos(x)
-    return math.cos(x) if isinstance(x, float) else x.cos()
-
-
-def sin(x: Number) -> Number:
-    """Return the sine."""
-    if isinstance(x, Dual):
-        return Dual(sin(x.value), cos(x.value) * x.derivative)
-    if isinstance(x, complex):
-        return cmath.sin(x)
-    return math.sin(x) if isinstance(x, float) else x.sin()
-
-
-def power_of_two(x: Number) -> Number:
-    """Return 2^x."""
-    if isinstance(x, Dual):
-        value = power_of_two(x.value)
-        return Dual(value, value * log(0 * x.value + 2) * x.derivative)
-    return 2**x
 
 
 def attention(theta: list[Number]) -> Parametrised:

@@ -25,6 +25,7 @@ from refwarp.exact.arithmetic.numbers import Number, Sum
 from refwarp.exact.bilinear import HALF, coordinate_scale, pixel_coordinate
 from refwarp.exact.padding import mirror_index
 from refwarp.exact.sampling import (
+    Cotangents,
     Gradients,
     Plane,
     Samples,
@@ -135,8 +136,7 @@ def grid_sample_gradient(
 
 
 def grid_sample_second_gradient(
-    cotangent_input: Sequence[Plane],
-    cotangent_grid: Sequence[Plane],
+    cotangents: Cotangents,
     gout: Sequence[Plane],
     input: Sequence[Plane],
     grid: Sequence[Plane],
@@ -146,4 +146,4 @@ def grid_sample_second_gradient(
     """Return the gradients of A . ginput + b . ggrid for the cotangents A and b."""
     samples = samples_at(grid, len(input[0]), len(input[0][0]), align_corners, padding)
     scales = _scales(input, align_corners)
-    return sample_second_gradient(cotangent_input, cotangent_grid, gout, input, samples, scales)
+    return sample_second_gradient(cotangents, gout, input, samples, scales)

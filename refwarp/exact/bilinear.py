@@ -70,6 +70,7 @@ from refwarp.exact.arithmetic.numbers import Number, Sum
 from refwarp.exact.ledger import Equation
 from refwarp.exact.padding import pad_coordinate, step_within_piece
 from refwarp.exact.sampling import (
+    Cotangents,
     Gradients,
     Plane,
     Samples,
@@ -302,8 +303,7 @@ def grid_sample_gradient(
 
 
 def grid_sample_second_gradient(
-    cotangent_input: Sequence[Plane],
-    cotangent_grid: Sequence[Plane],
+    cotangents: Cotangents,
     gout: Sequence[Plane],
     input: Sequence[Plane],
     grid: Sequence[Plane],
@@ -319,7 +319,7 @@ def grid_sample_second_gradient(
     height, width = len(input[0]), len(input[0][0])
     scales = tuple(coordinate_scale(size, align_corners) * HALF for size in (width, height))
     samples = samples_at(grid, height, width, align_corners, kink, padding, literal)
-    return sample_second_gradient(cotangent_input, cotangent_grid, gout, input, samples, scales)
+    return sample_second_gradient(cotangents, gout, input, samples, scales)
 
 
 _TESTS = "tests/exact/test_bilinear.py::"

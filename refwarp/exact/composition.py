@@ -34,12 +34,12 @@ The error budget of an entry C/D of the inverse has M = Cbar/|D| + |C/D| Dbar/|D
 
 from __future__ import annotations
 
-from refwarp.exact.affine_parameters import cos, sin
+from refwarp.exact.arithmetic.functions import cos, sin
+from refwarp.exact.arithmetic.matrices import Matrix, transpose
 from refwarp.exact.arithmetic.numbers import Number, Sum
 from refwarp.exact.ledger import Equation
 from refwarp.exact.projective import quotient
 
-Matrix = list[list[Number]]
 Sums = list[list[Sum]]
 
 
@@ -56,11 +56,6 @@ def with_last_row(theta: Matrix) -> Matrix:
 def product(a: Matrix, b: Matrix) -> Sums:
     """Return a b (composition.2)."""
     return [[Sum(x * row[k] for x, row in zip(line, b, strict=True)) for k in range(len(b[0]))] for line in a]
-
-
-def transpose(a: Matrix) -> Matrix:
-    """Return the transposed matrix."""
-    return [list(column) for column in zip(*a, strict=True)]
 
 
 def compose_affine(outer: Matrix, inner: Matrix) -> Sums:

@@ -17,7 +17,8 @@ import math
 from fractions import Fraction
 
 from refwarp.exact.affine import target_coordinate
-from refwarp.exact.arithmetic.numbers import Number, Sum, log
+from refwarp.exact.arithmetic.functions import log
+from refwarp.exact.arithmetic.numbers import Number, Sum
 from refwarp.exact.ledger import Equation
 
 Basis = list[list[list[Number]]]

@@ -29,7 +29,7 @@ from collections.abc import Callable, Sequence
 from refwarp.exact import bilinear
 from refwarp.exact.arithmetic.numbers import Number, Sum
 from refwarp.exact.ledger import Equation
-from refwarp.exact.sampling import Gradients, Plane, SecondGradients
+from refwarp.exact.sampling import Cotangents, Gradients, Plane, SecondGradients
 
 Planes = Sequence[Plane]
 Sums = list[list[list[Sum]]]
@@ -142,8 +142,7 @@ def multiscale_sample_gradient(
 
 
 def multiscale_sample_second_gradient(
-    cotangent_input: Planes,
-    cotangent_grid: Planes,
+    cotangents: Cotangents,
     gout: Planes,
     input: Planes,
     grid: Planes,
@@ -156,9 +155,10 @@ def multiscale_sample_second_gradient(
     parts: list[Sums] = [[], [], []]
     for weights in levels:
         u, u_sizes = _parts([blur(plane, weights) for plane in input])
-        a, a_sizes = _parts([blur(plane, weights) for plane in cotangent_input])
-        second = bilinear.grid_sample_second_gradient(a, cotangent_grid, gout, u, grid, align_corners, kink)
-        bounds = bilinear.grid_sample_second_gradient(a_sizes, cotangent_grid, gout, u_sizes, grid, align_corners, kink)
+        a, a_sizes = _parts([blur(plane, weights) for plane in cotangents.input])
+        blurred, sizes = cotangents._replace(input=a), cotangents._replace(input=a_sizes)
+        second = bilinear.grid_sample_second_gradient(blurred, gout, u, grid, align_corners, kink)
+        bounds = bilinear.grid_sample_second_gradient(sizes, gout, u_sizes, grid, align_corners, kink)
         back = [blur(plane, weights, transposed=True) for plane in second.ginput]
         pairs = [(second.ggout, bounds.ggout), (back, back), (second.ggrid, bounds.ggrid)]
         parts = [_accumulate(part, *pair, share) for part, pair in zip(parts, pairs, strict=True)]  # (multiscale.5)

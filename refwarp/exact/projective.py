@@ -53,20 +53,14 @@ def projection(h: Matrix, point: tuple[Number, ...]) -> list[Sum]:
     *numerators, d = homogeneous(h, point)
     if d.value == 0:
         nowhere = all(n.value == 0 for n in numerators)
-        return [_sum(math.nan if nowhere else _at_infinity(n.value), n.k, math.inf) for n in numerators]
+        return [Sum.of(math.nan if nowhere else _at_infinity(n.value), n.k, math.inf) for n in numerators]
     return [quotient(n, d) for n in numerators]
 
 
 def quotient(n: Sum, d: Sum) -> Sum:
     """Return n/d, with the M that rounding the terms of n and d leads to."""
     value = n.value / d.value
-    return _sum(value, n.k + d.k, (n.M + abs(value) * d.M) / abs(d.value))
-
-
-def _sum(value: Number, k: int, m: Number) -> Sum:
-    result = Sum()
-    result.value, result.k, result.M = value, k, m
-    return result
+    return Sum.of(value, n.k + d.k, (n.M + abs(value) * d.M) / abs(d.value))
 
 
 def _at_infinity(n: Number) -> float:

@@ -117,6 +117,13 @@ class Gradients(NamedTuple):
     ggrid: list[list[list[Sum]]]
 
 
+class Cotangents(NamedTuple):
+    """The cotangents of both gradients: A of ginput (C, H, W) and b of ggrid (H_out, W_out, 2)."""
+
+    input: Sequence[Plane]
+    grid: Sequence[Plane]
+
+
 class SecondGradients(NamedTuple):
     """The gradients of the gradients with respect to gout, input and grid, of one image."""
 
@@ -160,8 +167,7 @@ def sample_gradient(
 
 
 def sample_second_gradient(
-    cotangent_input: Sequence[Plane],
-    cotangent_grid: Sequence[Plane],
+    cotangents: Cotangents,
     gout: Sequence[Plane],
     input: Sequence[Plane],
     samples: Samples,
@@ -173,13 +179,13 @@ def sample_second_gradient(
     ginput = [samples.pixels() for _ in input]
     gx, gy = samples.outputs(), samples.outputs()
     for i, j, columns, rows in samples.defined:
-        bx, by = cotangent_grid[i][j][0] * scale_x, cotangent_grid[i][j][1] * scale_y
+        bx, by = cotangents.grid[i][j][0] * scale_x, cotangents.grid[i][j][1] * scale_y
         for c, plane in enumerate(input):
             g = gout[c][i][j]
             for y in rows:
                 for x in columns:
                     n, m = y.pixel, x.pixel
-                    u, a = plane[n][m], cotangent_input[c][n][m]
+                    u, a = plane[n][m], cotangents.input[c][n][m]
                     ww, dw, wd = x.w * y.w, x.d * y.w, x.w * y.d
                     ew, we, dd = x.e * y.w, x.w * y.e, x.d * y.d
                     ww_size, dw_size, wd_size = x.w_size * y.w_size, x.d_size * y.w_size, x.w_size * y.d_size

@@ -28,6 +28,7 @@ from refwarp.exact.bicubic import keys, keys_curvature, keys_slope, padded_index
 from refwarp.exact.bilinear import HALF, coordinate_scale, pixel_coordinate, tent, tent_derivative
 from refwarp.exact.ledger import Equation
 from refwarp.exact.sampling import (
+    Cotangents,
     Gradients,
     Plane,
     Samples,
@@ -215,8 +216,7 @@ def separable_sample(
 
 
 def separable_sample_gradients(
-    cotangent_input: Sequence[Plane],
-    cotangent_grid: Sequence[Plane],
+    cotangents: Cotangents,
     gout: Sequence[Plane],
     input: Sequence[Plane],
     grid: Sequence[Plane],
@@ -231,7 +231,7 @@ def separable_sample_gradients(
     scales = tuple((zero + coordinate_scale(length, align_corners)) / 2 for length in reversed(size))
     samples = samples_at(grid, size, align_corners, lambda g, length: kernel, support, padding)
     first = sample_gradient(gout, input, samples, scales)
-    return first, sample_second_gradient(cotangent_input, cotangent_grid, gout, input, samples, scales)
+    return first, sample_second_gradient(cotangents, gout, input, samples, scales)
 
 
 _TESTS = "tests/samplers/test_separable.py::"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from refwarp.backend import double_double
-from refwarp.exact.thin_plate_spline.spline import Balls
+from refwarp.exact.arithmetic.balls import Balls
 
 F = Fraction
 BOUND = F(16, 2**106)  # a few roundings of 2^-106 each

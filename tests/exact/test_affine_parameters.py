@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from refwarp.exact import affine_parameters as parameters
 from refwarp.exact.affine import affine_grid, affine_grid_gradient
+from refwarp.exact.arithmetic.balls import Balls
 from refwarp.exact.arithmetic.numbers import Dual
-from refwarp.exact.thin_plate_spline.spline import Balls
 from tests.exact.nested import at, derivative, places
 
 F = Fraction

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from refwarp.exact import bilinear
 from refwarp.exact.affine import affine_grid, affine_grid_gradient
 from refwarp.exact.arithmetic.numbers import Dual, fractions
+from refwarp.exact.sampling import Cotangents
 from tests.exact.nested import at, derivative, places
 
 F = Fraction
@@ -127,7 +128,7 @@ def test_the_second_gradients_are_the_derivatives_of_the_first(input, a, gout, x
         total = sum(at(a, place) * at(first.ginput, place).value for place in places(a))
         return total + sum(at(b, place) * at(first.ggrid, place).value for place in places(b))
 
-    second = bilinear.grid_sample_second_gradient(a, b, gout, input, grid, align_corners)
+    second = bilinear.grid_sample_second_gradient(Cotangents(a, b), gout, input, grid, align_corners)
     for place in places(gout):
         assert at(second.ggout, place).value == derivative(lambda z: loss(z, input, grid), gout, place)
     for place in places(input):

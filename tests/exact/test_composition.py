@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from refwarp.exact import affine_parameters, composition, projective
 from refwarp.exact.affine import affine_grid
+from refwarp.exact.arithmetic.balls import Balls
+from refwarp.exact.arithmetic.matrices import solve
 from refwarp.exact.composition import values
-from refwarp.exact.thin_plate_spline.spline import Balls, solve
 from tests.exact.nested import at, derivative, places
 
 F = Fraction

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from refwarp.exact import linear_basis as basis
 from refwarp.exact.affine import affine_grid, target_coordinate
+from refwarp.exact.arithmetic.balls import Balls
 from refwarp.exact.arithmetic.numbers import Dual
-from refwarp.exact.thin_plate_spline.spline import Balls
 from tests.exact.nested import at, derivative, places
 
 F = Fraction

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from refwarp.exact import bilinear
 from refwarp.exact import multiscale as exact
+from refwarp.exact.sampling import Cotangents
 from tests.exact.nested import at, derivative, places
 
 F = Fraction
@@ -105,7 +106,7 @@ def test_the_second_gradients_are_the_derivatives_of_the_first(input, a, gout, p
         total = sum(at(a, place) * at(first.ginput, place).value for place in places(a))
         return total + sum(at(beta, place) * at(first.ggrid, place).value for place in places(beta))
 
-    second = exact.multiscale_sample_second_gradient(a, beta, gout, input, grid, *options)
+    second = exact.multiscale_sample_second_gradient(Cotangents(a, beta), gout, input, grid, *options)
     for place in places(gout):
         assert at(second.ggout, place).value == derivative(lambda z: loss(z, input, grid), gout, place)
     for place in places(input)[::2]:

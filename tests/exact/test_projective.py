@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from refwarp.exact import projective
 from refwarp.exact.affine import affine_grid
-from refwarp.exact.thin_plate_spline.spline import solve
+from refwarp.exact.arithmetic.matrices import solve
 from tests.exact.nested import at, derivative, places
 
 F = Fraction

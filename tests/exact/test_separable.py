@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from refwarp.exact import separable as exact
 from refwarp.exact.arithmetic.numbers import Dual
 from refwarp.exact.bilinear import pixel_coordinate
+from refwarp.exact.sampling import Cotangents
 from refwarp.exact.separable import b_spline_kernel, gaussian_kernel, keys_kernel, lanczos_kernel, tent_kernel
 from tests.exact.nested import at, derivative, places
 
@@ -72,7 +73,9 @@ def test_the_gradients_are_the_derivatives_of_the_sum(name, align_corners, data)
     grid, b = [[[draw(SEVENTHS), draw(SEVENTHS)]]], draw(numbers(1, 1, 2))
 
     def first(gout, input, grid):
-        gradients, _ = exact.separable_sample_gradients(a, b, gout, input, grid, kernel, support, align_corners)
+        gradients, _ = exact.separable_sample_gradients(
+            Cotangents(a, b), gout, input, grid, kernel, support, align_corners
+        )
         return values(gradients.ginput), values(gradients.ggrid)
 
     def loss(input, grid):
@@ -90,7 +93,7 @@ def test_the_gradients_are_the_derivatives_of_the_sum(name, align_corners, data)
         assert at(ginput, place) == derivative(lambda u: loss(u, grid), input, place)
     for place in places(grid):
         assert at(ggrid, place) == derivative(lambda g: loss(input, g), grid, place)
-    _, second = exact.separable_sample_gradients(a, b, gout, input, grid, kernel, support, align_corners)
+    _, second = exact.separable_sample_gradients(Cotangents(a, b), gout, input, grid, kernel, support, align_corners)
     for place in places(gout):
         assert at(second.ggout, place).value == derivative(lambda g: second_loss(g, input, grid), gout, place)
     for place in places(input):

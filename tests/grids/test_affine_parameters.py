@@ -9,9 +9,9 @@ import refwarp
 from autograd_core import Tensor, grad
 from autograd_core.gradcheck import gradcheck
 from refwarp.exact import affine_parameters as exact
+from refwarp.exact.arithmetic.balls import Balls
 from refwarp.exact.arithmetic.budget import worst_share
 from refwarp.exact.arithmetic.numbers import Sum, fractions
-from refwarp.exact.thin_plate_spline.spline import Balls
 
 RATIONAL = {
     "attention": (refwarp.attention_grid, exact.attention, 3),

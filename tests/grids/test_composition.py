@@ -7,9 +7,9 @@ import refwarp
 from autograd_core import Tensor, grad
 from autograd_core.gradcheck import gradcheck
 from refwarp.exact import composition as exact
+from refwarp.exact.arithmetic.balls import Balls
 from refwarp.exact.arithmetic.budget import worst_share
 from refwarp.exact.arithmetic.numbers import Sum, fractions
-from refwarp.exact.thin_plate_spline.spline import Balls
 
 KINDS = {"translation": (2,), "similarity": (4,), "affine": (2, 3), "homography": (3, 3)}
 INVERSE_GRADIENT, ANGLES = 8, 12  # c of the budget

@@ -12,6 +12,7 @@ from autograd_core.gradcheck import gradcheck
 from refwarp.exact import multiscale as exact
 from refwarp.exact.arithmetic.budget import worst_share
 from refwarp.exact.arithmetic.numbers import Sum, fractions
+from refwarp.exact.sampling import Cotangents
 from refwarp.samplers.multiscale import gaussian_blur, gaussian_weights
 
 # c of the budget: 22 is proven, from the roundings on the longest path; 6 is what it keeps.
@@ -52,7 +53,7 @@ def test_values_and_gradients_are_within_the_budget(dtype, align_corners, shape,
     truths = [
         exact.multiscale_sample(input, grid, *options),
         *exact.multiscale_sample_gradient(gout, input, grid, *options),
-        *exact.multiscale_sample_second_gradient(a, beta, gout, input, grid, *options),
+        *exact.multiscale_sample_second_gradient(Cotangents(a, beta), gout, input, grid, *options),
     ]
     for result, truth in zip((out, *first, *second), truths, strict=True):
         assert worst_share(result.data[0], truth, BUDGET, dtype) <= 1

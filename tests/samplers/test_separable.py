@@ -13,6 +13,7 @@ from refwarp.exact import nearest as exact_nearest
 from refwarp.exact import separable as exact
 from refwarp.exact.arithmetic.budget import worst_share
 from refwarp.exact.arithmetic.numbers import Sum, fractions
+from refwarp.exact.sampling import Cotangents
 from refwarp.samplers.kernel_functions import CUBIC_B_SPLINE, INTEGER, TENT, Kernel, gaussian, keys, lanczos
 
 PADDINGS = ["zeros", "border", "reflection"]
@@ -57,7 +58,7 @@ def test_every_element_is_within_its_budget(dtype, name, padding):
         gout, input, grid, a, b = (fractions(array[0]) for array in case)
         value = exact.separable_sample(input, grid, judge, support, align_corners, padding)
         first, second = exact.separable_sample_gradients(
-            a, b, gout, input, grid, judge, support, align_corners, padding
+            Cotangents(a, b), gout, input, grid, judge, support, align_corners, padding
         )
         found = results(case, kernel, padding_mode=padding, align_corners=align_corners)
         for result, truth in zip(found, (value, *first, *second), strict=True):
@@ -79,7 +80,9 @@ def test_transcendental_kernels_are_within_their_budget_too(dtype, name, align_c
             return judge(balls(d))
 
         value = exact.separable_sample(input, grid, ball_judge, support, align_corners)
-        first, second = exact.separable_sample_gradients(a, b, gout, input, grid, ball_judge, support, align_corners)
+        first, second = exact.separable_sample_gradients(
+            Cotangents(a, b), gout, input, grid, ball_judge, support, align_corners
+        )
         truths = [middles(part) for part in (value, *first, *second)]
     for result, truth in zip(results(case, kernel, align_corners=align_corners), truths, strict=True):
         assert worst_share(result, truth, C, dtype.__name__) <= 1

@@ -1,1 +1,1 @@
-"""What is no operation: numbers, sums that know k and M, budgets, running errors."""
+"""What is no operation: numbers, functions and matrices of them, sums that know k and M, budgets, running errors."""

@@ -7,7 +7,6 @@ budget of a floating-point result follows.
 
 from __future__ import annotations
 
-import cmath
 import math
 from collections.abc import Iterable
 from fractions import Fraction
@@ -110,6 +109,13 @@ class Sum:
         for term in terms:
             self.add(term)
 
+    @staticmethod
+    def of(value: Number, k: int, M: Number) -> Sum:
+        """Return a sum with the given parts."""
+        found = Sum()
+        found.value, found.k, found.M = value, k, M
+        return found
+
     def add(self, term: Number, magnitude: Number = None) -> None:
         """Add one term. Its magnitude is its absolute value, unless it is a sum itself, with larger parts."""
         size = abs(term) if magnitude is None else magnitude
@@ -121,25 +127,6 @@ class Sum:
     def __repr__(self) -> str:
         """Show value, k and M."""
         return f"Sum(value={self.value!r}, k={self.k}, M={self.M!r})"
-
-
-def log(x: Number) -> Number:
-    """Return the natural logarithm of a dual, complex or floating-point number, or of a ball.
-
-    Raises
-    ------
-    TypeError
-        If it is a rational number, whose logarithm is none; balls (`flint.arb`) hold it to any precision.
-    """
-    if isinstance(x, Dual):
-        return Dual(log(x.value), x.derivative / x.value)
-    if isinstance(x, complex):
-        return cmath.log(x)
-    if isinstance(x, float):
-        return math.log(x)
-    if isinstance(x, int | Fraction):
-        raise TypeError(f"x: given {type(x).__name__}, expected a ball, a float or a complex number; convert it first")
-    return x.log()
 
 
 def fractions(values: Any) -> Any:

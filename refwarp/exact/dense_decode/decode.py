@@ -25,17 +25,11 @@ The rest is not printed. The operation has grids in [-1, 1], pixels counted from
     gV_c(i) = sum over n, m of gU_c / S w_i                                                   (decoder.3)
     gg_x(i) = s_x/2 sum over c, n, m of gU_c / S (V_c(i) - U_c) k'(x_i - m) k(y_i - n)         (decoder.4)
 
-and gg_y alike, with k' on the lattice by the rule `kink` (exact/bilinear.py). For cotangents A of gV and (b_x, b_y)
-of (gg_x, gg_y), with D_i = b_x s_x/2 k'k + b_y s_y/2 k k' the change of w_i, D = sum of D_i, and
-T_c = sum over i of (A_c(i) w_i + (V_c(i) - U_c) D_i) / S the change of U_c, the second derivatives are
-
-    with respect to gU_c(n, m):  T_c(n, m)                                                    (decoder.5)
-    with respect to V_c(i):      sum over n, m of gU_c / S (D_i - w_i D / S)                   (decoder.6)
-    with respect to g_x(i):      s_x/2 sum over c, n, m of gU_c / S ((A_c(i) - T_c - (V_c(i) - U_c) D / S) k'k
-                                 + (V_c(i) - U_c) b_y s_y/2 k'k')                              (decoder.7)
+and gg_y alike, with k' on the lattice by the rule `kink` (exact/bilinear.py). What becomes of holes stands in `holes`,
+the gradients of these gradients in `second`, and what the authors released in `released`.
 
 The error bounds of quotients count what numerator and denominator add: a `Sum` of the values has M = sum |V_i| w_i/S
-+ |U|; one of gV twice the sum of absolute terms; one of the others the terms of U written out.
++ |U|; one of gV twice the sum of absolute terms; one of gg the terms of U written out.
 """
 
 from __future__ import annotations
@@ -155,7 +149,7 @@ def empty_maps(channels: int, height: int, width: int) -> Maps:
     return [[[Sum() for _ in range(width)] for _ in range(height)] for _ in range(channels)]
 
 
-def _add_product(total: Sum, factor: Number, *parts: Sum) -> None:
+def add_product(total: Sum, factor: Number, *parts: Sum) -> None:
     """Add factor times a product of sums, all its terms multiplied out."""
     value, k, size = factor, int(factor != 0), abs(factor)
     for part in parts:
@@ -181,7 +175,7 @@ class Source(NamedTuple):
                 yield (n, m), self.x - m, self.y - n
 
 
-def _sources(grid: Sequence[Plane], height: int, width: int, align_corners: bool, literal: bool) -> list[Source]:
+def finite_sources(grid: Sequence[Plane], height: int, width: int, align_corners: bool, literal: bool) -> list[Source]:
     """Return the sources at finite coordinates (decoder.1); with `literal` their windows are the whole map."""
     whole = Window(range(height), range(width))
     return [
@@ -190,7 +184,7 @@ def _sources(grid: Sequence[Plane], height: int, width: int, align_corners: bool
     ]
 
 
-def _mean(values: Sequence[Plane], sources: Sequence[Source], height: int, width: int) -> Decoded:
+def weighted_mean(values: Sequence[Plane], sources: Sequence[Source], height: int, width: int) -> Decoded:
     """Return S and U, whose M is the sum of |V_i| w_i / S alone (decoder.2)."""
     weights: dict[Pixel, Sum] = {}
     maps = empty_maps(len(values), height, width)
@@ -229,7 +223,7 @@ def decode(
     literal : bool
         Whether the sums run over the whole map, as they are printed.
     """
-    decoded = _mean(values, _sources(grid, height, width, align_corners, literal), height, width)
+    decoded = weighted_mean(values, finite_sources(grid, height, width, align_corners, literal), height, width)
     for map in decoded.maps:
         for row in map:
             for value in row:
@@ -244,7 +238,7 @@ class Gradients(NamedTuple):
     ggrid: Maps
 
 
-def _grid_gradient(grid: Sequence[Plane]) -> Maps:
+def empty_grid_gradient(grid: Sequence[Plane]) -> Maps:
     """Return empty sums, NaN where a coordinate is."""
     return [[[Sum((math.nan,) if any(g != g for g in point) else ()) for _ in point] for point in row] for row in grid]
 
@@ -262,11 +256,11 @@ def decode_gradient(
     A source at NaN has the grid gradient NaN, and lies nowhere.
     """
     height, width = len(gout[0]), len(gout[0][0])
-    sources = _sources(grid, height, width, align_corners, literal)
-    decoded = _mean(values, sources, height, width)
+    sources = finite_sources(grid, height, width, align_corners, literal)
+    decoded = weighted_mean(values, sources, height, width)
     scales = coordinate_scale(width, align_corners) * HALF, coordinate_scale(height, align_corners) * HALF
     gvalues = empty_maps(len(values), len(grid), len(grid[0]))
-    ggrid = _grid_gradient(grid)
+    ggrid = empty_grid_gradient(grid)
     for source in sources:
         i, j = source.i, source.j
         for pixel, dx, dy in source.reached():
@@ -277,88 +271,16 @@ def decode_gradient(
             for c, plane in enumerate(values):
                 u = decoded.maps[c][pixel[0]][pixel[1]]
                 g = gout[c][pixel[0]][pixel[1]] / decoded.normalisation[pixel].value
-                _add_product(gvalues[c][i][j], g * tent(dx) * tent(dy))  # (decoder.3)
+                add_product(gvalues[c][i][j], g * tent(dx) * tent(dy))  # (decoder.3)
                 for total, slope in zip(ggrid[i][j], (slope_x, slope_y), strict=True):
                     if slope != 0:  # else not even a NaN in V or U is seen
-                        _add_product(total, g * slope * plane[i][j])  # (decoder.4)
-                        _add_product(total, -g * slope, u)
+                        add_product(total, g * slope * plane[i][j])  # (decoder.4)
+                        add_product(total, -g * slope, u)
     for map in gvalues:
         for row in map:
             for value in row:
                 value.M = 2 * value.M
     return Gradients(gvalues, ggrid)
-
-
-class SecondGradients(NamedTuple):
-    """The gradients of those of `decode_gradient` with respect to gout, values and grid, of one image."""
-
-    ggout: Maps
-    gvalues: Maps
-    ggrid: Maps
-
-
-def decode_second_gradient(
-    cotangent_values: Sequence[Plane],
-    cotangent_grid: Sequence[Plane],
-    gout: Sequence[Plane],
-    values: Sequence[Plane],
-    grid: Sequence[Plane],
-    align_corners: bool,
-    kink: str = "right",
-    literal: bool = False,
-) -> SecondGradients:
-    """Return the gradients of A . gvalues + b . ggrid for the cotangents A and b (decoder.5), (decoder.6), (decoder.7).
-
-    On the lattice k' is what `kink` says, and the equations are taken as they stand.
-    """
-    height, width = len(gout[0]), len(gout[0][0])
-    sources = _sources(grid, height, width, align_corners, literal)
-    decoded = _mean(values, sources, height, width)
-    scale_x = coordinate_scale(width, align_corners) * HALF
-    scale_y = coordinate_scale(height, align_corners) * HALF
-
-    def reached(source: Source) -> Iterator[tuple[Pixel, Number, Number, Number, Number]]:
-        """Yield the pixels that are no holes, with w / S and its derivatives (all w' / S) by g_x, g_y and both."""
-        for pixel, dx, dy in source.reached():
-            kx, ky = tent(dx), tent(dy)
-            sx, sy = scale_x * tent_derivative(dx, kink), scale_y * tent_derivative(dy, kink)
-            if pixel in decoded.normalisation and (kx or sx) and (ky or sy):
-                s = decoded.normalisation[pixel].value
-                yield pixel, kx * ky / s, sx * ky / s, kx * sy / s, sx * sy / s
-
-    changes = {pixel: Sum() for pixel in decoded.normalisation}
-    ggout = empty_maps(len(values), height, width)
-    for source in sources:
-        bx, by = cotangent_grid[source.i][source.j]
-        for pixel, w, wx, wy, _ in reached(source):
-            changes[pixel].add(bx * wx)
-            changes[pixel].add(by * wy)
-            for c, plane in enumerate(values):
-                total = ggout[c][pixel[0]][pixel[1]]
-                total.add(cotangent_values[c][source.i][source.j] * w)  # (decoder.5)
-                for change in (bx * wx, by * wy):
-                    total.add(change * plane[source.i][source.j])
-                    _add_product(total, -change, decoded.maps[c][pixel[0]][pixel[1]])
-    gvalues = empty_maps(len(values), len(grid), len(grid[0]))
-    ggrid = _grid_gradient(grid)
-    for source in sources:
-        i, j = source.i, source.j
-        bx, by = cotangent_grid[i][j]
-        for pixel, w, wx, wy, wxy in reached(source):
-            for c, plane in enumerate(values):
-                g, v, a = gout[c][pixel[0]][pixel[1]], plane[i][j], cotangent_values[c][i][j]
-                u, t, d = decoded.maps[c][pixel[0]][pixel[1]], ggout[c][pixel[0]][pixel[1]], changes[pixel]
-                gvalues[c][i][j].add(g * bx * wx)  # (decoder.6)
-                gvalues[c][i][j].add(g * by * wy)
-                _add_product(gvalues[c][i][j], -g * w, d)
-                for total, slope, other in zip(ggrid[i][j], (wx, wy), (by, bx), strict=True):
-                    total.add(g * slope * a)  # (decoder.7)
-                    _add_product(total, -g * slope, t)
-                    _add_product(total, -g * slope * v, d)
-                    _add_product(total, g * slope, u, d)
-                    total.add(g * other * wxy * v)
-                    _add_product(total, -g * other * wxy, u)
-    return SecondGradients(ggout, gvalues, ggrid)
 
 
 _TESTS = "tests/exact/dense_decode/test_decode.py::"

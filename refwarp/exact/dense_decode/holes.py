@@ -23,20 +23,26 @@ def neighbours(height: int, width: int, n: int, m: int) -> list[Pixel]:
     return [(i, j) for i, j in around if 0 <= i < height and 0 <= j < width]
 
 
+def taken(pixel: Pixel, height: int, width: int, fill: str) -> list[tuple[Pixel, Fraction]]:
+    """Return the pixels of the previous map that a hole is filled from, with their weights (decoder.8)."""
+    if fill == "zeros":
+        return []
+    pixels = [pixel] if fill == "previous" else neighbours(height, width, *pixel)
+    return [(other, Fraction(1, len(pixels))) for other in pixels]
+
+
+def holes(decoded: Decoded, height: int, width: int) -> list[Pixel]:
+    """Return the pixels that no source reaches."""
+    return [(n, m) for n in range(height) for m in range(width) if (n, m) not in decoded.normalisation]
+
+
 def filled(decoded: Decoded, previous: Sequence[Plane], fill: str) -> Maps:
     """Return the decoded maps with their holes filled from the previous map (decoder.8)."""
     height, width = len(previous[0]), len(previous[0][0])
-    result = empty_maps(len(previous), height, width)
-    for c, plane in enumerate(previous):
-        for n in range(height):
-            for m in range(width):
-                if (n, m) in decoded.normalisation:
-                    result[c][n][m] = decoded.maps[c][n][m]
-                elif fill == "previous":
-                    result[c][n][m].add(plane[n][m])
-                elif fill == "neighbours":
-                    around = neighbours(height, width, n, m)
-                    result[c][n][m] = Sum(plane[i][j] / Fraction(len(around)) for i, j in around)
+    result = [[list(row) for row in plane] for plane in decoded.maps]
+    for n, m in holes(decoded, height, width):
+        for plane, map in zip(previous, result, strict=True):
+            map[n][m] = Sum(plane[i][j] * weight for (i, j), weight in taken((n, m), height, width, fill))
     return result
 
 
@@ -44,17 +50,10 @@ def fill_gradient(decoded: Decoded, gout: Sequence[Plane], fill: str) -> Maps:
     """Return the gradient with respect to the previous map: what the holes' cotangents give to it (decoder.8)."""
     height, width = len(gout[0]), len(gout[0][0])
     result = empty_maps(len(gout), height, width)
-    for c, plane in enumerate(gout):
-        for n in range(height):
-            for m in range(width):
-                if (n, m) in decoded.normalisation:
-                    continue
-                if fill == "previous":
-                    result[c][n][m].add(plane[n][m])
-                elif fill == "neighbours":
-                    around = neighbours(height, width, n, m)
-                    for i, j in around:
-                        result[c][i][j].add(plane[n][m] / Fraction(len(around)))
+    for n, m in holes(decoded, height, width):
+        for (i, j), weight in taken((n, m), height, width, fill):
+            for plane, map in zip(gout, result, strict=True):
+                map[i][j].add(plane[n][m] * weight)
     return result
 
 

@@ -109,14 +109,20 @@ class Functional(NamedTuple):
                 plane[n][m] = plane[n][m] + total * g
 
 
+class PlaneFit(NamedTuple):
+    """How planes are fitted: the weights eps of (LMS 7), and whether they have an intercept, or "bias-free"."""
+
+    tikhonov: Sequence[Number]
+    intercept: bool | str
+
+
 def functionals(
     grid: Sequence[Sequence[Point]],
     auxiliary: Sequence[Sequence[Sequence[Point]]],
     kept: Sequence[Sequence[Sequence[bool]]],
     height: int,
     width: int,
-    tikhonov: Sequence[Number],
-    intercept: bool | str,
+    fit: PlaneFit,
     align_corners: bool,
     padding: str = "zeros",
 ) -> list[Functional]:
@@ -128,7 +134,10 @@ def functionals(
         Normalised coordinates, x first.
     kept : nested list (H_out, W_out, K) of bool
         Which samples take part.
-    height, width, tikhonov, intercept, align_corners, padding
+    height, width : int
+        The size of the map.
+    fit : PlaneFit
+    align_corners, padding
         As for `refwarp.linearized_sample`. Samples lie at padded coordinates, offsets are those of the given points.
     """
     sizes = (width, height)
@@ -141,7 +150,7 @@ def functionals(
                 [Bounded((g - g0) * half) for g, g0, half in zip(point, centre, halves, strict=True)]
                 for point in taking_part
             ]
-            weights = fit_weights(offsets, tikhonov, intercept == "bias-free")
+            weights = fit_weights(offsets, fit.tikhonov, fit.intercept == "bias-free")
             if weights is None:
                 taking_part, weights = [], []
             points: list[Point] = [
@@ -151,7 +160,9 @@ def functionals(
                 ]
                 for point in (centre, *taking_part)
             ]
-            scaled = [(wx * halves[0], wy * halves[1], wb if intercept is True else wb * 0) for wx, wy, wb in weights]
+            scaled = [
+                (wx * halves[0], wy * halves[1], wb if fit.intercept is True else wb * 0) for wx, wy, wb in weights
+            ]
             result.append(Functional(i, j, points, scaled))
     return result
 

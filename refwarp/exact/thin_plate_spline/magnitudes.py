@@ -1,6 +1,6 @@
 """The error budget of the thin plate spline grid and its gradients: k and M of each element.
 
-M is that of the sums in `thin_plate_spline`, with each coefficient replaced by the sum of the absolute values that it
+M is that of the sums in `spline`, with each coefficient replaced by the sum of the absolute values that it
 is made of, and each q and f' by its absolute value and what one rounding of the points does to it. For the second
 gradients, which say how grid and gradients change, it is the sum of what each factor's change does.
 """
@@ -9,19 +9,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from refwarp.exact.arithmetic.numbers import Dual, Number, Sum, log
+from refwarp.exact.arithmetic.functions import log
+from refwarp.exact.arithmetic.matrices import Matrix, absolute, add, dot, norm, product, solve, transpose
+from refwarp.exact.arithmetic.numbers import Dual, Number, Sum
 from refwarp.exact.thin_plate_spline.spline import (
     Grid,
-    Matrix,
     Points,
-    dot,
     duals,
     radial,
     slope,
-    solve,
     squared_distance,
     system_matrix,
-    transpose,
 )
 
 
@@ -150,26 +148,6 @@ class Magnitudes:
             terms += [[dot(mu[j], a[1 + d]) + dot(w[j], mu[count + 1 + d]) for d in range(2)]]
             sums.append([_sum(column) for column in zip(*terms, strict=True)])
         return sums
-
-
-def absolute(nested: Any) -> Any:
-    """Return the absolute values of nested numbers."""
-    return [absolute(part) for part in nested] if isinstance(nested, list) else abs(nested)
-
-
-def add(a: list[Number], b: list[Number]) -> list[Number]:
-    """Return the sum of two vectors."""
-    return [x + y for x, y in zip(a, b, strict=True)]
-
-
-def product(a: Matrix, b: Matrix) -> Matrix:
-    """Return the product of two matrices."""
-    return [[dot(row, column) for column in transpose(b)] for row in a]
-
-
-def norm(p: list[Number]) -> Number:
-    """Return the Euclidean length of a vector of balls."""
-    return (p[0] * p[0] + p[1] * p[1]).sqrt()
 
 
 def _sum(magnitudes: Any) -> Sum:

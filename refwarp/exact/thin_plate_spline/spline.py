@@ -20,7 +20,7 @@ With the cotangent G of the grid, mu = D^-T sum over i of q_i G_i, and D t = [F^
 where mu_1 to mu_K belong to the rows of D that interpolate, and mu_x, mu_y to its last two.
 
 Logarithms are not rational: run this on balls (`Balls`), whose radius bounds the error, on floats, or on dual numbers
-of these. The error budget is in `spline_magnitudes`.
+of these. The error budget is in `magnitudes`.
 """
 
 from __future__ import annotations
@@ -31,11 +31,12 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 
 from refwarp.exact.affine import target_coordinate
-from refwarp.exact.arithmetic.numbers import Dual, Number, Sum, log
+from refwarp.exact.arithmetic.functions import log
+from refwarp.exact.arithmetic.matrices import Matrix, dot, solve, transpose
+from refwarp.exact.arithmetic.numbers import Dual, Number
 from refwarp.exact.ledger import Equation
 
 Points = list[list[Number]]
-Matrix = list[list[Number]]
 Grid = list[list[list[Number]]]
 
 
@@ -74,43 +75,6 @@ def system_matrix(control: Points, smoothing: Number = 0) -> Matrix:
     return [*rows, [0, 0, 0, *(1 for _ in control)], *([0, 0, 0, *(c[r] for c in control)] for r in range(2))]
 
 
-def solve(matrix: Matrix, right: Matrix) -> Matrix:
-    """Solve a linear system by Gauss's elimination, with the largest pivot of each column.
-
-    Raises
-    ------
-    ZeroDivisionError
-        If the matrix is singular (or, with balls, not certainly regular).
-    """
-    rows = [[*a, *b] for a, b in zip(matrix, right, strict=True)]
-    count = len(rows)
-    for k in range(count):
-        sizes = [float(abs(_value(row[k]))) for row in rows[k:]]
-        pivot = k + sizes.index(max(sizes))
-        rows[k], rows[pivot] = rows[pivot], rows[k]
-        if not abs(rows[k][k]) > 0:
-            raise ZeroDivisionError("singular matrix")
-        for i in range(k + 1, count):
-            factor = rows[i][k] / rows[k][k]
-            rows[i][k:] = [a - factor * b for a, b in zip(rows[i][k:], rows[k][k:], strict=True)]
-    for k in reversed(range(count)):
-        for column in range(count, len(rows[k])):
-            known = sum(rows[k][i] * rows[i][column] for i in range(k + 1, count))
-            rows[k][column] = (rows[k][column] - known) / rows[k][k]
-    return [row[count:] for row in rows]
-
-
-def _value(number: Number) -> Number:
-    while hasattr(number, "value"):
-        number = number.value
-    return number
-
-
-def transpose(matrix: Matrix) -> Matrix:
-    """Return the transposed matrix."""
-    return [list(column) for column in zip(*matrix, strict=True)]
-
-
 def transformation(points: Points, control: Points, smoothing: Number = 0) -> Matrix:
     """Return T, 2 x (K + 3) (DTN 1)."""
     return transpose(solve(system_matrix(control, smoothing), [*points, *([0, 0] for _ in range(3))]))
@@ -132,11 +96,6 @@ def spline_grid(points: Points, control: Points, targets: Grid, smoothing: Numbe
     """Return the sampling grid of one image, (height, width, 2) with x first (DTN 3)."""
     t = transformation(points, control, smoothing)
     return [[[dot(row, extended(p, control)) for row in t] for p in line] for line in targets]
-
-
-def dot(a: list[Number], b: list[Number]) -> Number:
-    """Return the inner product."""
-    return sum(x * y for x, y in zip(a, b, strict=True))
 
 
 def cardinal_coefficients(control: Points, smoothing: Number = 0) -> Matrix:
@@ -214,64 +173,6 @@ def duals(points: Points, directions: Points) -> Points:
 def change(nested: Any) -> Any:
     """Return the derivatives of nested dual numbers."""
     return [change(part) for part in nested] if isinstance(nested, list) else Dual.of(nested).derivative
-
-
-class Balls:
-    """Real numbers in rigorous ball arithmetic (python-flint's `arb`): from rationals, and back.
-
-    Parameters
-    ----------
-    bits : int
-        The precision. Set for all balls of the process while the instance is used in a `with` block.
-    """
-
-    def __init__(self, bits: int = 320) -> None:
-        self.bits = bits
-
-    def __enter__(self) -> Balls:
-        from flint import ctx
-
-        self._before, ctx.prec = ctx.prec, self.bits
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        from flint import ctx
-
-        ctx.prec = self._before
-
-    def __call__(self, nested: Any) -> Any:
-        """Turn rational numbers, floats, or nested sequences of them into balls."""
-        from flint import arb
-
-        if hasattr(nested, "tolist"):
-            nested = nested.tolist()
-        if isinstance(nested, list | tuple):
-            return [self(part) for part in nested]
-        rational = Fraction(nested)
-        return arb(rational.numerator) / rational.denominator
-
-    @staticmethod
-    def midpoint(ball: Any) -> Fraction:
-        """Return the rational number in the middle of a ball.
-
-        Raises
-        ------
-        ArithmeticError
-            If the ball is wider than 1e-30 and than 1e-30 of its middle.
-        """
-        mantissa, exponent = (int(part) for part in ball.mid().man_exp())
-        middle = Fraction(mantissa) * Fraction(2) ** exponent
-        if not (ball.rad() < 1e-30 or ball.rad() < 1e-30 * abs(ball.mid())):
-            raise ArithmeticError(f"ball {ball} is wider than 1e-30")
-        return middle
-
-    def sums(self, values: Any, magnitudes: Any) -> Any:
-        """Join nested balls and nested sums without value (k and M) to sums of rational numbers."""
-        if isinstance(magnitudes, Sum):
-            joined = Sum()
-            joined.value, joined.k, joined.M = self.midpoint(values), magnitudes.k, self.midpoint(magnitudes.M)
-            return joined
-        return [self.sums(v, m) for v, m in zip(values, magnitudes, strict=True)]
 
 
 _TESTS = "tests/exact/thin_plate_spline/test_spline.py::"

@@ -18,6 +18,9 @@ import numpy.typing as npt
 from refwarp.exact.arithmetic.numbers import Number, Sum
 from refwarp.golden.case import ELEMENT, SEAM, Truth
 
+# With so many bits a sum that cancels, of thirds, sines or exponentials, is told from anything that a double can be.
+BITS = 1400
+
 # A ball may be this much wider than nothing, of its midpoint or in all: then the pair of doubles is right, but for
 # less than a millionth of its last place.
 _NARROW, _NOTHING = Fraction(1, 2**130), Fraction(1, 2**1200)
@@ -87,6 +90,11 @@ def rational(number: Number) -> Fraction:
     if radius > max(_NARROW * abs(middle), _NOTHING):
         raise ValueError(f"number: given the ball {number}, expected a narrower one; compute with more bits")
     return middle
+
+
+def defined(number: Number) -> Number:
+    """Return a number; if it is a ball that holds none, NaN."""
+    return number if isinstance(number, int | float | Fraction) or number.is_finite() else math.nan
 
 
 def rounded(number: Number, side: int) -> float:

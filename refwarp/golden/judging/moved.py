@@ -13,14 +13,13 @@ order in it; they take the roundings of different factors for independent, so th
 from __future__ import annotations
 
 import math
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from refwarp.exact.arithmetic.numbers import Number, Sum
-from refwarp.golden.judging.answer import Answer
+from refwarp.golden.judging.answer import Answer, defined
 
 # Arrays of numbers of any kind, or of `Moved`: they multiply as matrices do.
 Numbers = npt.NDArray[np.object_]
@@ -45,11 +44,7 @@ class Moved:
 
     def sum(self) -> Sum:
         """Return the sum without its move."""
-        found = Sum()
-        found.value, found.k, found.M = self.value, self.k, self.M
-        if not isinstance(found.value, int | float | Fraction) and not found.value.is_finite():
-            found.value = math.nan
-        return found
+        return Sum.of(defined(self.value), self.k, self.M)
 
     def __add__(self, other: Number) -> Moved:
         other = Moved.of(other)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from refwarp.exact.arithmetic.numbers import Number, Sum
 from refwarp.exact.arithmetic.running_error import Bounded
+from refwarp.golden.judging.answer import Answer, defined
 
 
 class Displaced(Bounded):
@@ -34,10 +35,15 @@ def as_sum(number: Any, k: int) -> Sum:
     """Return a number with its M as a sum of k terms; of none, if it is exactly 0."""
     if not isinstance(number, Bounded):
         number = Bounded(number)
-    found = Sum()
-    found.value, found.M = number.value, number.M
-    found.k = k if number.M != 0 else 0
-    return found
+    return Sum.of(number.value, k if number.M != 0 else 0, number.M)
+
+
+def answer(c: float, shape: tuple[int, ...], sums: list[Sum]) -> Answer:
+    """Return the answer of a shape from sums whose values are `Displaced`: how far these move is G."""
+    values = [total.value if isinstance(total.value, Displaced) else Displaced(total.value) for total in sums]
+    for total, number in zip(sums, values, strict=True):
+        total.value = defined(number.value)
+    return Answer.of(c, shape, sums, [number.M for number in values])
 
 
 def elements(nested: Any) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from refwarp.exact import bicubic, bilinear, nearest, sampling
@@ -64,12 +65,18 @@ class Call(NamedTuple):
         return bicubic.samples_at(*where, self.padding)
 
 
-def outputs(call: Call, image: Image, samples: sampling.Samples) -> dict[str, Any]:
-    """Return the exact sums of each output of one image, by "part/output"."""
-    first = sampling.sample_gradient(image.gout, image.input, samples, call.scales)
-    second = sampling.sample_second_gradient(*image[:4], samples, call.scales)
+def outputs(image: Image, samples: sampling.Samples, scales: tuple[Number, ...]) -> dict[str, Any]:
+    """Return the exact sums of each output of one image, by "part/output"; `scales` are dx/dg and dy/dg."""
+    first = sampling.sample_gradient(image.gout, image.input, samples, scales)
+    second = sampling.sample_second_gradient(sampling.Cotangents(*image[:2]), *image[2:4], samples, scales)
     found = (sampling.sample(image.input, samples), *first, *second)
     return dict(zip(OUTPUTS, found, strict=True))
+
+
+def in_balls(image: Image, balls: Callable[[Any], Any]) -> Image:
+    """Return an image as balls, but for its coordinates."""
+    a, b, gout, input = (balls(part) for part in image[:4])
+    return Image(a, b, gout, input, image.grid)
 
 
 def images(case: Case) -> list[Image]:

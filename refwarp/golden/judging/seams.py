@@ -153,7 +153,7 @@ def contributions(call: Call, image: Image, place: Place, here: tuple[int, int])
         cotangent_input=_cropped(image.cotangent_input, rows, columns),
     )
     found: dict[Element, Number] = {}
-    for path, nested in outputs(call, read, samples).items():
+    for path, nested in outputs(read, samples, call.scales).items():
         sums = np.array(nested, object)
         for (a, b, c), total in np.ndenumerate(sums):
             if path.endswith("ginput"):

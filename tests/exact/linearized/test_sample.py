@@ -341,7 +341,7 @@ def literal_forward(input, case):
 def test_the_gradients_are_the_derivatives_of_the_printed_forward(input, case, g):
     grid, auxiliary, kept, tikhonov, intercept, align_corners = case
     gout = [[g[:2]], [g[2:]]]
-    pixels = exact.functionals(grid, auxiliary, kept, HEIGHT, WIDTH, tikhonov, intercept, align_corners)
+    pixels = exact.functionals(grid, auxiliary, kept, HEIGHT, WIDTH, exact.PlaneFit(tikhonov, intercept), align_corners)
     forward = literal_forward(input, case)
     values = exact.linearized_sample(input, pixels)
     assert [[v.value for v in row] for row in values] == [[fit[0] for fit in row] for row in forward]
@@ -373,7 +373,7 @@ def test_the_gradients_are_the_derivatives_of_the_printed_forward(input, case, g
 def test_the_second_gradients_are_the_derivatives_of_the_first(input, a, case, numbers):
     grid, auxiliary, kept, tikhonov, intercept, align_corners = case
     gout, beta = [[numbers[:2]]], [[numbers[2:4], numbers[4:]]]
-    pixels = exact.functionals(grid, auxiliary, kept, HEIGHT, WIDTH, tikhonov, intercept, align_corners)
+    pixels = exact.functionals(grid, auxiliary, kept, HEIGHT, WIDTH, exact.PlaneFit(tikhonov, intercept), align_corners)
     ggout, ginput, ggrid = exact.second_gradient(a, beta, gout, input, pixels)
 
     def loss(gout, input):

@@ -6,6 +6,8 @@ from fractions import Fraction
 import pytest
 
 from refwarp.exact.affine import target_coordinate
+from refwarp.exact.arithmetic.balls import Balls
+from refwarp.exact.arithmetic.matrices import dot, solve, transpose
 from refwarp.exact.arithmetic.numbers import Dual
 from refwarp.exact.thin_plate_spline import spline
 from tests.exact.nested import at, derivative, places
@@ -18,7 +20,7 @@ COTANGENT = [[[F(3 * i - 5 * j + 2, 7 + i), F(4 - i * j, 3 + j)] for j in range(
 
 @pytest.fixture(autouse=True)
 def balls():
-    with spline.Balls() as balls:
+    with Balls() as balls:
         yield balls
 
 
@@ -46,8 +48,8 @@ def test_the_cardinal_form_is_the_printed_spline(balls):
         grid = spline.spline_grid(points, control, targets(balls), s)
         for i, j, r in places(grid):
             q = spline.extended(targets(balls)[i][j], control)
-            basis = [spline.dot(q, column) for column in spline.transpose(z)]
-            assert agree(grid[i][j][r], spline.dot([f[r] for f in points], basis))
+            basis = [dot(q, column) for column in transpose(z)]
+            assert agree(grid[i][j][r], dot([f[r] for f in points], basis))
 
 
 def test_affine_maps_of_the_control_points_are_affine_grids(balls):
@@ -123,10 +125,10 @@ def test_coincident_and_collinear_control_points_are_singular(balls):
     for control, null in zip((coincident, collinear), null_vectors, strict=True):
         matrix = spline.system_matrix(balls(control))
         for row in matrix:
-            product = spline.dot(row, null)
+            product = dot(row, null)
             assert product == 0 or agree(product, balls(0))
         with pytest.raises(ZeroDivisionError, match="singular"):
-            spline.solve(matrix, [[1]] * len(matrix))
+            solve(matrix, [[1]] * len(matrix))
 
 
 def test_control_points_are_pixels_only_with_align_corners():

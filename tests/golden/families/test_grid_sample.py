@@ -93,7 +93,7 @@ def test_ties(padding, x, expected):
     for ties, value in expected.items():
         samples = call.samples([[(F((2 * x - 3) / 4), F(0))]], ties)
         image = Image([[[0] * 4]], [[[0, 0]]], [[[1]]], [[[1, 5, 2, 9]]], None)
-        assert values(outputs(call, image, samples)["forward/output"]) == [value], ties
+        assert values(outputs(image, samples, call.scales)["forward/output"]) == [value], ties
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def one_sample(call, x, y, plane, cotangents):
 
 
 def outputs_of(call, image):
-    found = outputs(call, image, call.samples(image.grid, OWN[call.mode]))
+    found = outputs(image, call.samples(image.grid, OWN[call.mode]), call.scales)
     return {path: np.array(values(sums), object) for path, sums in found.items()}
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from refwarp.exact import affine_parameters, composition, flow, piecewise_affine, projective
 from refwarp.exact.affine import target_coordinate
+from refwarp.exact.arithmetic.balls import Balls
 from refwarp.exact.arithmetic.budget import UNIT_ROUNDOFF
 from refwarp.exact.arithmetic.numbers import Dual, fractions
-from refwarp.exact.thin_plate_spline.spline import Balls
 from refwarp.golden.families.composition import cases as composition_cases
 from refwarp.golden.operations import OPERATIONS, PARTS
 from tests.golden.families.grid_cases import FAMILIES, family, finite_cases

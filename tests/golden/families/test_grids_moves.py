@@ -12,10 +12,10 @@ from refwarp.exact import composition, piecewise_affine
 from refwarp.exact.affine import target_coordinate
 from refwarp.exact.arithmetic.budget import UNIT_ROUNDOFF
 from refwarp.exact.arithmetic.numbers import fractions
-from refwarp.golden.families.affine_parameters.truth import points
 from refwarp.golden.families.piecewise_affine.truth import moves
 from refwarp.golden.families.projective.truth import gradient, grid_moves, second_gradients
 from refwarp.golden.judging.moved import Moved, moved
+from refwarp.golden.judging.pixels import points
 from refwarp.golden.targets.module import ModuleTarget
 from refwarp.golden.verify import Grade, Selection, verify
 from tests.golden.families.grid_cases import FAMILIES, family

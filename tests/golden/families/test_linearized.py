@@ -108,7 +108,7 @@ def test_m_is_that_of_the_elimination():
     names = "gout", "input", "grid", "auxiliary", "cotangent_input", "cotangent_grid"
     gout, input, grid, auxiliary, a, beta = (numbers(case.inputs[name])[0] for name in names)
     kept = [[[exact.inside(point) for point in points] for points in row] for row in auxiliary]
-    pixels = exact.functionals(grid, auxiliary, kept, 4, 3, [Fraction(0)] * 3, True, False)
+    pixels = exact.functionals(grid, auxiliary, kept, 4, 3, exact.PlaneFit([Fraction(0)] * 3, True), False)
     second = exact.second_gradient(a, beta, gout, input, pixels)
     for path, expected in (
         ("vjp/ginput", exact.input_gradient(gout, input, pixels)),

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from refwarp.exact.arithmetic.balls import Balls
 from refwarp.exact.arithmetic.budget import UNIT_ROUNDOFF
 from refwarp.exact.thin_plate_spline import spline as exact
 from refwarp.exact.thin_plate_spline.magnitudes import Magnitudes
@@ -119,7 +120,7 @@ def test_g_bounds_how_far_elements_move(control):
     """Pixels off by all that float16 allows for, and by less: the grid and both gradients move by less than e G."""
     rng = np.random.default_rng(1)
     points, ggrid = (rng.integers(-64, 65, shape) / 64 for shape in ((5, 2), (3, 3, 2)))
-    with exact.Balls(320) as balls:
+    with Balls(320) as balls:
         c = balls(cases.FIVE if control == "FIVE" else np.array([[-1, -1], [1, -1], [0, 1], [1, 1], [0, 0]]))
         f, g = balls(points), balls(ggrid)
         targets, moves = exact.target_points(3, 3, True, balls), [balls(3), balls(3)]
@@ -147,7 +148,7 @@ def test_g_bounds_how_far_elements_move(control):
 def test_each_factor_moves_by_no_more_than_it_says(p):
     """q, f' and f'' of a pixel at a control point, near it and far away; f'' is none at the control point."""
     rng = np.random.default_rng(2)
-    with exact.Balls(320) as balls:
+    with Balls(320) as balls:
         c, d, here = (balls(point) for point in ((0.5, -0.25), (0.75, 0.5), p))
         bound = Displacements([balls(2), balls(3)], balls(cases.FIVE), [[here]])
 

@@ -7,10 +7,12 @@ from scipy.interpolate import RBFInterpolator
 import refwarp
 from autograd_core import Tensor, grad
 from autograd_core.gradcheck import gradcheck
+from refwarp.exact.arithmetic.balls import Balls
 from refwarp.exact.arithmetic.budget import worst_share
+from refwarp.exact.arithmetic.matrices import absolute, dot
 from refwarp.exact.arithmetic.numbers import Dual
 from refwarp.exact.thin_plate_spline import spline as exact
-from refwarp.exact.thin_plate_spline.magnitudes import Magnitudes, absolute
+from refwarp.exact.thin_plate_spline.magnitudes import Magnitudes
 from tests.grids.thin_plate_spline.cases import CASES, irregular, regular
 
 C, C_SECOND = 12, 24  # of the budgets
@@ -26,7 +28,7 @@ def shares(control, size, align_corners, smoothing, dtype, rng):
     grid = refwarp.tps_grid(points, (1, 3, *size), control, align_corners, smoothing)
     first = grad(grid, (points, control), ggrid, create_graph=True)
     second = grad(first, (ggrid, points, control), (a, b))
-    with exact.Balls() as balls:
+    with Balls() as balls:
         c, f, g, s = (balls(part) for part in (control.data, points.data[0], ggrid.data[0], smoothing))
         a, b = balls(a[0]), balls(b)
         ps = exact.target_points(*size, align_corners, balls)
@@ -126,14 +128,14 @@ def test_second_derivatives(smoothing):
     grid = refwarp.tps_grid(points, (1, 1, *size), centres, smoothing=smoothing)
     first = grad(grid, (points, centres), ggrid, create_graph=True)
     results = grad(first, tensors, [Tensor(d) for d in directions])
-    with exact.Balls() as balls:
+    with Balls() as balls:
         given = [balls(array) for array in (arrays[0][0].reshape(-1, 2), arrays[1][0], control)]
         a, b = (balls(d) for d in (directions[0][0], directions[1]))
         ps, s = exact.target_points(*size, False, balls), balls(smoothing)
 
         def loss(ggrid, points, control):
             g = exact.spline_gradient([ggrid[:3], ggrid[3:]], points, control, ps, s)
-            return sum(exact.dot(x, y) for x, y in zip([*a, *b], [*g.gpoints, *g.gcontrol], strict=True))
+            return sum(dot(x, y) for x, y in zip([*a, *b], [*g.gpoints, *g.gcontrol], strict=True))
 
         for number, result in enumerate(results):
             flat = result.data.reshape(-1, 2)

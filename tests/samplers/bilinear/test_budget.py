@@ -8,6 +8,7 @@ from autograd_core import Tensor, grad
 from refwarp.exact import bilinear as exact
 from refwarp.exact.arithmetic.budget import worst_share
 from refwarp.exact.arithmetic.numbers import Sum, fractions
+from refwarp.exact.sampling import Cotangents
 
 DTYPES = ["float32", "float64"]
 KINKS = ["right", "left", "central", "literal"]
@@ -43,7 +44,7 @@ class Case:
         first = exact.grid_sample_gradient(gout, input, grid, align_corners, kink)
         pairs += [(result, truth, VALUE) for result, truth in zip(self.first, first, strict=True)]
         if second:
-            truths = exact.grid_sample_second_gradient(a, b, gout, input, grid, align_corners, kink)
+            truths = exact.grid_sample_second_gradient(Cotangents(a, b), gout, input, grid, align_corners, kink)
             pairs += [(result, truth, SECOND) for result, truth in zip(self.second, truths, strict=True)]
         return [worst_share(result.data[0], truth, c, self.dtype) for result, truth, c in pairs]
 

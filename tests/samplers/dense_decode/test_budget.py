@@ -8,6 +8,7 @@ from refwarp import dense_decode
 from refwarp.exact.arithmetic.budget import worst_share
 from refwarp.exact.arithmetic.numbers import fractions
 from refwarp.exact.dense_decode import decode as exact
+from refwarp.exact.dense_decode.second import decode_second_gradient
 
 DTYPES = ["float32", "float64"]
 KINKS = ["right", "left", "central", "literal"]
@@ -44,7 +45,7 @@ class Case:
         truths = [exact.decode(values, grid, *self.size, self.align_corners).maps]
         truths += exact.decode_gradient(gout, values, grid, *options)
         if self.second:
-            truths += exact.decode_second_gradient(a, b, gout, values, grid, *options)
+            truths += decode_second_gradient(a, b, gout, values, grid, *options)
         constants = [VALUE, VALUE, GRID, SECOND, SECOND, SECOND][: len(results)]
         return [
             worst_share(result.data[0], truth, c, self.dtype)

@@ -9,6 +9,7 @@ from refwarp import dense_decode
 from refwarp.exact.arithmetic.budget import worst_share
 from refwarp.exact.arithmetic.numbers import fractions
 from refwarp.exact.dense_decode import decode as exact
+from refwarp.exact.dense_decode.second import decode_second_gradient
 
 DTYPES = ["float32", "float64"]
 KINKS = ["right", "left", "central", "literal"]
@@ -48,7 +49,7 @@ def test_map_gradients_and_their_gradients_keep_their_budget(dtype, align_corner
     values, grid, gout, a, b = (fractions(array[0]) for array in (values, grid, gout, a, b))
     truths = [exact.decode(values, grid, *size, align_corners).maps]
     truths += exact.decode_gradient(gout, values, grid, align_corners, kink)
-    truths += exact.decode_second_gradient(a, b, gout, values, grid, align_corners, kink)
+    truths += decode_second_gradient(a, b, gout, values, grid, align_corners, kink)
     for result, truth, c in zip(results, truths, CONSTANTS, strict=True):
         assert worst_share(result[0], truth, c, dtype) <= 1
 

@@ -10,6 +10,7 @@ from autograd_core import Tensor, grad
 from refwarp.exact import bicubic, bilinear, nearest
 from refwarp.exact.arithmetic.budget import worst_share
 from refwarp.exact.arithmetic.numbers import fractions
+from refwarp.exact.sampling import Cotangents
 
 PADDINGS = ["zeros", "border", "reflection"]
 C = {"bilinear": 4, "nearest": 0, "bicubic": 12}
@@ -39,11 +40,13 @@ def exact_results(mode, padding, align_corners, kink, gout, input, grid, a, b):
     if mode == "bilinear":
         value = bilinear.grid_sample(input, grid, align_corners, padding=padding)
         first = bilinear.grid_sample_gradient(gout, input, grid, align_corners, kink, padding=padding)
-        second = bilinear.grid_sample_second_gradient(a, b, gout, input, grid, align_corners, kink, padding=padding)
+        second = bilinear.grid_sample_second_gradient(
+            Cotangents(a, b), gout, input, grid, align_corners, kink, padding=padding
+        )
         return [value], first, second
     if mode == "bicubic":
         first = bicubic.grid_sample_gradient(gout, input, grid, align_corners, padding)
-        second = bicubic.grid_sample_second_gradient(a, b, gout, input, grid, align_corners, padding)
+        second = bicubic.grid_sample_second_gradient(Cotangents(a, b), gout, input, grid, align_corners, padding)
         return [bicubic.grid_sample(input, grid, align_corners, padding)], first, second
     value = nearest.grid_sample(input, grid, align_corners, padding)
     return [value], nearest.grid_sample_gradient(gout, input, grid, align_corners, padding), ()

@@ -41,7 +41,7 @@ class Case:
         input, grid, auxiliary = (fractions(array[0]) for array in self.arrays)
         kept = [[[exact.inside(point) for point in points] for points in row] for row in auxiliary]
         tikhonov = [Fraction(e) for e in np.broadcast_to(self.options["tikhonov"], 3)]
-        options = tikhonov, self.options["intercept"], self.options["align_corners"]
+        options = exact.PlaneFit(tikhonov, self.options["intercept"]), self.options["align_corners"]
         pixels = exact.functionals(grid, auxiliary, kept, *self.arrays[0].shape[2:], *options)
         gout, a, beta = (fractions(array[0]) for array in (self.gout, self.a, self.beta))
         yield exact.linearized_sample(input, pixels)

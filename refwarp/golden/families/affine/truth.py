@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 import numpy as np
 
 from refwarp.exact import affine
 from refwarp.golden.case import Case
 from refwarp.golden.judging.answer import Answer, numbers
 from refwarp.golden.judging.judge import Answers, Judge
-
-
-def target_move(size: int, align_corners: bool) -> Fraction:
-    """Return how far x_t = (2 j + 1 - W)/s moves when the pixel coordinate moves by the size of the axis.
-
-    An axis of one pixel has x_t = 0, whatever the rounding.
-    """
-    if size <= 1:
-        return Fraction(0)
-    step = affine.target_coordinate(1, size, align_corners) - affine.target_coordinate(0, size, align_corners)
-    return step * size
+from refwarp.golden.judging.pixels import target_move
 
 
 def affine_grid(case: Case, convention: str) -> Answers:

@@ -18,19 +18,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from refwarp.exact import affine_parameters as exact
-from refwarp.exact.affine import target_coordinate
+from refwarp.exact.arithmetic.balls import Balls
 from refwarp.exact.arithmetic.numbers import Number
-from refwarp.exact.thin_plate_spline.spline import Balls
 from refwarp.golden.case import Case
-from refwarp.golden.families.affine.truth import target_move
-from refwarp.golden.judging.answer import numbers
+from refwarp.golden.judging.answer import BITS, numbers
 from refwarp.golden.judging.judge import Answers, Judge
-from refwarp.golden.judging.moved import Moved, Numbers, answer, moved
+from refwarp.golden.judging.moved import Numbers, answer, moved
 from refwarp.golden.judging.parameters import Function, entries, gradient, second_gradients
+from refwarp.golden.judging.pixels import points
 from refwarp.golden.operations import outputs
-
-# Enough for sums of thirds that cancel to be told from anything that a float64 can be.
-BITS = 1400
 
 Make = Callable[..., exact.Parametrised]
 Convert = Callable[[Fraction], Number]
@@ -55,17 +51,6 @@ PARAMETERS = {
     "similarity": Parameters(exact.similarity, (1,)),
     "rotation_scale_translation": Parameters(exact.rotation_scale_translation, (0, 1, 2)),
 }
-
-
-def points(height: int, width: int, align_corners: bool, convert: Convert) -> Numbers:
-    """Return (x_t, y_t, 1) of the output's pixels as they move, 3 x pixels."""
-    found = np.empty((3, height * width), object)
-    found[2] = Moved.of(convert(Fraction(1)))
-    for pixel, (i, j) in enumerate(np.ndindex(height, width)):
-        for axis, (index, size) in enumerate(((j, width), (i, height))):
-            coordinate, move = target_coordinate(index, size, align_corners), target_move(size, align_corners)
-            found[axis, pixel] = Moved.of(convert(coordinate), convert(move))
-    return found
 
 
 def _numbers(values: Any, convert: Convert) -> Any:

@@ -23,10 +23,10 @@ from refwarp.exact.bilinear import coordinate_scale
 from refwarp.exact.linearized import auxiliary
 from refwarp.exact.linearized.auxiliary import Point
 from refwarp.golden.case import Case
-from refwarp.golden.families.affine.truth import target_move
 from refwarp.golden.judging.answer import numbers
 from refwarp.golden.judging.judge import Answers, Judge
 from refwarp.golden.judging.moved import Moved, answer
+from refwarp.golden.judging.pixels import target_move
 
 # c of the budget.
 PATH = 12.0

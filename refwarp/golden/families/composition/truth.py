@@ -31,11 +31,10 @@ from typing import Any
 import numpy as np
 
 from refwarp.exact import composition as exact
+from refwarp.exact.arithmetic.balls import Balls
 from refwarp.exact.arithmetic.numbers import Number
-from refwarp.exact.thin_plate_spline.spline import Balls
 from refwarp.golden.case import Case
-from refwarp.golden.families.affine_parameters.truth import BITS
-from refwarp.golden.judging.answer import numbers
+from refwarp.golden.judging.answer import BITS, numbers
 from refwarp.golden.judging.judge import Answers, Judge
 from refwarp.golden.judging.moved import Moved, Numbers, answer, moved
 from refwarp.golden.judging.parameters import Function, entries, gradient, second_gradients

@@ -43,6 +43,7 @@ from refwarp.exact.arithmetic.running_error import Bounded
 from refwarp.exact.dense_decode import decode as decoder
 from refwarp.exact.dense_decode import holes as decoder_holes
 from refwarp.exact.dense_decode import released as decoder_released
+from refwarp.exact.dense_decode.second import decode_second_gradient
 from refwarp.golden.case import Case
 from refwarp.golden.grades import COORDINATE_ROUNDINGS
 from refwarp.golden.judging import answer, slopes
@@ -104,7 +105,7 @@ def paper(image: Image, fill: str, align_corners: bool, kink: str) -> dict[str, 
     decoded = decoder.decode(image.values, image.grid, height, width, align_corners)
     first = decoder.decode_gradient(image.gout, image.values, image.grid, align_corners, kink)
     cotangents = image.cotangent_values, image.cotangent_grid
-    second = decoder.decode_second_gradient(*cotangents, image.gout, image.values, image.grid, align_corners, kink)
+    second = decode_second_gradient(*cotangents, image.gout, image.values, image.grid, align_corners, kink)
     found = {
         "forward/output": decoded.maps,
         "vjp/gvalues": first.gvalues,

@@ -14,9 +14,9 @@ import numpy as np
 from refwarp.exact import flow as exact
 from refwarp.exact.affine import target_coordinate
 from refwarp.golden.case import Case
-from refwarp.golden.families.affine.truth import target_move
 from refwarp.golden.judging.answer import Answer, numbers
 from refwarp.golden.judging.judge import Answers, Judge
+from refwarp.golden.judging.pixels import target_move
 
 
 def flow_grid(case: Case, convention: str) -> Answers:

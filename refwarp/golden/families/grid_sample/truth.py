@@ -29,7 +29,7 @@ def answers(case: Case, convention: str) -> Answers:
     """Return the answers of grid_sample."""
     call = Call.of(case)
     given = images(case)
-    sums = [outputs(call, image, call.samples(image.grid, convention)) for image in given]
+    sums = [outputs(image, call.samples(image.grid, convention), call.scales) for image in given]
     moves = [slopes.sensitivities(call, image, convention) for image in given]
     first, second = CONSTANTS[call.mode]
     return {

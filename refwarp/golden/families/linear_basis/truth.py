@@ -17,10 +17,10 @@ import numpy as np
 
 from refwarp.exact import linear_basis as exact
 from refwarp.golden.case import Case, Floats
-from refwarp.golden.families.affine.truth import target_move
 from refwarp.golden.judging.answer import Answer, numbers
 from refwarp.golden.judging.judge import Answers, Judge
 from refwarp.golden.judging.moved import Numbers, answer, moved
+from refwarp.golden.judging.pixels import target_move
 
 
 def linear_basis_grid(case: Case, convention: str) -> Answers:

@@ -211,7 +211,7 @@ def pixel(call: Call, case: Case, centre: Sequence[Number], auxiliary: Sequence[
     kept = [point for point in kept if all(math.isfinite(g) for g in point) and (abs(offset(point)) <= FAR).all()]
     weights = [Fraction(e) for e in np.broadcast_to(case.options["tikhonov"], 3)]
     intercept = case.options["intercept"]
-    options = call.height, call.width, weights, intercept, call.align_corners, call.padding
+    options = call.height, call.width, linearized.PlaneFit(weights, intercept), call.align_corners, call.padding
     (functional,) = linearized.functionals([[centre]], [[kept]], [[[True] * len(kept)]], *options)
     if not functional.weights:
         kept = []

@@ -18,16 +18,15 @@ from fractions import Fraction
 from typing import Any
 
 from refwarp.exact import bilinear, multiscale
+from refwarp.exact.arithmetic.balls import Balls
 from refwarp.exact.arithmetic.numbers import Number, Sum
 from refwarp.exact.bilinear import coordinate_scale
 from refwarp.exact.sampling import Place, Samples, Tap
-from refwarp.exact.thin_plate_spline.spline import Balls
 from refwarp.golden.case import Case
-from refwarp.golden.families.separable import truth as separable
-from refwarp.golden.families.separable.truth import BITS, answer, sums
+from refwarp.golden.judging.answer import BITS
 from refwarp.golden.judging.judge import Answers, Judge, every_convention, options
-from refwarp.golden.judging.running import Displaced, elements
-from refwarp.golden.judging.sampler import OUTPUTS, images
+from refwarp.golden.judging.running import Displaced, answer, elements
+from refwarp.golden.judging.sampler import OUTPUTS, images, in_balls, outputs
 from refwarp.golden.judging.slopes import reach
 
 C = 22.0  # docs/multiscale.md derives it
@@ -91,7 +90,7 @@ class Taps:
         for number, (place, (left, right)) in enumerate(zip(self.still.defined, sides, strict=True)):
             i, j, columns, rows = place
             x, y = (far(g, length) for g, length in zip(grid[i][j], reversed(size), strict=True))
-            columns, rows = in_balls(columns, balls), in_balls(rows, balls)
+            columns, rows = taps_in_balls(columns, balls), taps_in_balls(rows, balls)
             self.still.defined[number] = Place(i, j, columns, rows)
             self.moving.defined[number] = Place(
                 i,
@@ -101,7 +100,7 @@ class Taps:
             )
 
 
-def in_balls(taps: list[Tap], balls: Balls) -> list[Tap]:
+def taps_in_balls(taps: list[Tap], balls: Balls) -> list[Tap]:
     """Return taps as balls."""
     return [Tap.of(tap.pixel, balls(tap.w), balls(tap.d), balls(0)) for tap in taps]
 
@@ -128,19 +127,19 @@ def multiscale_sample(case: Case, kink: str) -> Answers:
         scales = tuple(balls(Fraction(coordinate_scale(length, align_corners), 2)) for length in reversed(size))
         for image in images(case):
             taps = Taps(image.grid, size, align_corners, padding, kink, balls)
-            image = separable.in_balls(image, balls)
+            image = in_balls(image, balls)
             totals: dict[str, list[Sum]] = {path: [] for path in OUTPUTS}
             for number, level in enumerate(levels):
                 gout = image.gout[number] if stacked else image.gout
                 u, u_sizes = parts(level.blur(image.input))
                 a, a_sizes = parts(level.blur(image.cotangent_input))
-                values = sums(image._replace(cotangent_input=a, input=u, gout=gout), taps.moving, scales)
-                sizes = sums(image._replace(cotangent_input=a_sizes, input=u_sizes, gout=gout), taps.still, scales)
+                values = outputs(image._replace(cotangent_input=a, input=u, gout=gout), taps.moving, scales)
+                sizes = outputs(image._replace(cotangent_input=a_sizes, input=u_sizes, gout=gout), taps.still, scales)
                 for path in OUTPUTS:
                     if path.endswith("ginput"):
                         values[path] = sizes[path] = level.blur(values[path], transposed=True)
                     parted = [
-                        as_sum(value.value, value.k, size.M)
+                        Sum.of(value.value, value.k, size.M)
                         for value, size in zip(elements(values[path]), elements(sizes[path]), strict=True)
                     ]
                     if stacked and OUTPUTS[path] == "gout":
@@ -152,18 +151,11 @@ def multiscale_sample(case: Case, kink: str) -> Answers:
     return {path: answer(C, case.inputs[name].shape, found[path]) for path, name in OUTPUTS.items()}
 
 
-def as_sum(value: Number, k: int, size: Number) -> Sum:
-    """Return a sum with the given parts."""
-    total = Sum()
-    total.value, total.k, total.M = value, k, size
-    return total
-
-
 def added(totals: list[Sum], more: list[Sum], share: Number) -> list[Sum]:
     """Return sums with a share of others added (multiscale.3)."""
     totals = totals or [Sum() for _ in more]
     return [
-        as_sum(one.value + share * other.value, one.k + other.k, one.M + share * other.M)
+        Sum.of(one.value + share * other.value, one.k + other.k, one.M + share * other.M)
         for one, other in zip(totals, more, strict=True)
     ]
 

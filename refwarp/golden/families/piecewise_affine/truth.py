@@ -20,10 +20,10 @@ from refwarp.exact import piecewise_affine as exact
 from refwarp.exact.affine import target_coordinate
 from refwarp.exact.arithmetic.numbers import Number
 from refwarp.golden.case import Case
-from refwarp.golden.families.affine.truth import target_move
 from refwarp.golden.judging.answer import Answer, numbers
 from refwarp.golden.judging.judge import Answers, Judge
 from refwarp.golden.judging.moved import Numbers
+from refwarp.golden.judging.pixels import target_move
 
 
 def moves(vertices: Any, ggrid: Any, height: int, width: int, align_corners: bool) -> tuple[Numbers, Numbers]:

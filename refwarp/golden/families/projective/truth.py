@@ -24,10 +24,10 @@ import numpy as np
 from refwarp.exact import projective as exact
 from refwarp.exact.arithmetic.numbers import Number, Sum
 from refwarp.golden.case import Case
-from refwarp.golden.families.affine_parameters.truth import points
 from refwarp.golden.judging.answer import Answer, numbers
 from refwarp.golden.judging.judge import Answers, Judge
 from refwarp.golden.judging.moved import Moved, Numbers, moved
+from refwarp.golden.judging.pixels import points
 from refwarp.golden.operations import outputs
 
 # Each output, and the argument whose shape it has; and the constant c of its budget.

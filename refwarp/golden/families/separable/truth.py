@@ -21,26 +21,22 @@ two - a sample is taken to stay where it is.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from refwarp.exact import sampling, separable
+from refwarp.exact import separable
+from refwarp.exact.arithmetic.balls import Balls
 from refwarp.exact.arithmetic.numbers import Number, Sum
 from refwarp.exact.bilinear import coordinate_scale
-from refwarp.exact.thin_plate_spline.spline import Balls
 from refwarp.golden.case import Case
-from refwarp.golden.judging.answer import Answer
+from refwarp.golden.judging.answer import BITS
 from refwarp.golden.judging.judge import Answers, Judge, options
-from refwarp.golden.judging.running import Displaced, elements
-from refwarp.golden.judging.sampler import OUTPUTS, Image, images
+from refwarp.golden.judging.running import Displaced, answer, elements
+from refwarp.golden.judging.sampler import OUTPUTS, images, in_balls, outputs
 from refwarp.golden.judging.seams import MOVE
 from refwarp.golden.judging.slopes import reach
-
-# So many that a sum which is 0, but not known to be, is nothing to a double.
-BITS = 1400
 
 Triple = tuple[Number, Number, Number]
 
@@ -170,37 +166,9 @@ def separable_sample(case: Case, convention: str) -> Answers:
             if transcendental:
                 image = in_balls(image, number)
             samples = separable.samples_at(image.grid, size, align_corners, kernel_at, k.support, padding)
-            for path, nested in sums(image, samples, scales).items():
+            for path, nested in outputs(image, samples, scales).items():
                 found[path] += elements(nested)
     return {path: answer(k.c, case.inputs[name].shape, found[path]) for path, name in OUTPUTS.items()}
-
-
-def in_balls(image: Image, number: Callable[[Any], Any]) -> Image:
-    """Return an image as balls, but for its coordinates."""
-    a, b, gout, input = (number(part) for part in image[:4])
-    return Image(a, b, gout, input, image.grid)
-
-
-def stored(number: Number) -> Number:
-    """Return a number; if it is a ball that holds none, NaN."""
-    return number if isinstance(number, int | float | Fraction) or number.is_finite() else math.nan
-
-
-def sums(image: Image, samples: sampling.Samples, scales: tuple[Number, ...]) -> dict[str, Any]:
-    """Return the sums of each output of one image, by "part/output"."""
-    first = sampling.sample_gradient(image.gout, image.input, samples, scales)
-    second = sampling.sample_second_gradient(*image[:4], samples, scales)
-    return dict(zip(OUTPUTS, (sampling.sample(image.input, samples), *first, *second), strict=True))
-
-
-def answer(c: float, shape: tuple[int, ...], sums: list[Sum]) -> Answer:
-    """Return the answer of a shape from sums whose values are `Displaced`: their moves are G."""
-    moves = []
-    for total in sums:
-        number = total.value if isinstance(total.value, Displaced) else Displaced(total.value)
-        total.value = stored(number.value)
-        moves.append(number.M)
-    return Answer.of(c, shape, sums, moves)
 
 
 JUDGES = {"separable_sample": Judge(separable_sample)}

@@ -27,14 +27,16 @@ from typing import Any
 import numpy as np
 
 from refwarp.exact.affine import target_coordinate
-from refwarp.exact.arithmetic.numbers import Dual, Number, Sum, log
+from refwarp.exact.arithmetic.balls import Balls
+from refwarp.exact.arithmetic.functions import log
+from refwarp.exact.arithmetic.matrices import Matrix, absolute, dot, norm, product
+from refwarp.exact.arithmetic.numbers import Dual, Number, Sum
 from refwarp.exact.thin_plate_spline import spline as exact
-from refwarp.exact.thin_plate_spline.magnitudes import Magnitudes, absolute, norm, product
+from refwarp.exact.thin_plate_spline.magnitudes import Magnitudes
 from refwarp.golden.case import Case
-from refwarp.golden.families.affine.truth import target_move
-from refwarp.golden.families.separable.truth import BITS, stored
-from refwarp.golden.judging.answer import Answer
+from refwarp.golden.judging.answer import BITS, Answer, defined
 from refwarp.golden.judging.judge import Answers, Judge, options
+from refwarp.golden.judging.pixels import target_move
 from refwarp.golden.judging.running import Displaced, elements
 from refwarp.golden.judging.seams import MOVE
 from refwarp.golden.operations import outputs
@@ -54,7 +56,7 @@ class Displacements(Magnitudes):
         self.E /= MOVE.denominator
         super().__init__(*arguments)
 
-    def _inverse(self, matrix: exact.Matrix) -> exact.Matrix:
+    def _inverse(self, matrix: Matrix) -> Matrix:
         inverse = super()._inverse(matrix)
         moves = product(product(inverse, absolute(matrix)), inverse)
         return [[*map(Displaced, *rows)] for rows in zip(inverse, moves, strict=True)]
@@ -68,7 +70,7 @@ class Displacements(Magnitudes):
     def _radial(self, p: list[Number], c: list[Number]) -> Number:
         r2, near = exact.squared_distance(p, c), 5 * self.E * self.reach
         if not self._is_near(r2):
-            move = exact.dot(absolute(exact.slope(p, c)), self.moves)
+            move = dot(absolute(exact.slope(p, c)), self.moves)
             move += self.E * self.reach * self.reach * (2 * abs(log(r2)) + 9) / 2
         else:
             move = self.reach * 2 * (abs(log(near * near)) + 1) * near if near > 0 else near
@@ -91,7 +93,7 @@ class Displacements(Magnitudes):
             return [Displaced(r2), Displaced(r2)]
         reach = 0 if given else self.reach
         v = [abs(x - y) for x, y in zip(c, p, strict=True)]
-        sizes = [2 * (abs(log(r2)) + 1) * b + 4 * a * exact.dot(v, d) / r2 for a, b in zip(v, d, strict=True)]
+        sizes = [2 * (abs(log(r2)) + 1) * b + 4 * a * dot(v, d) / r2 for a, b in zip(v, d, strict=True)]
         return [Displaced(size, 16 * reach * norm(d) / r2.sqrt()) for size in sizes]
 
 
@@ -112,7 +114,7 @@ class Elements:
         start = len(self.sums) - len(found)
         for at, (value, k, size, move) in enumerate(found, start):
             total = self.sums[at]
-            total.value = stored(total.value + value)
+            total.value = defined(total.value + value)
             if size != 0:
                 total.k, total.M = total.k + k, total.M + size
             self.moves[at] = self.moves[at] + (move.M if isinstance(move, Displaced) else 0)
@@ -131,7 +133,7 @@ def derivative(number: Number) -> Number:
 class Setting:
     """The output's pixels, as balls, and how far they move."""
 
-    def __init__(self, case: Case, balls: exact.Balls) -> None:
+    def __init__(self, case: Case, balls: Balls) -> None:
         size, align_corners, smoothing = options(case, "size", "align_corners", "smoothing")
         self.height, self.width = size[2:]
         self.targets = exact.target_points(self.height, self.width, align_corners, balls)
@@ -145,7 +147,7 @@ def tps_grid(case: Case, convention: str) -> Answers:
     batch, count, _ = inputs["points"].shape
     shared = "control" in inputs and inputs["control"].ndim == 2
     found = {path: Elements() for path in OUTPUTS}
-    with exact.Balls(BITS) as balls:
+    with Balls(BITS) as balls:
         setting = Setting(case, balls)
         for n in range(batch):
 
@@ -201,7 +203,7 @@ def thin_plate_spline_basis(case: Case, convention: str) -> Answers:
     """Return the answer of thin_plate_spline_basis: the grids of points that are 1 at one control point, else 0."""
     count = len(case.inputs["control"])
     found = Elements()
-    with exact.Balls(BITS) as balls:
+    with Balls(BITS) as balls:
         setting, c = Setting(case, balls), balls(case.inputs["control"])
         where = setting.targets, setting.smoothing
         sizes, moves = Magnitudes(c, *where), Displacements(setting.moves, c, *where)
