@@ -35,12 +35,12 @@ TRAINING = """
 import numpy as np
 from autograd_core.optimizers import Adam
 from refwarp.data import DISTORTIONS, distort
-from refwarp.networks import STCNN
+from refwarp.tour.distorted_digits import st_cnn
 from refwarp.training import Run
 from refwarp.training.loop import train_step
 rng = np.random.default_rng(0)
 images, _ = distort(rng.uniform(0, 1, (8, 1, 8, 8)).astype(np.float32), DISTORTIONS["RTS"], rng)
-model = STCNN(rng=rng)
+model = st_cnn(rng)
 train_step(Run(model, [Adam(model.parameters())], [], rng), images, np.zeros(8, np.int64))
 """
 

@@ -26,6 +26,7 @@ from autograd_core.layers import AveragePool2d, Conv2d, Dense, Flatten, MaxPool2
 from autograd_core.optimizers import Adam
 from refwarp.benchmarking import Entry, Pair, labelled
 from refwarp.networks import STCNN
+from refwarp.tour.distorted_digits import st_cnn
 from refwarp.training import Run
 from refwarp.training.loop import train_step
 
@@ -100,7 +101,7 @@ def prepare(shape) -> Pair:
     rng = np.random.default_rng(0)
     images = rng.uniform(0, 1, shape).astype(np.float32)
     labels = rng.integers(0, 10, shape[0])
-    model = STCNN(rng=rng)
+    model = st_cnn(rng)
     peer = Transformed(model)
     localisation = model.transformer.localisation.parameters()
     own = {id(parameter) for parameter in localisation}

@@ -74,7 +74,7 @@ class _Required(StrEnum):
 
 
 @app.command()
-def verify(
+def verify(  # noqa: PLR0913 - its options
     target: Annotated[
         str,
         typer.Argument(
@@ -188,25 +188,23 @@ def train(
     device: _DeviceOption = _Device.CPU,
 ) -> None:
     """Let a network learn distorted digits, and test it."""
-    from refwarp.files import check_output_file
     from refwarp.networks import count_parameters
     from refwarp.tour.distorted_digits import Budget, train_on_distorted_digits
-    from refwarp.training import training_progress
+    from refwarp.training import Checkpoint, training_progress
 
     budget = Budget() if epochs is None else Budget(epochs=epochs)
-    if checkpoint is not None and check_output_file(checkpoint, "checkpoint").exists() and not resume:
-        raise ValueError(f"checkpoint: {checkpoint} is there already; add --resume to go on from it, or remove it")
-    with training_progress() as progress:
-        outcome = train_on_distorted_digits(
-            model,
-            distortion,
-            seed,
-            budget=budget,
-            checkpoint=checkpoint,
-            resume=resume,
-            progress=progress,
-            device=device.value,
-        )
+    if resume and checkpoint is None:
+        raise ValueError("resume: given without a checkpoint, expected the file to resume from as `--checkpoint`")
+    kept = None if checkpoint is None else Checkpoint(checkpoint, resume, replace=False)
+    try:
+        with training_progress() as progress:
+            outcome = train_on_distorted_digits(
+                model, distortion, seed, budget=budget, checkpoint=kept, progress=progress, device=device.value
+            )
+    except FileExistsError as error:
+        raise ValueError(
+            f"checkpoint: {checkpoint} is there already; add --resume to go on from it, or remove it"
+        ) from error
     print(
         f"{model} on {distortion}, seed {seed}: {outcome.test_error:.1%} of the test pictures wrong "
         f"({count_parameters(outcome.model):,} parameters, {sum(outcome.history.seconds):.0f} s of training)"

@@ -2,8 +2,8 @@
 
 Both end in the same kind of network: three weight layers, two convolutions with 2x2 max-pooling after each and a
 dense one. The CNN reads the picture reduced by averaging, the ST-CNN what its transformer takes from the picture at
-full resolution, of the same reduced size. The CNN has more channels, so that both have about the same number of
-parameters (`count_parameters`).
+full resolution. How many channels the layers have, an experiment says: with more of them the CNN has as many parameters
+as the other (`count_parameters`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 from autograd_core import Tensor
 from autograd_core.layers import AveragePool2d, Conv2d, Dense, Flatten, MaxPool2d, Module, ReLU, Sequential
-from refwarp.networks.localisation import AffineLocalisation, check_maps, features_after, reduced_size
+from refwarp.networks.localisation import check_maps, features_after, reduced_size
 from refwarp.networks.spatial_transformer import SpatialTransformer
 
 
@@ -68,13 +68,13 @@ class CNN(Module):
 
     def __init__(
         self,
-        size: tuple[int, int] = (40, 40),
+        size: tuple[int, int],
         *,
-        channels: int = 1,
-        reduction: int = 2,
-        features: tuple[int, int] = (20, 36),
-        kernel_size: int = 5,
-        classes: int = 10,
+        channels: int,
+        reduction: int,
+        features: tuple[int, int],
+        kernel_size: int,
+        classes: int,
         rng: np.random.Generator,
         dtype: Any = np.float32,
     ) -> None:
@@ -102,26 +102,22 @@ class STCNN(Module):
 
     Parameters
     ----------
+    localisation : Module
+        Maps pictures to their transformations, as for `SpatialTransformer`.
     size : (int, int)
-        Height and width of the pictures.
+        Height and width of what the transformer takes from a picture.
     channels : int
         Channels of the pictures.
-    reduction : int
-        By how much the transformer's output is smaller, and its localisation looks more coarsely.
     features : (int, int)
         Channels after each convolution of the classifier.
-    localisation_features : (int, int)
-        Channels after each convolution of the localisation.
-    hidden : int
-        Width of the localisation's hidden layer.
     kernel_size : int
         Side of the convolution kernels.
     classes : int
         How many classes there are.
     rng : numpy.random.Generator
-        Draws the weights.
+        Draws the classifier's weights.
     dtype : dtype
-        Of the parameters.
+        Of the classifier's parameters.
 
     Attributes
     ----------
@@ -131,32 +127,19 @@ class STCNN(Module):
 
     def __init__(
         self,
-        size: tuple[int, int] = (40, 40),
+        localisation: Module,
+        size: tuple[int, int],
         *,
-        channels: int = 1,
-        reduction: int = 2,
-        features: tuple[int, int] = (12, 24),
-        localisation_features: tuple[int, int] = (8, 16),
-        hidden: int = 32,
-        kernel_size: int = 5,
-        classes: int = 10,
+        channels: int,
+        features: tuple[int, int],
+        kernel_size: int,
+        classes: int,
         rng: np.random.Generator,
         dtype: Any = np.float32,
     ) -> None:
-        reduced = reduced_size(size, reduction)
-        localisation = AffineLocalisation(
-            size,
-            channels=channels,
-            features=localisation_features,
-            hidden=hidden,
-            kernel_size=kernel_size,
-            reduction=reduction,
-            rng=rng,
-            dtype=dtype,
-        )
-        self.transformer = SpatialTransformer(localisation, reduced)
+        self.transformer = SpatialTransformer(localisation, size)
         self.classifier = _classifier(
-            reduced,
+            size,
             channels=channels,
             features=features,
             kernel_size=kernel_size,
@@ -166,7 +149,7 @@ class STCNN(Module):
         )
 
     def forward(self, input: Tensor) -> Tensor:
-        """Map pictures (N, channels, H, W) to scores (N, classes); ValueError if they have another size."""
+        """Map pictures (N, channels, H, W) to scores (N, classes)."""
         scores: Tensor = self.classifier(self.transformer(input))
         return scores
 

@@ -8,9 +8,8 @@ apart; with three times the epochs both get better, and nearer to each other.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
 from rich.progress import Progress
@@ -19,12 +18,29 @@ from autograd_core.layers import Module
 from autograd_core.optimizers import Adam, StepSchedule
 from refwarp.conventions import check_option
 from refwarp.data import DISTORTIONS, Digits, Examples, distort, load_digits
-from refwarp.networks import CNN, STCNN
+from refwarp.networks import CNN, STCNN, AffineLocalisation
 from refwarp.training.device import check_device
-from refwarp.training.loop import Run, train
+from refwarp.training.loop import Checkpoint, Passes, Run, train
 from refwarp.training.metrics import History, check_count, error_rate
 
-MODELS: dict[str, Callable[..., Module]] = {"CNN": CNN, "ST-CNN": STCNN}
+# Height and width of the distorted digits; what both classifiers read is half as high and half as wide.
+SIZE, REDUCED = (40, 40), (20, 20)
+
+
+def cnn(rng: np.random.Generator) -> CNN:
+    """Return the plain network, untrained. It has more channels, and so about as many parameters as the other."""
+    return CNN(SIZE, channels=1, reduction=2, features=(20, 36), kernel_size=5, classes=10, rng=rng)
+
+
+def st_cnn(rng: np.random.Generator) -> STCNN:
+    """Return the network with a spatial transformer, untrained."""
+    localisation = AffineLocalisation(
+        SIZE, channels=1, features=(8, 16), hidden=32, kernel_size=5, reduction=2, rng=rng
+    )
+    return STCNN(localisation, REDUCED, channels=1, features=(12, 24), kernel_size=5, classes=10, rng=rng)
+
+
+MODELS: Mapping[str, Callable[[np.random.Generator], Module]] = {"CNN": cnn, "ST-CNN": st_cnn}
 
 # The pictures that runs are judged by are the same for all of them, whatever their seed.
 VALIDATION_SEED, TEST_SEED = 100, 101
@@ -136,7 +152,7 @@ def untrained(model: str, seed: int) -> Module:
     """Return the classifier that a run with this seed starts from; ValueError if there is no such model or seed."""
     check_option("model", model, tuple(MODELS))
     weights, _ = _generators(seed)
-    return MODELS[model](rng=weights)
+    return MODELS[model](weights)
 
 
 def train_on_distorted_digits(
@@ -145,8 +161,7 @@ def train_on_distorted_digits(
     seed: int = 0,
     *,
     budget: Budget | None = None,
-    checkpoint: str | Path | None = None,
-    resume: bool = False,
+    checkpoint: Checkpoint | None = None,
     progress: Progress | None = None,
     device: str = "cpu",
 ) -> Outcome:
@@ -166,10 +181,8 @@ def train_on_distorted_digits(
         pictures do not depend on it.
     budget : Budget, optional
         How to train; `Budget()` by default.
-    checkpoint : path, optional
-        Where the run is saved after each epoch; an older file there is replaced.
-    resume : bool
-        Go on from the checkpoint, to the same bits as without interruption.
+    checkpoint : Checkpoint, optional
+        Where the run is saved after each epoch. Resumed from there, it ends with the same bits as without interruption.
     progress : rich.progress.Progress, optional
         A started display for the run's progress.
     device : {"cpu", "cuda"}
@@ -186,10 +199,8 @@ def train_on_distorted_digits(
         If scikit-learn is missing, or CuPy where it is needed.
     ValueError
         If an argument is none of the options, there is no GPU, or the checkpoint cannot be resumed or written.
-    FileNotFoundError
-        If there is no checkpoint to resume.
-    BlockingIOError
-        If another run has the checkpoint.
+    OSError
+        If the checkpoint cannot be had, as `Checkpoint` says.
     """
     check_device(device)
     budget = budget or Budget()
@@ -214,11 +225,8 @@ def train_on_distorted_digits(
             Run(classifier, optimizers, schedules, draws, settings),
             digits.train,
             digits.validation,
-            epochs=budget.epochs,
-            batch_size=budget.batch_size,
-            distortion=DISTORTIONS[distortion],
+            Passes(budget.epochs, budget.batch_size, distortion=DISTORTIONS[distortion]),
             checkpoint=checkpoint,
-            resume=resume,
             progress=progress,
             label=f"{model} on {distortion}, seed {seed}",
         )

@@ -2,12 +2,14 @@
 
 from refwarp.training.checkpoints import load_state, save_state
 from refwarp.training.device import check_device
-from refwarp.training.loop import Run, train
+from refwarp.training.loop import Checkpoint, Passes, Run, train
 from refwarp.training.metrics import History, error_rate, predict
 from refwarp.training.progress import training_progress
 
 __all__ = [
+    "Checkpoint",
     "History",
+    "Passes",
     "Run",
     "check_device",
     "error_rate",

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -175,21 +175,111 @@ def train_step(run: Run, images: np.ndarray[Any, Any], labels: np.ndarray[Any, A
     return loss.item()
 
 
+@dataclass(frozen=True)
+class Passes:
+    """How a run goes through its examples.
+
+    Attributes
+    ----------
+    epochs : int
+        How many epochs the whole run has, those before a resume included.
+    batch_size : int
+        Examples in a minibatch. The last one of an epoch may be smaller.
+    drop_last : bool
+        Leave out a last minibatch that is smaller, in each epoch other examples. Batch statistics of one example may
+        not exist, and those of a few are noisy.
+    distortion : Distortion, optional
+        Distorts each minibatch afresh. Without it the examples are taken as they are.
+
+    Raises
+    ------
+    ValueError
+        If a number is not positive.
+    """
+
+    epochs: int
+    batch_size: int
+    drop_last: bool = False
+    distortion: Distortion | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse counts below one."""
+        for name in ("epochs", "batch_size"):
+            check_count(name, getattr(self, name))
+
+    def used(self, examples: Examples) -> int:
+        """Return how many examples an epoch uses; ValueError if there are none, or too few for a minibatch."""
+        count = len(examples)
+        check_count("len(examples)", count)
+        if self.drop_last and count < self.batch_size:
+            raise ValueError(
+                f"drop_last: given with {count} examples and minibatches of {self.batch_size}, which leaves none; "
+                "give a smaller batch_size"
+            )
+        return count - (count % self.batch_size if self.drop_last else 0)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where a run is saved, and what becomes of a file that is there already.
+
+    Attributes
+    ----------
+    path : path
+        The file. It is written atomically, before the first epoch and after each one; a missing folder is created.
+    resume : bool
+        Go on from it.
+    replace : bool
+        Without `resume`: whether a file that is there is replaced, or refused.
+    """
+
+    path: str | Path
+    resume: bool = False
+    replace: bool = True
+
+    @contextmanager
+    def taken_up(self, run: Run) -> Iterator[None]:
+        """Keep the file for this `with` block alone (`refwarp.files.lock`), and bring it and the run together first.
+
+        Raises
+        ------
+        ValueError
+            If the file cannot be resumed or written.
+        FileNotFoundError
+            If there is none to resume.
+        FileExistsError
+            If there is one, to be neither resumed nor replaced.
+        BlockingIOError
+            If another run has it.
+        OSError
+            If the disk is full.
+        """
+        target = check_output_file(self.path, "checkpoint")
+        if self.resume:
+            check_input_file(self.path, "checkpoint", "one to resume; check the name, or start without resuming")
+        else:
+            make_output_folder(target.parent, "checkpoint")
+        with lock(self.path, "checkpoint"):
+            if self.resume:
+                run.resume(self.path)
+            elif target.exists() and not self.replace:  # only now: another run may have put it there
+                raise FileExistsError(f"checkpoint: {self.path} is there already; resume from it, or remove it")
+            else:
+                run.save(self.path)
+            yield
+
+
 def train(
     run: Run,
     examples: Examples,
     validation: Examples,
+    passes: Passes,
     *,
-    epochs: int,
-    batch_size: int,
-    drop_last: bool = False,
-    distortion: Distortion | None = None,
-    checkpoint: str | Path | None = None,
-    resume: bool = False,
+    checkpoint: Checkpoint | None = None,
     progress: Progress | None = None,
     label: str = "training",
 ) -> History:
-    """Train a classifier with shuffled minibatches and cross entropy, until `epochs` epochs are done.
+    """Train a classifier with shuffled minibatches and cross entropy, until all epochs are done.
 
     Parameters
     ----------
@@ -197,24 +287,13 @@ def train(
         The model and what trains it; changed in place. Parts of the model that are in evaluation stay so, unless all of
         it is.
     examples : Examples
-        What to learn from. The last minibatch of an epoch may be smaller than the others; see `drop_last`.
+        What to learn from.
     validation : Examples
         What the error rate is measured on after each epoch, as they are: distort them before, once.
-    epochs : int
-        How many epochs the whole run has, those before a resume included.
-    batch_size : int
-        Examples in a minibatch.
-    drop_last : bool
-        Leave out a last minibatch that is smaller, in each epoch other examples. Batch statistics of one example may
-        not exist, and those of a few are noisy.
-    distortion : Distortion, optional
-        Distorts each minibatch afresh. Without it the examples are taken as they are.
-    checkpoint : path, optional
-        Where the run is saved, atomically, before the first epoch and after each one; an older file is replaced,
-        and a missing folder created. Until the end it is this run's alone (`refwarp.files.lock`), to write; anybody
-        may read it.
-    resume : bool
-        Go on from the checkpoint.
+    passes : Passes
+        How many epochs there are, and of which minibatches.
+    checkpoint : Checkpoint, optional
+        Where the run is saved. Until the end the file is this run's alone to write; anybody may read it.
     progress : rich.progress.Progress, optional
         A started progress display, which gets a bar; on a console that is no terminal, a line for each epoch
         instead. Without it nothing is shown.
@@ -229,49 +308,27 @@ def train(
     Raises
     ------
     ValueError
-        If a number is not positive, there are no examples, or too few for a minibatch with `drop_last`, or the
-        checkpoint cannot be resumed or written. The layers', such as that of batch normalisation in training for a last
-        minibatch of one example, which `drop_last` leaves out.
-    FileNotFoundError
-        If there is no checkpoint to resume.
-    BlockingIOError
-        If another run has the checkpoint.
+        If there are no examples, or too few for a minibatch with `drop_last`, or the checkpoint cannot be resumed or
+        written. The layers', such as that of batch normalisation in training for a last minibatch of one example,
+        which `drop_last` leaves out.
     OSError
-        If the disk is full; the last checkpoint stays.
+        If the checkpoint cannot be had, as `Checkpoint` says, or the disk is full; the last checkpoint stays.
     """
-    for name, value in (("epochs", epochs), ("batch_size", batch_size), ("len(examples)", len(examples))):
-        check_count(name, value)
-    if drop_last and len(examples) < batch_size:
-        raise ValueError(
-            f"drop_last: given with {len(examples)} examples and minibatches of {batch_size}, which leaves none; "
-            "give a smaller batch_size"
-        )
-    if resume and checkpoint is None:
-        raise ValueError("resume: given without a checkpoint, expected the file to resume from as `checkpoint`")
-    if checkpoint is not None and resume:
-        check_input_file(checkpoint, "checkpoint", "one to resume; check the name, or start without resuming")
-    elif checkpoint is not None:
-        make_output_folder(check_output_file(checkpoint, "checkpoint").parent, "checkpoint")
-    with nullcontext() if checkpoint is None else lock(checkpoint, "checkpoint"):
-        if checkpoint is not None and resume:
-            run.resume(checkpoint)
-        elif checkpoint is not None:
-            run.save(checkpoint)
-
-        used = len(examples) - (len(examples) % batch_size if drop_last else 0)
-        starts = range(0, used, batch_size)
+    used = passes.used(examples)
+    starts = range(0, used, passes.batch_size)
+    with checkpoint.taken_up(run) if checkpoint else nullcontext():
         if not any(module.training for _, module in run.model.named_modules()):
             run.model.train()
-        display = EpochDisplay(progress, label, epochs, len(starts), done=len(run.history))
-        while len(run.history) < epochs:
+        display = EpochDisplay(progress, label, passes.epochs, len(starts), done=len(run.history))
+        while len(run.history) < passes.epochs:
             began = time.perf_counter()
             total = 0.0
             order = run.rng.permutation(len(examples))
             for start in starts:
-                batch = order[start : start + batch_size]
+                batch = order[start : start + passes.batch_size]
                 images = to_device(examples.images[batch], run.device)
-                if distortion is not None:
-                    images, _ = distort(images, distortion, run.rng)
+                if passes.distortion is not None:
+                    images, _ = distort(images, passes.distortion, run.rng)
                 total += len(batch) * train_step(run, images, examples.labels[batch])
                 display.step()
             seconds = time.perf_counter() - began
@@ -283,7 +340,7 @@ def train(
             )
             for schedule in run.schedules:
                 schedule.step()
-            if checkpoint is not None:
-                run.save(checkpoint)
+            if checkpoint:
+                run.save(checkpoint.path)
             display.epoch(run.history)
     return run.history

@@ -24,6 +24,12 @@ def identity(count, dtype=np.float32):
     return np.tile(np.array([[1, 0, 0], [0, 1, 0]], dtype), (count, 1, 1))
 
 
+def reads(size, seed, channels=1, kernel_size=5, dtype=np.float32):
+    """Return a localisation of some channels."""
+    options = {"channels": channels, "features": (8, 16), "hidden": 32, "kernel_size": kernel_size, "reduction": 2}
+    return AffineLocalisation(size, **options, rng=np.random.default_rng(seed), dtype=dtype)
+
+
 def maps(shape, dtype=np.float32, seed=0):
     return Tensor(np.random.default_rng(seed).random(shape, dtype))
 
@@ -32,8 +38,7 @@ def maps(shape, dtype=np.float32, seed=0):
 @pytest.mark.parametrize("align_corners", [False, True])
 def test_it_starts_at_the_identity(dtype, align_corners):
     """Theta is the identity exactly; the output is the input up to the rounding of the grid."""
-    rng = np.random.default_rng(1)
-    transformer = SpatialTransformer(AffineLocalisation((40, 36), rng=rng, dtype=dtype), align_corners=align_corners)
+    transformer = SpatialTransformer(reads((40, 36), 1, dtype=dtype), align_corners=align_corners)
     input = maps((3, 1, 40, 36), dtype)
     output, theta, _ = transformer.transform(input)
     assert (theta.data == identity(3, dtype)).all()
@@ -44,13 +49,13 @@ def test_it_starts_at_the_identity(dtype, align_corners):
 
 
 def test_where_every_coordinate_is_a_float_the_start_is_the_input_itself():
-    transformer = SpatialTransformer(AffineLocalisation((32, 64), rng=np.random.default_rng(1)))
+    transformer = SpatialTransformer(reads((32, 64), 1))
     input = maps((2, 1, 32, 64))
     assert (transformer(input).data == input.data).all()
 
 
 def test_the_start_does_not_depend_on_what_the_hidden_layers_say():
-    localisation = AffineLocalisation((40, 40), rng=np.random.default_rng(2))
+    localisation = reads((40, 40), 2)
     thetas = [localisation(maps((2, 1, 40, 40), seed=seed)).data for seed in range(3)]
     assert all((theta == [1, 0, 0, 0, 1, 0]).all() for theta in thetas)
     hidden = localisation.hidden(maps((2, 1, 40, 40))).data
@@ -80,7 +85,7 @@ def test_size_of_the_output(size, expected):
 def test_it_drops_in_anywhere():
     rng = np.random.default_rng(4)
     deep = SpatialTransformer(Sequential(Flatten(), Dense(2 * 4 * 4, 5, rng=rng), affine_regression(5, rng=rng)))
-    first = SpatialTransformer(AffineLocalisation((20, 20), channels=2, kernel_size=3, rng=rng), size=4)
+    first = SpatialTransformer(reads((20, 20), 4, channels=2, kernel_size=3), size=4)
     network = Sequential(first, deep, Flatten(), Dense(2 * 4 * 4, 3, rng=rng))
     output = network(maps((5, 2, 20, 20)))
     output.backward(rng.standard_normal(output.shape).astype(np.float32))
@@ -143,4 +148,4 @@ def test_an_input_without_four_axes_is_refused():
 
 def test_a_map_too_small_for_the_localisation_is_refused():
     with pytest.raises(ValueError, match=r"size: given \(8, 8\), of which 2 convolutions of 5 pixels"):
-        AffineLocalisation((16, 16), rng=np.random.default_rng(0))
+        reads((16, 16), 0)

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from refwarp.networks import CNN, STCNN
+from refwarp.networks import CNN, STCNN, count_parameters
 from refwarp.tour import distorted_digits as module
 from refwarp.tour.distorted_digits import Budget, digits_task, train_on_distorted_digits, untrained
-from refwarp.training import error_rate, load_state, loop
+from refwarp.training import Checkpoint, error_rate, load_state, loop
 from tests.tour.few_digits import few_digits
 
 SHORT = Budget(epochs=2)
@@ -47,19 +47,27 @@ def test_a_run(name, kind):
     assert any((value != state[name]).any() for name, value in other.model.state_dict().items())
 
 
+def test_both_learn_about_as_many_numbers():
+    counts = [count_parameters(model(np.random.default_rng(0))) for model in module.MODELS.values()]
+    assert abs(counts[0] - counts[1]) <= 0.03 * max(counts)
+    # By hand: conv 5x5 1-20, 20-36, dense 144-10; localisation conv 1-8, 8-16, dense 256-32-6, conv 1-12, 12-24,
+    # dense 96-10; each with its biases.
+    assert counts == [520 + 18036 + 1450, 208 + 3216 + 8224 + 198 + 312 + 7224 + 970]
+
+
 @pytest.mark.parametrize("name", ["CNN", "ST-CNN"])
 def test_what_a_run_starts_from(tmp_path, name):
     """The checkpoint before the first epoch holds the untrained model."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("refwarp.training.loop.train_step", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            train_on_distorted_digits(name, "R", seed=5, budget=SHORT, checkpoint=tmp_path / "a.h5")
+            train_on_distorted_digits(name, "R", seed=5, budget=SHORT, checkpoint=Checkpoint(tmp_path / "a.h5"))
     saved = load_state(tmp_path / "a.h5")["model"]
     assert all((saved[key] == value).all() for key, value in untrained(name, 5).state_dict().items())
 
 
 def test_the_localisation_takes_smaller_steps(tmp_path):
-    train_on_distorted_digits("ST-CNN", "R", budget=SHORT, checkpoint=tmp_path / "a.h5")
+    train_on_distorted_digits("ST-CNN", "R", budget=SHORT, checkpoint=Checkpoint(tmp_path / "a.h5"))
     optimizers = load_state(tmp_path / "a.h5")["optimizers"]
     fast, slow = (float(optimizers[k]["learning_rate"]) for k in "01")
     # Of two epochs one is at the full rate, and after the second the schedule steps again.
@@ -74,15 +82,15 @@ def test_the_schedule():
 
 def test_resume(tmp_path: Path):
     checkpoint = tmp_path / "a.h5"
-    whole = train_on_distorted_digits("ST-CNN", "RTS", budget=SHORT, checkpoint=checkpoint)
+    whole = train_on_distorted_digits("ST-CNN", "RTS", budget=SHORT, checkpoint=Checkpoint(checkpoint))
     state = load_state(checkpoint)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "error_rate", interrupt)
         patch.setattr("refwarp.training.loop.error_rate", interrupt_second())
         with pytest.raises(KeyboardInterrupt):
-            train_on_distorted_digits("ST-CNN", "RTS", budget=SHORT, checkpoint=checkpoint)
+            train_on_distorted_digits("ST-CNN", "RTS", budget=SHORT, checkpoint=Checkpoint(checkpoint))
     assert load_state(checkpoint)["epoch"] == 1
-    resumed = train_on_distorted_digits("ST-CNN", "RTS", budget=SHORT, checkpoint=checkpoint, resume=True)
+    resumed = train_on_distorted_digits("ST-CNN", "RTS", budget=SHORT, checkpoint=Checkpoint(checkpoint, resume=True))
     assert resumed.test_error == whole.test_error
     assert all((value == state["model"][name]).all() for name, value in resumed.model.state_dict().items())
 
@@ -107,11 +115,11 @@ def interrupt_second():
     ],
 )
 def test_the_checkpoint_of_another_run_is_refused(tmp_path, changed, message):
-    checkpoint = tmp_path / "a.h5"
+    checkpoint = Checkpoint(tmp_path / "a.h5")
     given = {"model": "ST-CNN", "distortion": "RTS", "seed": 0, "budget": SHORT, "checkpoint": checkpoint}
     train_on_distorted_digits(**given)
     with pytest.raises(ValueError, match=message):
-        train_on_distorted_digits(**{**given, **changed}, resume=True)
+        train_on_distorted_digits(**{**given, **changed, "checkpoint": Checkpoint(checkpoint.path, resume=True)})
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from autograd_core.layers import BatchNorm, Dense, Flatten, Sequential
 from autograd_core.optimizers import SGD
 from refwarp.cli import run as refwarp
 from refwarp.data import distort
-from refwarp.training import Run, load_state, train, training_progress
+from refwarp.training import Passes, Run, load_state, train, training_progress
 from refwarp.training import loop as loop_module
 from tests.training.altered import alter
 from tests.training.tiny_run import DISTORTION, EPOCHS, examples, tiny_run, train_tiny
@@ -264,9 +264,7 @@ def test_impossible_arguments_are_refused():
         with pytest.raises(ValueError, match=f"{option}: given 0, expected a positive integer"):
             train_tiny(tiny_run(), **{option: value})
     with pytest.raises(ValueError, match="examples"):
-        train(tiny_run(), examples(0), examples(2, 8), epochs=1, batch_size=1)
-    with pytest.raises(ValueError, match="resume: given without a checkpoint"):
-        train_tiny(tiny_run(), resume=True)
+        train(tiny_run(), examples(0), examples(2, 8), Passes(1, 1))
 
 
 def test_parts_in_evaluation_stay_so_unless_all_of_the_model_is():
@@ -328,9 +326,9 @@ def test_a_last_minibatch_of_one_example_may_be_left_out():
 
     given = examples(9)
     with pytest.raises(ValueError, match="two or more values in each channel; leave a last minibatch of one"):
-        train(run(), given, given, epochs=1, batch_size=4)
+        train(run(), given, given, Passes(1, 4))
     dropping = run()
-    history = train(dropping, given, given, epochs=3, batch_size=4, drop_last=True)
+    history = train(dropping, given, given, Passes(3, 4, drop_last=True))
     # The same steps by hand, on the first eight of each order.
     expected, order = run(), np.random.default_rng(1)
     for epoch in range(3):
@@ -339,7 +337,7 @@ def test_a_last_minibatch_of_one_example_may_be_left_out():
         assert history.loss[epoch] == sum(4 * loss for loss in losses) / 8
     assert bits(dropping.model.state_dict()) == bits(expected.model.state_dict())
     with pytest.raises(ValueError, match="drop_last: given with 9 examples and minibatches of 10, which leaves none"):
-        train(run(), given, given, epochs=1, batch_size=10, drop_last=True)
+        train(run(), given, given, Passes(1, 10, drop_last=True))
 
 
 def test_fixed_pictures_are_taken_as_they_are():
@@ -348,7 +346,7 @@ def test_fixed_pictures_are_taken_as_they_are():
     model = Sequential(Flatten(), Dense(36, 3, rng=np.random.default_rng(0)))
     weight, bias = (parameter.data.astype(np.float64) for parameter in model.parameters())
     run = Run(model, [SGD(model.parameters(), 0.5)], [], np.random.default_rng(1))
-    history = train(run, given, given, epochs=1, batch_size=9)
+    history = train(run, given, given, Passes(1, 9))
     pixels = given.images.reshape(9, 36).astype(np.float64)
     scores = pixels @ weight.T + bias
     shares = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)

@@ -61,6 +61,20 @@ def test_bad_input_is_one_sentence_and_exit_code_2(tmp_path, monkeypatch, capsys
     assert (tmp_path / "file").read_text() == "no checkpoint"
 
 
+def test_a_checkpoint_that_another_run_has_made_in_the_meantime_stays(tmp_path, monkeypatch, capsys):
+    """Another run may begin and end while this one reads its digits: the lock alone does not tell."""
+    checkpoint = tmp_path / "a.h5"
+
+    def slowly():
+        checkpoint.write_text("another run's")
+        return few_digits()
+
+    monkeypatch.setattr(distorted_digits, "load_digits", slowly)
+    assert run(["train", "--epochs", "1", "--checkpoint", str(checkpoint)]) == 2
+    assert f"checkpoint: {checkpoint} is there already; add --resume" in capsys.readouterr().err
+    assert checkpoint.read_text() == "another run's"
+
+
 FULL = """
 import resource, sys
 from tests.tour.few_digits import few_digits

@@ -9,7 +9,7 @@ from autograd_core.layers import BatchNorm, Conv2d, Dense, Dropout, Flatten, ReL
 from autograd_core.optimizers import SGD, Adam, StepSchedule
 from refwarp.data import AffineDistortion, Examples
 from refwarp.networks import SpatialTransformer, affine_regression
-from refwarp.training import History, Run, train
+from refwarp.training import Checkpoint, History, Passes, Run, train
 
 DISTORTION = AffineDistortion(canvas=8, side=6.0, scale=(0.8, 1.2), translation=1.0)
 EPOCHS = 12
@@ -40,10 +40,18 @@ def tiny_run(seed: int = 0, **settings: str | int) -> Run:
     return Run(Sequential(transformer, classifier), optimizers, schedules, draws, {"seed": seed, **settings})
 
 
-def train_tiny(run: Run, epochs: int = EPOCHS, **options: object) -> History:
+def train_tiny(
+    run: Run,
+    epochs: int = EPOCHS,
+    batch_size: int = 16,
+    checkpoint: Path | None = None,
+    resume: bool = False,
+    **options: object,
+) -> History:
     """Train on 50 pictures in batches of 16, the last of 2."""
-    options = {"batch_size": 16, "distortion": DISTORTION, **options}
-    return train(run, examples(50), examples(20, side=8), epochs=epochs, **options)
+    passes = Passes(epochs, batch_size, distortion=DISTORTION)
+    kept = Checkpoint(checkpoint, resume) if checkpoint else None
+    return train(run, examples(50), examples(20, side=8), passes, checkpoint=kept, **options)
 
 
 if __name__ == "__main__":

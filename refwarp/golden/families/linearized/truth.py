@@ -1,7 +1,7 @@
 """The truth about linearized_sample.
 
-All outputs are made of functionals L_i(U; v, beta) of maps (exact/linearized.py): the value and the gradient of the
-grid of those of the map itself, the gradient of the map of those of maps that are one pixel.
+All outputs are made of functionals L_i(U; v, beta) of maps (`exact.linearized.sample`): the value and the gradient of
+the grid of those of the map itself, the gradient of the map of those of maps that are one pixel.
 
 **k, M and c** are those of docs/linearized.md: k counts samples, M is the running error bound of the elimination, c
 counts the operations on its longest path. The own kernels compute all that in float64, and so keep (c + log2 k) 2^-53 M

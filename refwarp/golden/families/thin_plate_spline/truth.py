@@ -14,7 +14,7 @@ Nor will an implementation in working precision solve the system to its last dig
 solution for a matrix A whose elements are a few u of themselves away (Skeel, Math. Comp. 35, 1980), and so far are they
 from being rounded: e is granted, which moves an element of A^-1 by |A^-1| |A| |A^-1|.
 
-G is the sum of what this does to the products that `spline_magnitudes` lists, to first order in e, each factor moving
+G is the sum of what this does to the products that `magnitudes` lists, to first order in e, each factor moving
 by itself.
 """
 
