@@ -62,7 +62,7 @@ def open_bytes(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     Raises
     ------
     BlockingIOError
-        If another program has it open to write into it.
+        If another program has it open to write into it. The file may be whole.
     OSError
         If it is missing, or the system does not let it be opened or read; a FileNotFoundError, PermissionError, ...
     """
@@ -106,10 +106,8 @@ def open_hdf5(path: str | os.PathLike[str]) -> Any:
 
     Raises
     ------
-    BlockingIOError
-        If another program has it open to write into it. The file may be whole.
     OSError
-        If it is missing, or the system does not let it be read; a FileNotFoundError, PermissionError, ...
+        As `open_bytes` does.
     ValueError
         If it is no HDF5 file, or is truncated or damaged.
 

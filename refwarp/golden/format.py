@@ -44,7 +44,10 @@ _GROUPS = ("inputs", *PARTS, "seams", *(f"seams/{part}" for part in PARTS))
 
 
 class GoldenFileError(ValueError):
-    """A golden file that cannot be used, and what to do about it, in one sentence."""
+    """A golden file that cannot be used, and what to do about it, in one sentence.
+
+    It is missing, foreign, truncated, damaged, of a newer version, or open in another program.
+    """
 
 
 @dataclass(frozen=True)
@@ -135,7 +138,7 @@ def read(path: str | os.PathLike[str]) -> Golden:
     Raises
     ------
     GoldenFileError
-        If the file is missing, foreign, truncated, damaged, of a newer version, or open in another program.
+        If it cannot be used.
     """
     with _opened(path) as file:
         header = _read_header(path, file)

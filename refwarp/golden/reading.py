@@ -31,7 +31,7 @@ def read(path: str | os.PathLike[str]) -> Golden:
     Raises
     ------
     GoldenFileError
-        If the file is missing, foreign, truncated, damaged, of a newer version, or open in another program.
+        If it cannot be used.
     """
     return _read_document(path) if _is_document(path) else format.read(path)
 

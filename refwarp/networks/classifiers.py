@@ -1,7 +1,7 @@
 """Classifiers for one picture, without and with a spatial transformer in front (STN, Sect. 4.1).
 
-Both end in the same kind of network: three weight layers, two convolutions with 2x2 max-pooling after each and a
-dense one. The CNN reads the picture reduced by averaging, the ST-CNN what its transformer takes from the picture at
+Both end in the same kind of network (`convolutional_classifier`): two convolutions with 2x2 max-pooling after each, and
+a dense layer. The CNN reads the picture reduced by averaging, the ST-CNN what its transformer takes from the picture at
 full resolution. How many channels the layers have, an experiment says: with more of them the CNN has as many parameters
 as the other (`count_parameters`).
 """
@@ -14,11 +14,11 @@ import numpy as np
 
 from autograd_core import Tensor
 from autograd_core.layers import AveragePool2d, Conv2d, Dense, Flatten, MaxPool2d, Module, ReLU, Sequential
-from refwarp.networks.localisation import check_maps, features_after, reduced_size
+from refwarp.networks.localisation import check_maps, check_reduction, features_after
 from refwarp.networks.spatial_transformer import SpatialTransformer
 
 
-def _classifier(
+def convolutional_classifier(
     size: tuple[int, int],
     *,
     channels: int,
@@ -26,9 +26,32 @@ def _classifier(
     kernel_size: int,
     classes: int,
     rng: np.random.Generator,
-    dtype: Any,
+    dtype: Any = np.float32,
 ) -> Sequential:
-    """Return the three weight layers that map (N, channels, *size) to scores (N, classes)."""
+    """Return a network of three weight layers that maps (N, channels, *size) to scores (N, classes).
+
+    Parameters
+    ----------
+    size : (int, int)
+        Height and width of the maps.
+    channels : int
+        Channels of the maps.
+    features : (int, int)
+        Channels after each convolution, which 2x2 max-pooling follows.
+    kernel_size : int
+        Side of the convolution kernels.
+    classes : int
+        How many classes there are.
+    rng : numpy.random.Generator
+        Draws the weights.
+    dtype : dtype
+        Of the parameters.
+
+    Raises
+    ------
+    ValueError
+        If the layers leave nothing of a map of this size.
+    """
     height, width = features_after(size, kernel_size=kernel_size, poolings=(2, 2))
     first, second = features
     return Sequential(
@@ -54,41 +77,20 @@ class CNN(Module):
         Channels of the pictures.
     reduction : int
         Side of the squares that are averaged.
-    features : (int, int)
-        Channels after each convolution.
-    kernel_size : int
-        Side of the convolution kernels.
-    classes : int
-        How many classes there are.
-    rng : numpy.random.Generator
-        Draws the weights.
-    dtype : dtype
-        Of the parameters.
+    classifier : Module
+        Maps what is left of the pictures to scores.
+
+    Raises
+    ------
+    ValueError
+        If `reduction` is not a positive integer.
     """
 
-    def __init__(
-        self,
-        size: tuple[int, int],
-        *,
-        channels: int,
-        reduction: int,
-        features: tuple[int, int],
-        kernel_size: int,
-        classes: int,
-        rng: np.random.Generator,
-        dtype: Any = np.float32,
-    ) -> None:
-        self.channels, self.size = channels, size
-        self.classifier = _classifier(
-            reduced_size(size, reduction),
-            channels=channels,
-            features=features,
-            kernel_size=kernel_size,
-            classes=classes,
-            rng=rng,
-            dtype=dtype,
-        )
+    def __init__(self, size: tuple[int, int], channels: int, reduction: int, classifier: Module) -> None:
+        check_reduction(reduction)
+        self.size, self.channels = size, channels
         self.reduce = AveragePool2d(reduction)
+        self.classifier = classifier
 
     def forward(self, input: Tensor) -> Tensor:
         """Map pictures (N, channels, H, W) to scores (N, classes); ValueError if they have another size."""
@@ -106,18 +108,8 @@ class STCNN(Module):
         Maps pictures to their transformations, as for `SpatialTransformer`.
     size : (int, int)
         Height and width of what the transformer takes from a picture.
-    channels : int
-        Channels of the pictures.
-    features : (int, int)
-        Channels after each convolution of the classifier.
-    kernel_size : int
-        Side of the convolution kernels.
-    classes : int
-        How many classes there are.
-    rng : numpy.random.Generator
-        Draws the classifier's weights.
-    dtype : dtype
-        Of the classifier's parameters.
+    classifier : Module
+        Maps that to scores.
 
     Attributes
     ----------
@@ -125,28 +117,9 @@ class STCNN(Module):
         Its `transform` shows what it does to a picture.
     """
 
-    def __init__(
-        self,
-        localisation: Module,
-        size: tuple[int, int],
-        *,
-        channels: int,
-        features: tuple[int, int],
-        kernel_size: int,
-        classes: int,
-        rng: np.random.Generator,
-        dtype: Any = np.float32,
-    ) -> None:
+    def __init__(self, localisation: Module, size: tuple[int, int], classifier: Module) -> None:
         self.transformer = SpatialTransformer(localisation, size)
-        self.classifier = _classifier(
-            size,
-            channels=channels,
-            features=features,
-            kernel_size=kernel_size,
-            classes=classes,
-            rng=rng,
-            dtype=dtype,
-        )
+        self.classifier = classifier
 
     def forward(self, input: Tensor) -> Tensor:
         """Map pictures (N, channels, H, W) to scores (N, classes)."""

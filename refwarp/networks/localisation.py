@@ -25,17 +25,10 @@ def affine_regression(in_features: int, *, rng: np.random.Generator, dtype: Any 
     return layer
 
 
-def reduced_size(size: tuple[int, int], reduction: int) -> tuple[int, int]:
-    """Return the size of a map of `size` after averaging over squares of `reduction` pixels.
-
-    Raises
-    ------
-    ValueError
-        If `reduction` is not a positive integer.
-    """
+def check_reduction(reduction: int) -> None:
+    """Raise ValueError unless the side of squares to average over is a positive integer."""
     if not isinstance(reduction, int | np.integer) or reduction < 1:
         raise ValueError(f"reduction: given {reduction!r}, expected a positive integer")
-    return size[0] // reduction, size[1] // reduction
 
 
 def check_maps(input: Tensor, channels: int, size: tuple[int, int]) -> None:
@@ -101,7 +94,9 @@ class AffineLocalisation(Module):
         dtype: Any = np.float32,
     ) -> None:
         self.channels, self.size = channels, size
-        height, width = features_after(reduced_size(size, reduction), kernel_size=kernel_size, poolings=(2, 1))
+        check_reduction(reduction)
+        reduced = size[0] // reduction, size[1] // reduction
+        height, width = features_after(reduced, kernel_size=kernel_size, poolings=(2, 1))
         first, second = features
         self.hidden = Sequential(
             AveragePool2d(reduction),

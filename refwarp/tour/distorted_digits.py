@@ -18,7 +18,7 @@ from autograd_core.layers import Module
 from autograd_core.optimizers import Adam, StepSchedule
 from refwarp.conventions import check_option
 from refwarp.data import DISTORTIONS, Digits, Examples, distort, load_digits
-from refwarp.networks import CNN, STCNN, AffineLocalisation
+from refwarp.networks import CNN, STCNN, AffineLocalisation, convolutional_classifier
 from refwarp.training.device import check_device
 from refwarp.training.loop import Checkpoint, Passes, Run, train
 from refwarp.training.metrics import History, check_count, error_rate
@@ -29,7 +29,7 @@ SIZE, REDUCED = (40, 40), (20, 20)
 
 def cnn(rng: np.random.Generator) -> CNN:
     """Return the plain network, untrained. It has more channels, and so about as many parameters as the other."""
-    return CNN(SIZE, channels=1, reduction=2, features=(20, 36), kernel_size=5, classes=10, rng=rng)
+    return CNN(SIZE, 1, 2, _classifier((20, 36), rng))
 
 
 def st_cnn(rng: np.random.Generator) -> STCNN:
@@ -37,7 +37,11 @@ def st_cnn(rng: np.random.Generator) -> STCNN:
     localisation = AffineLocalisation(
         SIZE, channels=1, features=(8, 16), hidden=32, kernel_size=5, reduction=2, rng=rng
     )
-    return STCNN(localisation, REDUCED, channels=1, features=(12, 24), kernel_size=5, classes=10, rng=rng)
+    return STCNN(localisation, REDUCED, _classifier((12, 24), rng))
+
+
+def _classifier(features: tuple[int, int], rng: np.random.Generator) -> Module:
+    return convolutional_classifier(REDUCED, channels=1, features=features, kernel_size=5, classes=10, rng=rng)
 
 
 MODELS: Mapping[str, Callable[[np.random.Generator], Module]] = {"CNN": cnn, "ST-CNN": st_cnn}

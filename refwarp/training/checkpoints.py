@@ -93,7 +93,7 @@ def load_state(path: str | Path) -> State:
         If it is truncated, damaged in any byte, no checkpoint, one of another version of refwarp, or larger than the
         memory; or if a folder, a device or a pipe is at `path`.
     OSError
-        If it cannot be read, or another program has it open for writing.
+        As `refwarp.hdf5.open_bytes` does.
     """
     check_input_file(path, "path", "a checkpoint")
     try:

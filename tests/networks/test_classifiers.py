@@ -5,24 +5,27 @@ import pytest
 
 from autograd_core import Tensor
 from autograd_core.layers import AveragePool2d
-from refwarp.networks import CNN, STCNN, AffineLocalisation, count_parameters, parameter_table
+from refwarp.networks import CNN, STCNN, AffineLocalisation, convolutional_classifier, count_parameters, parameter_table
 
 
-def cnn(size=(40, 40), channels=1, kernel_size=5, classes=10, reduction=2, seed=0):
-    options = {"channels": channels, "features": (4, 6), "kernel_size": kernel_size, "reduction": reduction}
-    return CNN(size, **options, classes=classes, rng=np.random.default_rng(seed))
-
-
-def localisation(size=(40, 40), channels=1, kernel_size=5, reduction=2, seed=0):
-    options = {"channels": channels, "features": (3, 5), "kernel_size": kernel_size, "reduction": reduction}
-    return AffineLocalisation(size, **options, hidden=7, rng=np.random.default_rng(seed))
-
-
-def st_cnn(size=(40, 40), channels=1, kernel_size=5, classes=10, reduction=2, seed=0):
-    reads = localisation(size, channels, kernel_size, reduction, seed)
-    reduced = size[0] // reduction, size[1] // reduction
+def classifier(size, channels, kernel_size, classes, rng):
     options = {"channels": channels, "features": (4, 6), "kernel_size": kernel_size, "classes": classes}
-    return STCNN(reads, reduced, **options, rng=np.random.default_rng(seed))
+    return convolutional_classifier((size[0] // 2, size[1] // 2), **options, rng=rng)
+
+
+def localisation(size, channels, kernel_size, rng, reduction=2):
+    options = {"channels": channels, "features": (3, 5), "kernel_size": kernel_size, "reduction": reduction}
+    return AffineLocalisation(size, **options, hidden=7, rng=rng)
+
+
+def cnn(size=(40, 40), channels=1, kernel_size=5, classes=10, seed=0):
+    return CNN(size, channels, 2, classifier(size, channels, kernel_size, classes, np.random.default_rng(seed)))
+
+
+def st_cnn(size=(40, 40), channels=1, kernel_size=5, classes=10, seed=0):
+    rng = np.random.default_rng(seed)
+    reads = localisation(size, channels, kernel_size, rng)
+    return STCNN(reads, (size[0] // 2, size[1] // 2), classifier(size, channels, kernel_size, classes, rng))
 
 
 MODELS = [cnn, st_cnn]
@@ -58,11 +61,12 @@ def test_pictures_of_another_size_are_refused(model):
         assert str(caught.value) == f"input: given shape {wrong.shape}, expected (N, 1, 40, 40)"
 
 
-@pytest.mark.parametrize("model", [*MODELS, localisation])
 @pytest.mark.parametrize("reduction", [0, -2, 1.5])
-def test_an_impossible_reduction_is_refused(model, reduction):
+def test_an_impossible_reduction_is_refused(reduction):
     with pytest.raises(ValueError, match=f"reduction: given {reduction}, expected a positive integer"):
-        model(reduction=reduction)
+        localisation((40, 40), 1, 5, np.random.default_rng(0), reduction)
+    with pytest.raises(ValueError, match=f"reduction: given {reduction}, expected a positive integer"):
+        CNN((40, 40), 1, reduction, classifier((40, 40), 1, 5, 10, np.random.default_rng(0)))
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -1,1 +1,1 @@
-"""What families share to make up their cases: random numbers, calls, and what holds everywhere."""
+"""What the families' `cases.py` share: calls, random numbers, maps of one row or column, and grids."""

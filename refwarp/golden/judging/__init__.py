@@ -1,1 +1,1 @@
-"""What families share to know the truth about a case: `refwarp.exact` on rational numbers or balls, rounded once."""
+"""What the families' `truth.py` share: `refwarp.exact` on rational numbers or balls, budgets, sensitivities, seams."""

@@ -40,10 +40,8 @@ class ResultsTarget:
 
     Raises
     ------
-    OSError
-        If the file cannot be read, perhaps because another program has it open; it may be whole.
-    ValueError
-        If it is no HDF5 file, is truncated or damaged, or holds no results.
+    OSError, ValueError
+        As `refwarp.hdf5.open_hdf5` does; or if it holds no results.
     """
 
     takes_arrays = False
