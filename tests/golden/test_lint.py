@@ -9,17 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from refwarp.golden.build import build
+from refwarp.golden.drawing.samples import off_y, row
 from refwarp.golden.families import all_cases
-from refwarp.golden.families.grid_sample import bilinear
+from refwarp.golden.families.grid_sample import cases as grid_sample
 from refwarp.golden.lint import check_flags, check_regime, rounded
 
 
 def at(*xs, flags="Kink", size=4, mode="bilinear", padding="zeros", align_corners=False):
     """Return a case on a row, with the coordinates xs."""
-    pixels = bilinear.row(list(range(size)))
-    return bilinear.case(
-        "planted", "Planted.", flags, pixels, bilinear.off_y(*xs), align_corners, mode=mode, padding=padding
-    )
+    options = {"mode": mode, "padding_mode": padding, "align_corners": align_corners}
+    return grid_sample.case("planted", "Planted.", flags, row(list(range(size))), off_y(*xs), **options)
 
 
 def test_every_case_passes():

@@ -125,14 +125,14 @@ class ResultsTarget:
         """Name what is in the file and not in the suite."""
         remarks = [self._remark] if self._remark else []
         try:
-            strange = sorted(self._strange(cases))
+            unknown = sorted(self._unknown(cases))
         except Exception as error:
             return [*remarks, f"What else there is in the file cannot be listed ({one_line(error)})."]
-        more = f" and {len(strange) - _MOST_NAMES} more" if len(strange) > _MOST_NAMES else ""
-        some = ", ".join(one_line(name) for name in strange[:_MOST_NAMES])
-        return [*remarks, f"In the file, but not in the suite: {some}{more}."] if strange else remarks
+        more = f" and {len(unknown) - _MOST_NAMES} more" if len(unknown) > _MOST_NAMES else ""
+        some = ", ".join(one_line(name) for name in unknown[:_MOST_NAMES])
+        return [*remarks, f"In the file, but not in the suite: {some}{more}."] if unknown else remarks
 
-    def _strange(self, known: Sequence[Case]) -> Iterator[str]:
+    def _unknown(self, known: Sequence[Case]) -> Iterator[str]:
         """Yield the paths of what the suite does not have; of a group that it does not have, only the group's."""
         yield from (f"/{name}" for name in _listed(self._file) if name not in DTYPES)
         below = _paths(known)

@@ -110,7 +110,7 @@ def test_ties(padding, x, expected):
 )
 def test_conventions_are_asked_for_where_they_decide(mode, padding, x, rules):
     grid = bilinear.off_y((2 * x - 3) / 4)
-    case = bilinear.case("x", "X.", "Kink", bilinear.row(bilinear.ROW), grid, mode=mode, padding=padding)
+    case = bilinear.case("x", "X.", "Kink", bilinear.row(bilinear.ROW), grid, mode=mode, padding_mode=padding)
     assert len(grid_sample.conventions(case)) == rules
 
 

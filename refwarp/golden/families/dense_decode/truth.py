@@ -14,7 +14,7 @@ In the slopes w_x = s_x/2 k' k the factor k' is held, and w_x/S moves by
     (s_x/2 |k'| reach_y [|d_y| <= 1] + |w_x|/S sum over j of mu_j) / S
 
 All else is made of these by sums and products, so that the rules of `Bounded`, with G in the place of M, do the rest.
-Where S itself is but a few e the first order says too little; no ordinary source lies so near the lattice.
+Where S itself is but a few e the first order says too little: only for a source that is all but on the lattice.
 
 **Seams.** On the lattice pixels turn from hole to covered, and slopes jump. For a case with sources next to it, what
 moves them across is tried out: each such coordinate is taken on the lattice, and just as far on its other side.
