@@ -1,6 +1,6 @@
 """grid_sample: one name for bilinear, nearest and bicubic sampling, with PyTorch's arguments and defaults.
 
-Each mode has a file of its own: `bilinear.py`, `nearest.py`, `bicubic.py`.
+Each mode has a folder of its own: `bilinear`, `nearest`, `bicubic`.
 """
 
 from __future__ import annotations
@@ -12,13 +12,15 @@ from refwarp.arguments import public
 from refwarp.conventions import (
     KINKS,
     PADDINGS,
+    Rules,
     apply_as_given,
     check_maps_and_grid,
     check_option,
 )
 from refwarp.samplers.bicubic.function import Bicubic
 from refwarp.samplers.bilinear.function import Bilinear
-from refwarp.samplers.nearest.kernels import EVEN, Nearest
+from refwarp.samplers.nearest.function import Nearest
+from refwarp.samplers.nearest.kernels import EVEN
 
 
 @public
@@ -78,13 +80,13 @@ def grid_sample(
     check_option("padding_mode", padding_mode, PADDINGS)
     check_option("align_corners", align_corners, (False, True))
     check_option("kink", kink, KINKS if mode == "bilinear" else ("right",))
-    options = {"align_corners": align_corners, "padding": PADDINGS.index(padding_mode)}
+    rules = Rules(align_corners, PADDINGS.index(padding_mode), KINKS.index(kink))
 
     def sample(input: Tensor, grid: Tensor) -> Tensor:
         if mode == "bilinear":
-            return Bilinear.apply(input, grid, kink=KINKS.index(kink), **options)
+            return Bilinear.apply(input, grid, rules=rules)
         if mode == "nearest":
-            return Nearest.apply(input, grid, ties=EVEN, **options)
-        return Bicubic.apply(input, grid, **options)
+            return Nearest.apply(input, grid, rules=rules, ties=EVEN)
+        return Bicubic.apply(input, grid, align_corners=align_corners, padding=rules.padding)
 
     return apply_as_given(sample, input, grid)

@@ -56,7 +56,7 @@ class Exponents(NamedTuple):
         return self.high <= 1024
 
     @property
-    def ordinary(self) -> bool:
+    def within_reach(self) -> bool:
         """Whether all numbers are within REACH."""
         return -REACH <= self.low and self.high <= REACH
 
@@ -120,8 +120,8 @@ def _can_leave_the_range(found: Sequence[Exponents], smallest_weight: int) -> bo
 
 
 def pieces_of(array: Any, exponents: Exponents) -> list[Piece]:
-    """Return the array itself, if its numbers are ordinary; else scaled pieces whose sum it is."""
-    if exponents.ordinary:
+    """Return the array itself, if its numbers are within REACH; else scaled pieces whose sum it is."""
+    if exponents.within_reach:
         return [(array, 0)]
     xp, (low, high) = array_module(array), exponents
     each = xp.where(array == 0, low - 1, xp.frexp(array)[1])

@@ -1,6 +1,6 @@
 """The cells of many samples at once, in loops that compile to vector instructions.
 
-`conventions.place` finds the cell of one sample and takes every care. Here a chunk of samples is placed without
+`conventions.place` finds the cell of one sample, whatever its coordinate. Here a chunk of samples is placed without
 branches, in the dtype of the data: with s' = s/2 and o' = o/2 of the conventions,
 
     k = floor(g s' + o'), one less if a rounding carried it across the lattice: n = k + (W - 1)/2 - o'   (cells.1)
@@ -9,8 +9,8 @@ branches, in the dtype of the data: with s' = s/2 and o' = o/2 of the convention
 so f and h are correct to one rounding. Every sample reads two neighbouring pixels of each axis: where its cell is not
 wholly inside, those are the nearest two, with the weights and slopes that the padding gives them (0, mostly).
 
-What asks for more is marked by NaN for the slow path: coordinates that are not finite, and weights so small that a
-product of two would underflow.
+Samples that need the slow path have NaN for a weight: those whose coordinates are not finite, and those with weights
+so small that a product of two would underflow.
 
 Scalars here are computed in the dtype of their arguments, of which `one` is 1.
 """
@@ -18,21 +18,48 @@ Scalars here are computed in the dtype of their arguments, of which `one` is 1.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from autograd_core.arrays import read_only
 from refwarp.backend.intrinsics import fused_multiply_add
 from refwarp.backend.jit import part, scalar
-from refwarp.conventions import BORDER, REFLECTION, ZEROS, coordinate_scale
+from refwarp.conventions import BORDER, REFLECTION, RIGHT, ZEROS, Rules, coordinate_scale
 
 # Indices are unsigned, for signed ones are tested for counting from the end, and loops with tests stay scalar.
 ZERO, ONE, TWO, THREE, FOUR = (np.uint64(k) for k in range(5))
-# What is known of a chunk's samples lies in one array, for a loop over many arrays might write where it reads.
-# With `place_chunk` that is the weights of the four pixels; with `place_axes` the weights of the two columns and of the
-# two rows, and their slopes. NaN is the weight of a sample that asks for care.
-LEFT, RIGHT, TOP, BOTTOM, LEFT_SLOPE, RIGHT_SLOPE, TOP_SLOPE, BOTTOM_SLOPE = (np.uint64(k) for k in range(8))
+# All weights of a chunk lie in one array, for a loop over many arrays might write where it reads. `place_taps` writes
+# the weights of the two columns and of the two rows, and their slopes, to these parts of it.
+(
+    LEFT_WEIGHT,
+    RIGHT_WEIGHT,
+    TOP_WEIGHT,
+    BOTTOM_WEIGHT,
+    LEFT_SLOPE,
+    RIGHT_SLOPE,
+    TOP_SLOPE,
+    BOTTOM_SLOPE,
+) = (np.uint64(k) for k in range(8))
+
+
+class Axis(NamedTuple):
+    """What (cells.1) and (cells.2) need to know of an axis of a map, in the dtype of the data."""
+
+    half_scale: float
+    half_odd: float
+    centre: float
+    last: float
+    limit: float
+
+
+class Axes(NamedTuple):
+    """Both axes of a map, 1 in the dtype of the data, and the smallest weight with which products do not underflow."""
+
+    x: Axis
+    y: Axis
+    one: float
+    smallest: float
 
 
 def is_exact(height: int, width: int) -> bool:
@@ -56,15 +83,35 @@ def constants(height: int, width: int, align_corners: bool, dtype: Any) -> Any:
     return read_only(np.array([*found, 1.0, smallest, np.nan], dtype))
 
 
+@part
+def axis_of(size: int, align_corners: bool, grid: Any) -> Axis:
+    """Return an axis of so many pixels, in the dtype of a grid."""
+    number = grid.dtype.type
+    scale, odd = coordinate_scale(size, align_corners), (size - 1) % 2
+    centre, limit = (size - 1 - odd) // 2, 1.0 + 8.0 / max(scale, 1.0)
+    return Axis(number(0.5 * scale), number(0.5 * odd), number(centre), number(size - 1), number(limit))
+
+
+@part
+def axes_of(height: int, width: int, align_corners: bool, grid: Any) -> Axes:
+    """Return the axes of a map, in the dtype of a grid."""
+    number = grid.dtype.type
+    smallest = 2.0**-60 if grid.itemsize == 4 else 2.0**-450
+    x, y = axis_of(width, align_corners, grid), axis_of(height, align_corners, grid)
+    return Axes(x, y, number(1.0), number(smallest))
+
+
 @scalar
-def place_axis(g: float, s: float, odd: float, centre: float, limit: float, one: float) -> tuple[float, float, float]:
+def place_axis(
+    g: float, half_scale: float, half_odd: float, centre: float, limit: float, one: float
+) -> tuple[float, float, float]:
     """Return n, h and f by (cells.1) and (cells.2); beyond the limit, where no pixel is near, those of the limit."""
     g = limit if g > limit else g  # NaN stays NaN
     g = -limit if g < -limit else g
-    k = np.floor(g * s + odd)
-    k = k - one if fused_multiply_add(g, s, odd - k) < one - one else k
-    e = k - odd
-    return k + centre, fused_multiply_add(-g, s, e + one), fused_multiply_add(g, s, -e)
+    k = np.floor(g * half_scale + half_odd)  # (cells.1)
+    k = k - one if fused_multiply_add(g, half_scale, half_odd - k) < one - one else k
+    e = k - half_odd
+    return k + centre, fused_multiply_add(-g, half_scale, e + one), fused_multiply_add(g, half_scale, -e)  # (cells.2)
 
 
 @scalar
@@ -77,6 +124,16 @@ def mirrored(g: float, one: float) -> tuple[float, float]:
     sign = -one if (r > one) & (r <= two + one) else one
     r = r - four if r > two + one else two - r if r > one else r
     return (-r if g < one - one else r), sign
+
+
+@scalar
+def place_padded(g: float, axis: Axis, one: float, padding: int) -> tuple[float, float, float, float]:
+    """Return n, h and f of a coordinate that the padding may have mirrored, and the mirror's sign."""
+    sign = one
+    if padding == REFLECTION:
+        g, sign = mirrored(g, one)
+    n, h, f = place_axis(g, axis.half_scale, axis.half_odd, axis.centre, axis.limit, one)
+    return n, h, f, sign
 
 
 @scalar
@@ -112,8 +169,8 @@ def _slopes(n: float, f: float, off: float, sign: float, one: float, padding: in
 
 
 @scalar
-def asks_for_care(hx: float, fx: float, hy: float, fy: float, smallest: float, one: float, smooth: bool) -> bool:
-    """Tell whether a weight is no number, or so small that products may underflow; unless smooth, also the weight 0."""
+def needs_slow_path(hx: float, fx: float, hy: float, fy: float, smallest: float, one: float, smooth: bool) -> bool:
+    """Tell whether a weight is NaN, or so small that products may underflow; unless smooth, also whether f is 0."""
     zero = one - one
     if smooth:
         fx, fy = fx if fx != zero else one, fy if fy != zero else one
@@ -123,102 +180,78 @@ def asks_for_care(hx: float, fx: float, hy: float, fy: float, smallest: float, o
 
 
 @part
-def _place_chunk(
-    coordinates: Any, at: Any, count: Any, known: Any, padding: int, weights: Any, size: Any, cells: Any
+def _write_weights(
+    coordinates: Any, at: Any, count: Any, axes: Axes, padding: int, weights: Any, size: Any, cells: Any
 ) -> bool:
-    sx, odd_x, centre_x, last_x, limit_x = known[0], known[1], known[2], known[3], known[4]
-    sy, odd_y, centre_y, last_y, limit_y = known[5], known[6], known[7], known[8], known[9]
-    one, smallest, undefined = known[10], known[11], known[12]
-    width = np.int32(last_x) + np.int32(1)
-    careful = False
+    """Do what `place_chunk` does, for a padding that the compiler knows."""
+    x, y, one, smallest = axes
+    nan, width = coordinates.dtype.type(np.nan), np.int32(x.last) + np.int32(1)
+    some_slow = False
     for j in range(count):
-        gx, gy = coordinates[at + TWO * j], coordinates[at + TWO * j + ONE]
-        if padding == REFLECTION:
-            gx, _ = mirrored(gx, one)
-            gy, _ = mirrored(gy, one)
-        m, hx, fx = place_axis(gx, sx, odd_x, centre_x, limit_x, one)
-        n, hy, fy = place_axis(gy, sy, odd_y, centre_y, limit_y, one)
-        strange = asks_for_care(hx, fx, hy, fy, smallest, one, True)
-        column, _, hx, fx = _pad(m, hx, fx, last_x, one, padding)
-        row, _, hy, fy = _pad(n, hy, fy, last_y, one, padding)
-        hx, fx = undefined if strange else hx, undefined if strange else fx
+        m, hx, fx, _ = place_padded(coordinates[at + TWO * j], x, one, padding)
+        n, hy, fy, _ = place_padded(coordinates[at + TWO * j + ONE], y, one, padding)
+        slow = needs_slow_path(hx, fx, hy, fy, smallest, one, True)
+        column, _, hx, fx = _pad(m, hx, fx, x.last, one, padding)
+        row, _, hy, fy = _pad(n, hy, fy, y.last, one, padding)
+        hx, fx = nan if slow else hx, nan if slow else fx
         cells[j] = np.int32(row) * width + np.int32(column)
         weights[j], weights[size + j] = hx * hy, fx * hy
         weights[TWO * size + j], weights[THREE * size + j] = hx * fy, fx * fy
-        careful |= strange
-    return careful
+        some_slow |= slow
+    return some_slow
 
 
 @part
 def place_chunk(
-    coordinates: Any, at: Any, count: Any, known: Any, padding: int, weights: Any, size: Any, cells: Any
+    coordinates: Any, at: Any, count: Any, axes: Axes, padding: int, weights: Any, size: Any, cells: Any
 ) -> bool:
-    """Place the samples at..at + count, and tell whether some ask for care.
+    """Place the samples at..at + count, and tell whether some need the slow path.
 
     Each has its first pixel in `cells`, and in `weights` those of its four pixels, `size` elements apart.
     """
     # A loop for each padding: with a constant, it has no branch.
     if padding == ZEROS:
-        return _place_chunk(coordinates, at, count, known, ZEROS, weights, size, cells)
+        return _write_weights(coordinates, at, count, axes, ZEROS, weights, size, cells)
     if padding == BORDER:
-        return _place_chunk(coordinates, at, count, known, BORDER, weights, size, cells)
-    return _place_chunk(coordinates, at, count, known, REFLECTION, weights, size, cells)
+        return _write_weights(coordinates, at, count, axes, BORDER, weights, size, cells)
+    return _write_weights(coordinates, at, count, axes, REFLECTION, weights, size, cells)
 
 
 @part
-def _place_axes(
-    coordinates: Any,
-    at: Any,
-    count: Any,
-    known: Any,
-    padding: int,
-    smooth: bool,
-    axes: Any,
-    size: Any,
-    cells: Any,
+def _write_taps(
+    coordinates: Any, at: Any, count: Any, axes: Axes, rules: Rules, taps: Any, size: Any, cells: Any
 ) -> None:
-    sx, odd_x, centre_x, last_x, limit_x = known[0], known[1], known[2], known[3], known[4]
-    sy, odd_y, centre_y, last_y, limit_y = known[5], known[6], known[7], known[8], known[9]
-    one, smallest, undefined = known[10], known[11], known[12]
-    width = np.int32(last_x) + np.int32(1)
+    """Do what `place_taps` does, for a padding that the compiler knows."""
+    x, y, one, smallest = axes
+    nan, width = coordinates.dtype.type(np.nan), np.int32(x.last) + np.int32(1)
+    padding, smooth = rules.padding, rules.kink == RIGHT
     for j in range(count):
-        gx, gy, sign_x, sign_y = coordinates[at + TWO * j], coordinates[at + TWO * j + ONE], one, one
-        if padding == REFLECTION:
-            gx, sign_x = mirrored(gx, one)
-            gy, sign_y = mirrored(gy, one)
-        m, hx, fx = place_axis(gx, sx, odd_x, centre_x, limit_x, one)
-        n, hy, fy = place_axis(gy, sy, odd_y, centre_y, limit_y, one)
-        strange = asks_for_care(hx, fx, hy, fy, smallest, one, smooth)
-        column, off_x, left, right = _pad(m, hx, fx, last_x, one, padding)
-        row, off_y, top, bottom = _pad(n, hy, fy, last_y, one, padding)
+        m, hx, fx, sign_x = place_padded(coordinates[at + TWO * j], x, one, padding)
+        n, hy, fy, sign_y = place_padded(coordinates[at + TWO * j + ONE], y, one, padding)
+        slow = needs_slow_path(hx, fx, hy, fy, smallest, one, smooth)
+        column, off_x, left, right = _pad(m, hx, fx, x.last, one, padding)
+        row, off_y, top, bottom = _pad(n, hy, fy, y.last, one, padding)
         cells[j] = np.int32(row) * width + np.int32(column)
-        axes[LEFT * size + j], axes[RIGHT * size + j] = undefined if strange else left, right
-        axes[TOP * size + j], axes[BOTTOM * size + j] = undefined if strange else top, bottom
+        taps[LEFT_WEIGHT * size + j], taps[RIGHT_WEIGHT * size + j] = nan if slow else left, right
+        taps[TOP_WEIGHT * size + j], taps[BOTTOM_WEIGHT * size + j] = nan if slow else top, bottom
         c0, c1 = _slopes(m, fx, off_x, sign_x, one, padding)
         d0, d1 = _slopes(n, fy, off_y, sign_y, one, padding)
-        axes[LEFT_SLOPE * size + j], axes[RIGHT_SLOPE * size + j] = c0, c1
-        axes[TOP_SLOPE * size + j], axes[BOTTOM_SLOPE * size + j] = d0, d1
+        taps[LEFT_SLOPE * size + j], taps[RIGHT_SLOPE * size + j] = c0, c1
+        taps[TOP_SLOPE * size + j], taps[BOTTOM_SLOPE * size + j] = d0, d1
 
 
 @part
-def place_axes(
-    coordinates: Any,
-    at: Any,
-    count: Any,
-    known: Any,
-    padding: int,
-    smooth: bool,
-    axes: Any,
-    size: Any,
-    cells: Any,
+def place_taps(
+    coordinates: Any, at: Any, count: Any, axes: Axes, rules: Rules, taps: Any, size: Any, cells: Any
 ) -> None:
-    """Place the samples at..at + count, with weights and slopes along each axis in `axes`.
+    """Place the samples at..at + count, with weights and slopes along each axis in `taps`, `size` elements apart.
 
-    Unless `smooth`, samples on the lattice ask for care, too: there another rule at kinks than "right" decides.
+    Samples on the lattice need the slow path, too, if another rule at kinks than "right" decides.
     """
+    corners, padding, kink = rules
     if padding == ZEROS:
-        _place_axes(coordinates, at, count, known, ZEROS, smooth, axes, size, cells)
+        _write_taps(coordinates, at, count, axes, Rules(corners, ZEROS, kink), taps, size, cells)
     elif padding == BORDER:
-        _place_axes(coordinates, at, count, known, BORDER, smooth, axes, size, cells)
+        _write_taps(coordinates, at, count, axes, Rules(corners, BORDER, kink), taps, size, cells)
     else:
-        _place_axes(coordinates, at, count, known, REFLECTION, smooth, axes, size, cells)
+        _write_taps(coordinates, at, count, axes, Rules(corners, REFLECTION, kink), taps, size, cells)

@@ -40,6 +40,7 @@ from refwarp.conventions import (
     PADDINGS,
     REFLECTION,
     ZEROS,
+    Rules,
     apply_as_given,
     cell,
     check_maps_and_grid,
@@ -48,12 +49,13 @@ from refwarp.conventions import (
     remainder_of_four,
 )
 from refwarp.samplers.bicubic.kernels import padded_index
+from refwarp.samplers.gathering import gather_taps, total
 from refwarp.samplers.kernel_functions import INTEGER, Kernel
-from refwarp.samplers.nearest.kernels import TIES, Nearest
-from refwarp.samplers.taps import gather_taps, total
+from refwarp.samplers.nearest.function import Nearest
+from refwarp.samplers.nearest.kernels import UP
 
 # Samples are worked on in blocks of at most so many, so that their tables stay small; on CUDA also of so many pixels
-# that samples read, of each of which `taps.py` keeps some 24 bytes.
+# that samples read, of each of which `gathering` keeps some 24 bytes.
 _BLOCK, _TAPS = 1 << 15, 1 << 22
 
 
@@ -148,7 +150,7 @@ def _join(
     pixels: Any,
     weights: Any,
 ) -> None:
-    """Write for the samples start to stop of a block what they read and with what weights, as `taps.py` has it."""
+    """Write for the samples start to stop of a block what they read and with what weights, as `gathering` has it."""
     columns = xs.shape[1]
     for p in items(start, stop):
         for q in range(ys.shape[1]):
@@ -334,7 +336,7 @@ def separable_sample(
 
     def sample(input: Tensor, grid: Tensor) -> Tensor:
         if kernel is INTEGER:
-            return Nearest.apply(input, grid, ties=TIES.index("up"), **options)
+            return Nearest.apply(input, grid, rules=Rules(align_corners, options["padding"]), ties=UP)
         double = [astype(tensor, np.float64) for tensor in (input, grid)]
         return astype(Separable.apply(*double, k=kernel, orders=(0, 0), **options), input.dtype)
 

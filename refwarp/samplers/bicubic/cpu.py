@@ -22,7 +22,7 @@ from refwarp.backend.jit import kernel, part, scalar
 from refwarp.conventions import BORDER, REFLECTION, ZEROS, coordinate_scale
 from refwarp.samplers.bicubic.kernels import A, Four, sample_gradient, sample_values, scatter_sample
 from refwarp.samplers.bicubic.vectors import add_window, scatter_window, sum_columns
-from refwarp.samplers.placement import asks_for_care, is_exact, mirrored, place_axis
+from refwarp.samplers.placement import is_exact, mirrored, needs_slow_path, place_axis
 
 # Samples that are placed together: what is known of them stays in the first-level cache.
 CHUNK = 64
@@ -142,7 +142,7 @@ def _place(
             continue
         _write(_four(_weights(fx, hx, one, a), one, shift_x, one, padding, seam), weights, COLUMNS + FOUR * j)
         _write(_four(_weights(fy, hy, one, a), one, shift_y, one, padding, seam), weights, ROWS + FOUR * j)
-        strange = asks_for_care(hx, fx, hy, fy, smallest, one, True)
+        strange = needs_slow_path(hx, fx, hy, fy, smallest, one, True)
         column, row = zero if strange else column, zero if strange else row
         cells[j] = np.int32(row) * width + np.int32(column)
         care[j] = np.int32(strange)

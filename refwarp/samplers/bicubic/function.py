@@ -55,9 +55,9 @@ from refwarp.samplers.bicubic.kernels import (
     tap,
     window,
 )
+from refwarp.samplers.gathering import gather_taps, total
 from refwarp.samplers.pieces import second_gradient
 from refwarp.samplers.placement import constants
-from refwarp.samplers.taps import gather_taps, total
 
 # ---- kernels: an item is a sample ----
 
@@ -94,7 +94,7 @@ def _tabulate(
     pixels: Any,
     weights: Any,
 ) -> None:
-    """Write for the samples start to stop of all images the pixels that they read and their weights, as `taps.py`."""
+    """Write for the samples start to stop of all images the pixels that they read and their weights, as `gathering`."""
     _, rows, columns, _ = grid.shape
     sx, sy = coordinate_scale(width, align_corners), coordinate_scale(height, align_corners)
     for p in items(start, stop):

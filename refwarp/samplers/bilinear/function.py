@@ -1,7 +1,7 @@
 """Bilinear sampling as Functions: each one's backward is the next.
 
 On the CPU a map's samples are computed in chunks, on CUDA each by a thread, and there a pixel gathers its gradient from
-samples sorted by their cells.
+samples sorted by their cells. Values and map gradients, which have no kinks, are computed by the rule "right".
 """
 
 from __future__ import annotations
@@ -13,13 +13,11 @@ from autograd_core.arrays import array_module
 from autograd_core.function import Context
 from refwarp.backend.launch import argument, run, runs_on_cuda
 from refwarp.backend.vectors import LANES
-from refwarp.conventions import RIGHT
-from refwarp.samplers.bilinear import cpu as bilinear_chunks
-from refwarp.samplers.bilinear import kernels as bilinear
-from refwarp.samplers.bilinear.cpu import takes_lanes
-from refwarp.samplers.gathering import sort_samples
+from refwarp.conventions import Rules
+from refwarp.samplers.bilinear import cpu, kernels, second
+from refwarp.samplers.gathering import Sorted, sort_samples
 from refwarp.samplers.pieces import second_gradient
-from refwarp.samplers.placement import constants, takes_chunks
+from refwarp.samplers.placement import takes_chunks
 
 
 def _in_chunks(input: Any) -> bool:
@@ -27,32 +25,31 @@ def _in_chunks(input: Any) -> bool:
     return channels > 0 and takes_chunks(height, width) and not runs_on_cuda(input)
 
 
-def _sorted(grid: Any, height: int, width: int, align_corners: bool, padding: int, kink: int) -> tuple[Any, Any, Any]:
-    """Return what samples read along both axes, and their order and starts by cells."""
+def _sorted(grid: Any, height: int, width: int, rules: Rules) -> tuple[kernels.Tables, Sorted]:
+    """Return what samples read along both axes, and their order by cells."""
     xp, (batch, rows, columns, _) = array_module(grid), grid.shape
-    cells, axes = xp.empty((batch, rows * columns), xp.int64), xp.empty((14, batch * rows * columns))
-    where = height, width, align_corners, padding, kink
-    run(bilinear.find_cells, cells.size, cells.size, grid, *where, cells, axes)
-    order, starts = sort_samples(cells, (height + bilinear.BEFORE) * (width + bilinear.BEFORE))
-    return argument(axes), argument(order), argument(starts)
+    samples = batch * rows * columns
+    cells = xp.empty((batch, rows * columns), xp.int64)
+    x, y = (kernels.AxisTables(*(xp.empty((count, samples)) for count in (2, 2, 3))) for _ in range(2))
+    run(kernels.find_cells, samples, samples, grid, height, width, rules, cells, kernels.Tables(x, y))
+    x, y = (kernels.AxisTables(*map(argument, table)) for table in (x, y))
+    return kernels.Tables(x, y), sort_samples(cells, kernels.cell_count(height, width))
 
 
 class Bilinear(Function):
     """(input (N, C, H, W), grid (N, H_out, W_out, 2)) -> output (N, C, H_out, W_out)."""
 
     @staticmethod
-    def forward(ctx: Context, input: Any, grid: Any, *, align_corners: bool, padding: int, kink: int) -> Any:
+    def forward(ctx: Context, input: Any, grid: Any, *, rules: Rules) -> Any:
         """Compute (bilinear.2)."""
         batch, channels = input.shape[:2]
         _, rows, columns, _ = grid.shape
         out = array_module(input).empty((batch, channels, rows, columns), input.dtype)
-        arguments = argument(input), argument(grid), align_corners, padding
+        arguments = argument(input), argument(grid), Rules(rules.align_corners, rules.padding), out
         if _in_chunks(input):
-            chunks = batch * -(-rows * columns // bilinear_chunks.CHUNK)
-            known = constants(input.shape[2], input.shape[3], align_corners, input.dtype)
-            run(bilinear_chunks.forward_chunks, chunks, out.size, *arguments, known, out)
+            run(cpu.forward, batch * -(-rows * columns // cpu.CHUNK), out.size, *arguments)
         else:
-            run(bilinear.forward, batch * rows * columns, out.size, *arguments, out)
+            run(kernels.forward, batch * rows * columns, out.size, *arguments)
         return out
 
     @staticmethod
@@ -67,50 +64,33 @@ class BilinearGradient(Function):
     """(gout, input, grid) -> (ginput, ggrid), with zeros for the one that is not needed."""
 
     @staticmethod
-    def forward(
-        ctx: Context,
-        gout: Any,
-        input: Any,
-        grid: Any,
-        *,
-        needs: tuple[bool, bool],
-        align_corners: bool,
-        padding: int,
-        kink: int,
-    ) -> Any:
+    def forward(ctx: Context, gout: Any, input: Any, grid: Any, *, needs: tuple[bool, bool], rules: Rules) -> Any:
         """Compute (bilinear.5) and (bilinear.6)."""
         gout, input, grid = argument(gout), argument(input), argument(grid)
         xp, (batch, channels, height, width) = array_module(input), input.shape
         ginput = (xp.empty if needs[0] else xp.zeros)(input.shape, input.dtype)
         ggrid = (xp.empty if needs[1] else xp.zeros)(grid.shape, grid.dtype)
-        where = align_corners, padding
-        if _in_chunks(input):
-            known = constants(height, width, align_corners, input.dtype)
-            if needs[0]:
-                arguments = gout, grid, *where, known
-                if takes_lanes(batch, channels, height, width, input.dtype):
-                    groups = batch * -(-channels // LANES)
-                    run(bilinear_chunks.backward_input_lanes, groups, gout.size, *arguments, ginput)
-                else:
-                    planes = ginput if input.dtype == xp.float64 else xp.empty((0, 0, 0, 0))
-                    scatter = bilinear_chunks.backward_input_blocks
-                    run(scatter, batch * channels, gout.size, *arguments, planes, ginput)
-            if needs[1]:
-                chunks = batch * -(-grid.shape[1] * grid.shape[2] // bilinear_chunks.CHUNK)
-                slopes = bilinear_chunks.backward_grid_chunks
-                run(slopes, chunks, gout.size, gout, input, grid, *where, kink, known, ggrid)
-            return ginput, ggrid
-        if needs[0]:
-            run(bilinear.gather, ginput.size, gout.size, gout, *_sorted(grid, height, width, *where, RIGHT), ginput)
-        if needs[1]:
-            run(bilinear.backward_grid, ggrid.size // 2, gout.size, gout, input, grid, *where, kink, ggrid)
+        right, in_chunks = Rules(rules.align_corners, rules.padding), _in_chunks(input)
+        if needs[0] and not in_chunks:
+            run(kernels.backward_input, ginput.size, gout.size, gout, *_sorted(grid, height, width, right), ginput)
+        elif needs[0] and cpu.takes_vectors(batch, channels, height, width, input.dtype):
+            groups = batch * -(-channels // LANES)
+            run(cpu.backward_input_vectors, groups, gout.size, gout, grid, right, ginput)
+        elif needs[0]:
+            planes = ginput if input.dtype == xp.float64 else xp.empty((0, 0, 0, 0))
+            run(cpu.backward_input, batch * channels, gout.size, gout, grid, right, planes, ginput)
+        if needs[1] and in_chunks:
+            chunks = batch * -(-grid.shape[1] * grid.shape[2] // cpu.CHUNK)
+            run(cpu.backward_grid, chunks, gout.size, gout, input, grid, rules, ggrid)
+        elif needs[1]:
+            run(kernels.backward_grid, ggrid.size // 2, gout.size, gout, input, grid, rules, ggrid)
         return ginput, ggrid
 
     @staticmethod
     def backward(ctx: Context, cotangent_input: Tensor, cotangent_grid: Tensor) -> tuple[Tensor, ...]:
         """Compute (bilinear.7) to (bilinear.9)."""
-        options = {name: ctx.parameters[name] for name in ("align_corners", "padding", "kink")}
-        return BilinearSecondGradient.call(cotangent_input, cotangent_grid, *ctx.inputs, **options)
+        rules = ctx.parameters["rules"]
+        return BilinearSecondGradient.call(cotangent_input, cotangent_grid, *ctx.inputs, rules=rules)
 
 
 class BilinearSecondGradient(Function):
@@ -118,26 +98,18 @@ class BilinearSecondGradient(Function):
 
     @staticmethod
     def forward(
-        ctx: Context,
-        cotangent_input: Any,
-        cotangent_grid: Any,
-        gout: Any,
-        input: Any,
-        grid: Any,
-        *,
-        align_corners: bool,
-        padding: int,
-        kink: int,
+        ctx: Context, cotangent_input: Any, cotangent_grid: Any, gout: Any, input: Any, grid: Any, *, rules: Rules
     ) -> Any:
         """Compute (bilinear.7) to (bilinear.9)."""
-        xp, grid, where = array_module(input), argument(grid), (align_corners, padding, kink)
-        found = _sorted(grid, input.shape[2], input.shape[3], *where)
+        xp, grid = array_module(input), argument(grid)
+        found = _sorted(grid, input.shape[2], input.shape[3], rules)
 
         def compute(*arrays: Any) -> tuple[Any, Any, Any]:
             a, b, g, u = (argument(array) for array in arrays)
             ggout, ginput, ggrid = (xp.empty(array.shape, array.dtype) for array in (g, u, grid))
-            run(bilinear.second_gather, ggrid.size // 2, g.size, a, b, g, u, grid, *where, ggout, ggrid)
-            run(bilinear.second_gather_input, ginput.size, g.size, b, g, align_corners, *found, ginput)
+            given, wanted = second.Cotangents(a, b), second.Gradients(ggout, ggrid)
+            run(second.backward_samples, ggrid.size // 2, g.size, given, g, u, grid, rules, wanted)
+            run(second.backward_input, ginput.size, g.size, b, g, rules.align_corners, *found, ginput)
             return ggout, ginput, ggrid
 
         return second_gradient(compute, (cotangent_input, cotangent_grid, gout, input), grid, weights=1)

@@ -37,7 +37,7 @@ from refwarp.samplers.dense_decode import cpu as decoder_lanes
 from refwarp.samplers.dense_decode import kernels as decoder_gathering
 from refwarp.samplers.dense_decode.kernels import HOLE, SMALL, find_reach
 from refwarp.samplers.dense_decode.second import decode_second_gradient
-from refwarp.samplers.ordinary import are_ordinary
+from refwarp.samplers.dense_decode.within_exponents import within_exponents
 from refwarp.samplers.pieces import second_gradient
 
 
@@ -68,7 +68,7 @@ class Decode(Function):
         ctx: Context, values: Any, grid: Any, *, height: int, width: int, align_corners: bool, kink: int
     ) -> Any:
         """Compute (DTN 6), (DTN 7)."""
-        if values.size and are_ordinary(values) and are_ordinary(grid, bounded=False):
+        if values.size and within_exponents(values) and within_exponents(grid, bounded=False):
             out, sums = decoder_lanes.decode(values, grid, height, width, align_corners)
             ctx.save(out, sums)
             return out, (sums != 0.0)[:, None]
@@ -92,7 +92,7 @@ class DecodeGradient(Function):
         ctx: Context, gout: Any, values: Any, grid: Any, *, decoded: tuple[Any, ...], align_corners: bool, kink: int
     ) -> Any:
         """Compute (decoder.3), (decoder.4)."""
-        if decoded and kink == RIGHT and are_ordinary(gout):
+        if decoded and kink == RIGHT and within_exponents(gout):
             out, sums = decoded
             return decoder_lanes.decode_gradient(gout, values, grid, out, sums, align_corners)
         lift = _lift(values)

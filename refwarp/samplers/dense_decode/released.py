@@ -32,7 +32,7 @@ from autograd_core.arrays import array_module
 from autograd_core.function import Context
 from autograd_core.functions import absolute, clip, reshape, where
 from refwarp.backend.launch import runs_on_cuda
-from refwarp.samplers.taps import gather_taps
+from refwarp.samplers.gathering import gather_taps
 
 
 class Scatter(Function):

@@ -61,7 +61,7 @@ from refwarp.arguments import numbers, public, shown
 from refwarp.backend.launch import argument, run, runs_on_cuda
 from refwarp.conventions import (
     PADDINGS,
-    RIGHT,
+    Rules,
     apply_as_given,
     check_array,
     check_maps_and_grid,
@@ -167,9 +167,9 @@ class PlanesTransposed(Function):
         gsamples = xp.empty((batch, channels, pixels, 1 + count))
         given = argument(gvalue), argument(gslopes), *samples.fit_arguments(size[2:])
         run(plane_fit.spread, batch * pixels, gsamples.size, *given, samples.padding, points, gsamples)
-        options = {"align_corners": samples.align_corners, "padding": samples.padding, "kink": RIGHT}
+        rules = Rules(samples.align_corners, samples.padding)
         arrays = gsamples, xp.zeros(size), points
-        return BilinearGradient.call(*arrays, needs=(True, False), **options)[0].data.astype(dtype)
+        return BilinearGradient.call(*arrays, needs=(True, False), rules=rules)[0].data.astype(dtype)
 
     @staticmethod
     def backward(ctx: Context, ginput: Tensor) -> tuple[Tensor, ...]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from refwarp.backend.arithmetic import compensated, two_sum
 from refwarp.backend.jit import items, kernel, part, scalar
-from refwarp.conventions import OUTSIDE, RIGHT, TINY, is_undefined
+from refwarp.conventions import OUTSIDE, RIGHT, TINY, Rules, is_undefined
 from refwarp.samplers.bilinear.kernels import cell_value, read_axis
 
 # A sample farther away than this, in pixels, takes no part under any mask: its square would overflow.
@@ -74,9 +74,9 @@ def sample(input: Any, b: int, c: int, gx: float, gy: float, align_corners: bool
     """Return the bilinear sample (bilinear.2) at a point."""
     if is_undefined(gx, gy, padding):
         return np.nan
-    x = read_axis(gx, input.shape[3], align_corners, padding, RIGHT)
-    y = read_axis(gy, input.shape[2], align_corners, padding, RIGHT)
-    return 0.0 if x[0] == OUTSIDE or y[0] == OUTSIDE else cell_value(input, b, c, x, y)
+    rules = Rules(align_corners, padding, RIGHT)
+    x, y = read_axis(gx, input.shape[3], rules), read_axis(gy, input.shape[2], rules)
+    return 0.0 if x.first == OUTSIDE or y.first == OUTSIDE else cell_value(input, b, c, x, y)
 
 
 @part

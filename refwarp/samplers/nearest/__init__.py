@@ -1,1 +1,1 @@
-"""Nearest-neighbour sampling: the equations (`kernels`), their vectors (`cpu`), and the Functions."""
+"""Nearest-neighbour sampling: the equations (`kernels`), their vectors (`cpu`), and the Functions (`function`)."""

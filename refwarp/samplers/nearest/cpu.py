@@ -7,21 +7,19 @@ integer is the pixel. Else all are placed once more by (nearest.3) and (nearest.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from autograd_core.arrays import read_only
 from refwarp.backend.arithmetic import compensated, two_sum
 from refwarp.backend.intrinsics import fused_multiply_add
 from refwarp.backend.jit import kernel, part, scalar
-from refwarp.conventions import BORDER, REFLECTION, ZEROS, coordinate_scale
-from refwarp.samplers.placement import mirrored
+from refwarp.conventions import BORDER, REFLECTION, ZEROS, Rules
+from refwarp.samplers.nearest.kernels import UP
+from refwarp.samplers.placement import ONE, TWO, Axes, Axis, axes_of, mirrored
 
 # Samples that are placed together. Indices are unsigned: signed ones are tested for counting from the end.
 CHUNK = 256
-ONE, TWO = np.uint64(1), np.uint64(2)
 # What a sample of a chunk reads: a pixel, nothing, or NaN.
 _PIXEL, _NOTHING, _NAN = np.int32(0), np.int32(1), np.int32(2)
 # Numbers that a thread of the backward pass keeps at a time, unless one plane is larger.
@@ -32,9 +30,10 @@ _SCRATCH = 1 << 14
 
 
 @scalar
-def _round(g: float, s: float, odd: float, centre: float, limit: float, one: float, padding: int, up: bool) -> float:
-    """Return what `nearest_pixel` does, without branches: the pixel of an endless axis, NaN where it is undefined."""
+def _nearest_pixel(g: float, axis: Axis, one: float, padding: int, up: bool) -> float:
+    """Return the pixel that `kernels.nearest_pixel` does, of an endless axis and without branches; NaN if undefined."""
     zero, two = one - one, one + one
+    s, odd, limit = two * axis.half_scale, two * axis.half_odd, axis.limit
     sign = one
     if padding == REFLECTION:
         g, sign = mirrored(g, one)
@@ -42,7 +41,7 @@ def _round(g: float, s: float, odd: float, centre: float, limit: float, one: flo
     g = -limit if g < -limit else g
     k = np.floor((g * s + odd + one) / two)  # (nearest.3), or one more, where a rounding reached it
     above = fused_multiply_add(g, s, odd + one - two * k)  # (nearest.4)
-    n: float = centre + (k - one if above < zero else k)
+    n: float = axis.centre + (k - one if above < zero else k)
     # Up is meant in the given coordinate: in the mirror it is down.
     down = sign < zero if up else n - two * np.floor(n / two) != zero
     return n - one if (above == zero) & down else n
@@ -55,31 +54,22 @@ def _clamp(n: float, last: float, one: float) -> float:
     return n if n < last else last
 
 
-@lru_cache(64)
-def constants(height: int, width: int, align_corners: bool, dtype: Any) -> Any:
-    """Return what `_round` and `_place_chunk` need to know of a map, in the dtype of the data."""
-    found = []
-    for size in (width, height):
-        s, odd = coordinate_scale(size, align_corners), (size - 1) % 2
-        found += [s, odd, (size - 1 - odd) // 2, 1.0 + 4.0 / max(s, 1.0), size - 1]
-    clear = 0.5 - 0.5 * np.finfo(dtype).eps * max(height, width)  # x is within u W of the exact one
-    return read_only(np.array([*found, 1.0, clear], dtype))
-
-
 @part
-def _place_clear(coordinates: Any, at: Any, count: Any, known: Any, padding: int, cells: Any, reads: Any) -> Any:
-    """Do what `_place_chunk` does, if all samples of the chunk are clear of ties, else return a negative number."""
-    one, clear = known[10], known[11]
-    two = one + one
-    sx, last_x, sy, last_y = known[0] / two, known[4], known[5] / two, known[9]
+def _round_chunk(coordinates: Any, at: Any, count: Any, axes: Axes, padding: int, cells: Any, reads: Any) -> Any:
+    """Do what `_place_chunk` does, if no sample of the chunk is near a tie; else return a negative number."""
+    x_axis, y_axis, one, _ = axes
+    two, last_x, last_y = one + one, x_axis.last, y_axis.last
     middle_x, middle_y, width = last_x / two, last_y / two, np.int32(last_x) + np.int32(1)
+    unit = coordinates.dtype.type(2.0**-24 if coordinates.itemsize == 4 else 2.0**-53)
+    clear = one / two - unit * (max(last_x, last_y) + one)  # x is within u W of the exact one
     outside, doubtful = np.int32(0), np.int32(0)
     for j in range(count):
         gx, gy = coordinates[at + TWO * j], coordinates[at + TWO * j + ONE]
         if padding == REFLECTION:
             gx, _ = mirrored(gx, one)
             gy, _ = mirrored(gy, one)
-        x, y = fused_multiply_add(gx, sx, middle_x), fused_multiply_add(gy, sy, middle_y)
+        x = fused_multiply_add(gx, x_axis.half_scale, middle_x)
+        y = fused_multiply_add(gy, y_axis.half_scale, middle_y)
         m, n = np.rint(x), np.rint(y)
         doubtful += np.int32(not ((abs(x - m) < clear) & (abs(y - n) < clear)))
         column, row = _clamp(m, last_x, one), _clamp(n, last_y, one)
@@ -93,16 +83,16 @@ def _place_clear(coordinates: Any, at: Any, count: Any, known: Any, padding: int
 
 @part
 def _place_exactly(
-    coordinates: Any, at: Any, count: Any, known: Any, padding: int, up: bool, cells: Any, reads: Any
+    coordinates: Any, at: Any, count: Any, axes: Axes, rules: Rules, ties: int, cells: Any, reads: Any
 ) -> Any:
-    """Do what `_place_chunk` does, with every care."""
-    one, last_x, last_y = known[10], known[4], known[9]
+    """Do what `_place_chunk` does, whatever the coordinates."""
+    x_axis, y_axis, one, _ = axes
+    padding, up, last_x, last_y = rules.padding, ties == UP, x_axis.last, y_axis.last
     zero, width = one - one, np.int32(last_x) + np.int32(1)
     special = np.int32(0)
     for j in range(count):
         gx, gy = coordinates[at + TWO * j], coordinates[at + TWO * j + ONE]
-        m = _round(gx, known[0], known[1], known[2], known[3], one, padding, up)
-        n = _round(gy, known[5], known[6], known[7], known[8], one, padding, up)
+        m, n = _nearest_pixel(gx, x_axis, one, padding, up), _nearest_pixel(gy, y_axis, one, padding, up)
         column, row = _clamp(m, last_x, one), _clamp(n, last_y, one)
         nothing = (padding == ZEROS) & ((column != m) | (row != n) | (gx - gx != zero) | (gy - gy != zero))
         undefined = (m != m) | (n != n)
@@ -115,34 +105,35 @@ def _place_exactly(
 
 @part
 def _place_chunk(
-    coordinates: Any, at: Any, count: Any, known: Any, padding: int, up: bool, cells: Any, reads: Any
+    coordinates: Any, at: Any, count: Any, axes: Axes, rules: Rules, ties: int, cells: Any, reads: Any
 ) -> Any:
     """Find the pixels of the samples at..at + count and what they read; return 0 if all read their pixel."""
-    if padding == ZEROS:
-        special = _place_clear(coordinates, at, count, known, ZEROS, cells, reads)
-    elif padding == BORDER:
-        special = _place_clear(coordinates, at, count, known, BORDER, cells, reads)
+    if rules.padding == ZEROS:
+        special = _round_chunk(coordinates, at, count, axes, ZEROS, cells, reads)
+    elif rules.padding == BORDER:
+        special = _round_chunk(coordinates, at, count, axes, BORDER, cells, reads)
     else:
-        special = _place_clear(coordinates, at, count, known, REFLECTION, cells, reads)
+        special = _round_chunk(coordinates, at, count, axes, REFLECTION, cells, reads)
     if special < 0:
-        special = _place_exactly(coordinates, at, count, known, padding, up, cells, reads)
+        special = _place_exactly(coordinates, at, count, axes, rules, ties, cells, reads)
     return special
 
 
 @kernel
-def forward(start: int, stop: int, input: Any, grid: Any, known: Any, padding: int, up: bool, out: Any) -> None:
+def forward(start: int, stop: int, input: Any, grid: Any, rules: Rules, ties: int, out: Any) -> None:
     """Compute (nearest.1) for the chunks start to stop of the samples of all images."""
     _, channels, height, width = input.shape
     samples, pixels = grid.shape[1] * grid.shape[2], height * width
     flat, coordinates, result = input.reshape(input.size), grid.reshape(grid.size), out.reshape(out.size)
     cells, reads = np.empty(CHUNK, np.int32), np.empty(CHUNK, np.int32)
-    zero = known[10] - known[10]
+    axes = axes_of(height, width, rules.align_corners, grid)
+    zero = axes.one - axes.one
     chunks = -(-samples // CHUNK)
     for chunk in range(start, stop):
         b, first = chunk // chunks, chunk % chunks * CHUNK
         count = np.uint64(min(CHUNK, samples - first))
         point = np.uint64(2 * (b * samples + first))
-        special = _place_chunk(coordinates, point, count, known, padding, up, cells, reads)
+        special = _place_chunk(coordinates, point, count, axes, rules, ties, cells, reads)
         for c in range(channels):
             plane, at = np.uint64((b * channels + c) * pixels), np.uint64((b * channels + c) * samples + first)
             for j in range(count):
@@ -154,7 +145,7 @@ def forward(start: int, stop: int, input: Any, grid: Any, known: Any, padding: i
 
 
 @kernel
-def backward(start: int, stop: int, gout: Any, grid: Any, known: Any, padding: int, up: bool, ginput: Any) -> None:
+def backward_input(start: int, stop: int, gout: Any, grid: Any, rules: Rules, ties: int, ginput: Any) -> None:
     """Compute (nearest.2) for the planes start to stop; each is summed by one thread, in the order of the samples.
 
     Sums of float32 run in float64, whose roundings are of no weight; those of float64 keep what roundings left out.
@@ -163,6 +154,7 @@ def backward(start: int, stop: int, gout: Any, grid: Any, known: Any, padding: i
     samples, pixels = grid.shape[1] * grid.shape[2], height * width
     given, coordinates, result = gout.reshape(gout.size), grid.reshape(grid.size), ginput.reshape(ginput.size)
     cells, reads = np.empty(CHUNK, np.int32), np.zeros(CHUNK, np.int32)
+    axes = axes_of(height, width, rules.align_corners, grid)
     group = min(max(1, _SCRATCH // pixels), channels)
     scratch = np.empty(group * pixels)
     p = start
@@ -175,7 +167,7 @@ def backward(start: int, stop: int, gout: Any, grid: Any, known: Any, padding: i
         for first in range(0, samples, CHUNK):
             count = np.uint64(min(CHUNK, samples - first))
             point = np.uint64(2 * (b * samples + first))
-            special = _place_chunk(coordinates, point, count, known, padding, up, cells, reads)
+            special = _place_chunk(coordinates, point, count, axes, rules, ties, cells, reads)
             for q in range(p, end):
                 at, plane, sums = np.uint64(q * samples + first), np.uint64(q * pixels), np.uint64((q - p) * pixels)
                 for j in range(count):

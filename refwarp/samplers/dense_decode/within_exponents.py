@@ -1,4 +1,4 @@
-"""Whether an array's numbers are ordinary: 0, or of a size at which products of a few neither under- nor overflow."""
+"""Whether an array's numbers are of a size at which products of a few of them neither under- nor overflow."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _find_extremes(
         extreme[row] = small != 0 or (bounded and large != 0)
 
 
-def are_ordinary(numbers: Any, bounded: bool = True) -> bool:
+def within_exponents(numbers: Any, bounded: bool = True) -> bool:
     """Tell whether all numbers are 0, or between 2^-100 and, if bounded, 2^100; False where no CPU compiles it."""
     if runs_on_cuda(numbers) or numba.config.DISABLE_JIT:
         return False
