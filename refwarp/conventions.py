@@ -88,7 +88,7 @@ DTYPES = (np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64))
 # What `locate` returns for a coordinate from which no pixel of the map is in reach.
 OUTSIDE = -(1 << 30)
 
-# Below this, products may lose digits to underflow (and above the other, overflow); kernels then take more care.
+# Below TINY, products may lose digits to underflow, and above HUGE they may overflow; kernels then scale the factors.
 TINY = 2.0**-900
 HUGE = 2.0**900
 
@@ -127,7 +127,7 @@ def cell(g: float, size: int, align_corners: bool) -> tuple[int, float, float]:
         if t > 0.0:
             return centre, 1.0, max(0.5 * t, 5e-324)
         return centre - 1, max(-0.5 * t, 5e-324), 1.0
-    m = math.floor(0.5 * (t + odd))  # (coordinates.2), up to a rounding that the next lines mend
+    m = math.floor(0.5 * (t + odd))  # (coordinates.2), up to a rounding, which the next lines correct
     f = half_difference(g, s, 2.0 * m - odd)  # (coordinates.3)
     if f < 0.0:
         m -= 1

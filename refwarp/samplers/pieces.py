@@ -138,7 +138,7 @@ def second_gradient(compute: Compute, given: tuple[Any, Any, Any, Any], grid: An
 
     `given` are A, b, gV and U. A product has at most so many `weights` along an axis of the grid as factors.
     """
-    if any(array.dtype != np.float64 for array in given):  # float32 is computed in float64, which has room
+    if any(array.dtype != np.float64 for array in given):  # float32 is computed in float64, whose range suffices
         return compute(*given)
     given = argument(given[0]), argument(given[1]), argument(given[2]), argument(given[3])
     *found, of_grid = exponents_of((*given, grid))
@@ -146,7 +146,7 @@ def second_gradient(compute: Compute, given: tuple[Any, Any, Any, Any], grid: An
         return compute(*given)
     if all(exponents.finite for exponents in found):
         return _sum_over_pieces(compute, given, found)
-    # Numbers that are not finite spoil what they touch, and no more than that.
+    # Results that are not finite stay; the others are computed piece by piece, of the finite numbers alone.
     xp, plain = array_module(*given), compute(*given)
     rest = tuple(xp.where(xp.isfinite(array), array, 0.0) for array in given)
     total = second_gradient(compute, rest, grid, weights)
@@ -166,13 +166,13 @@ def _sum_over_pieces(compute: Compute, given: Sequence[Any], found: Sequence[Exp
 
     for j, (piece_g, power_g) in enumerate(pieces[2]):
         for piece_a, power_a in pieces[0]:
-            ggout, _, ggrid = compute(piece_a, no_b, piece_g, no_u)
+            ggout, _, ggrid = compute(piece_a, no_b, piece_g, no_u)  # (pieces.1): F1(A) and F4(A, gV)
             add(2, ggrid, power_a + power_g)
             if j == 0:
                 add(0, ggout, power_a)
         for piece_b, power_b in pieces[1]:
             for k, (piece_u, power_u) in enumerate(pieces[3]):
-                ggout, gu, ggrid = compute(no_a, piece_b, piece_g, piece_u)
+                ggout, gu, ggrid = compute(no_a, piece_b, piece_g, piece_u)  # (pieces.1): F2, F3 and F5
                 add(2, ggrid, power_b + power_g + power_u)
                 if j == 0:
                     add(0, ggout, power_b + power_u)

@@ -85,7 +85,7 @@ def main(dtype):
         found = verify(cases, target, Selection([dtype], cases=few_of_each_kind(cases)))
     problems = {outcome.problem for outcome in found.outcomes if outcome.problem}
     assert not problems, problems
-    idle = sorted(all_kernels().keys() - {name_of(kernel) for kernel in launched} - {"jit.items"})
+    idle = sorted(all_kernels().keys() - {name_of(kernel) for kernel in launched} - {"backend.jit.items"})
     print(json.dumps({
         "launched": {
             f"{name_of(kernel)}({', '.join(map(str, given))})": compiled(kernel, given)

@@ -1,6 +1,7 @@
 """Second derivatives piece by piece: only where a product needs it, each term once, and beside numbers not finite."""
 
 from fractions import Fraction
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -30,12 +31,13 @@ def computed(monkeypatch):
 
         return original(counted, *arguments, **options)
 
-    for room in ("bilinear_function", "bicubic", "decoder"):
-        monkeypatch.setattr(f"refwarp.samplers.{room}.second_gradient", counting)
+    for room in ("bilinear", "bicubic", "dense_decode"):
+        function = import_module(f"refwarp.samplers.{room}.function")  # by name: `dense_decode` is a function, too
+        monkeypatch.setattr(function, "second_gradient", counting)
     return counts
 
 
-def ordinary(name):
+def drawn(name):
     """Return gU's and the grid's cotangents, gV, the map and the grid, of one operation."""
     rng = np.random.default_rng(1)
     shape = (2, 2, 4, 5)
@@ -52,9 +54,9 @@ def second(name, a, b, gout, u, grid):
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_a_tiny_number_beside_ordinary_ones_costs_nothing(name, computed):
+def test_a_tiny_number_beside_others_costs_nothing(name, computed):
     for which in range(4):
-        given = ordinary(name)
+        given = drawn(name)
         given[which].flat[3] = 1e-80
         second(name, *given)
     assert computed == [1, 1, 1, 1]
@@ -62,7 +64,7 @@ def test_a_tiny_number_beside_ordinary_ones_costs_nothing(name, computed):
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_the_cotangents_of_a_saturated_softmax_cost_nothing(name, computed):
-    given = list(ordinary(name))
+    given = list(drawn(name))
     logits = 60 * np.random.default_rng(2).standard_normal(given[2].shape)
     probabilities = np.exp(logits - logits.max(axis=(2, 3), keepdims=True))
     given[2] = probabilities / probabilities.sum(axis=(2, 3), keepdims=True)
@@ -74,7 +76,7 @@ def test_the_cotangents_of_a_saturated_softmax_cost_nothing(name, computed):
 @pytest.mark.parametrize("name", OPERATIONS)
 @pytest.mark.parametrize(("which", "power"), [(0, -1000), (1, 800), (2, -1000), (3, 800)])
 def test_what_may_leave_the_range_is_taken_apart(name, which, power, computed):
-    given = list(ordinary(name))
+    given = list(drawn(name))
     given[which] = np.ldexp(given[which], power)
     second(name, *given)
     assert computed[0] > 1
@@ -85,7 +87,7 @@ def test_what_may_leave_the_range_is_taken_apart(name, which, power, computed):
 @pytest.mark.parametrize("which", range(4))
 def test_a_number_that_is_not_finite_spoils_the_same_with_and_without_extremes(name, strange, which):
     """What it touches is what it would be without them; what it does not touch is what it would be without it."""
-    given = ordinary(name)
+    given = drawn(name)
     given[which][0, 0, 1, 1] = strange
     plain = second(name, *given)
     for image, c in ((1, 0), (1, 1)):  # the other image has nothing of it

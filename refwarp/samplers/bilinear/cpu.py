@@ -341,10 +341,9 @@ def backward_input_vectors(start: int, stop: int, gout: Any, grid: Any, rules: R
             if finite:
                 cells, weights, _ = block
                 for j in range(count):
-                    i = np.int64(j)
-                    cell = np.int64(cells[j])
-                    # (bilinear.5)
-                    scatter_vector(map, cell, width, weights, BLOCK_SIZE, i, planes, p, last, first + i)
+                    i, cell = np.int64(j), np.int64(cells[j])
+                    s = first + i
+                    scatter_vector(map, cell, width, weights, BLOCK_SIZE, i, planes, p, last, s)  # (bilinear.5)
             if some_slow or not finite:
                 points = coordinates[point : point + TWO * count]
                 for q in range(p, last):

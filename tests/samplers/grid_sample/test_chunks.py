@@ -7,9 +7,9 @@ import refwarp
 from autograd_core import Tensor, grad
 from refwarp.backend import launch
 from refwarp.samplers.bicubic import function as bicubic
-from refwarp.samplers.bilinear import cpu as bilinear_chunks
-from refwarp.samplers.bilinear import function as bilinear_function
-from refwarp.samplers.nearest import kernels as nearest
+from refwarp.samplers.bilinear import cpu as bilinear_cpu
+from refwarp.samplers.bilinear import function as bilinear
+from refwarp.samplers.nearest import function as nearest
 
 PADDINGS = ["zeros", "border", "reflection"]
 
@@ -64,7 +64,7 @@ def test_chunks_do_what_single_samples_do(monkeypatch, mode, size, padding, dtyp
         options = {"padding_mode": padding, "align_corners": align_corners}
         found = results(mode, *case, **options)
         with monkeypatch.context() as patch:
-            patch.setattr(bilinear_function, "takes_chunks", lambda *size: False)
+            patch.setattr(bilinear, "takes_chunks", lambda *size: False)
             patch.setattr(nearest, "is_exact", lambda *size: False)
             patch.setattr(bicubic, "takes_windows", lambda *size: False)
             expected = results(mode, *case, **options)
@@ -81,30 +81,30 @@ def test_chunks_do_what_single_samples_do(monkeypatch, mode, size, padding, dtyp
 @pytest.mark.parametrize("infinite", [False, True], ids=["finite", "infinite"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("channels", [2, 3, 4, 5, 9])
-def test_planes_in_lanes_have_the_bits_of_planes_alone(monkeypatch, channels, dtype, infinite):
-    """In several blocks of samples, the last one short; some samples ask for care, some cotangents are not finite."""
+def test_planes_in_vectors_have_the_bits_of_planes_alone(monkeypatch, channels, dtype, infinite):
+    """In several blocks of samples, the last one short; some take the slow path, some cotangents are not finite."""
     monkeypatch.setattr(launch, "_SMALL", 0)
     rng = np.random.default_rng(channels)
     grid = np.stack([coordinates(rng, size, dtype, 2 * 70 * 61, False).reshape(2, 70, 61) for size in (9, 7)], axis=-1)
     grid[0, 60, :9] = np.array(1e-40 if dtype == np.float32 else 1e-310, dtype)
-    assert bilinear_chunks.BLOCK < 70 * 61
+    assert bilinear_cpu.BLOCK < 70 * 61
     input, gout = (rng.standard_normal((2, channels, *size)).astype(dtype) for size in ((7, 9), (70, 61)))
     if infinite:
         gout[0, 0, 5, 5], gout[1, 1, 65, 7] = -np.inf, np.nan
     ways, before = {}, refwarp.get_num_threads()
     try:
-        for in_lanes in (False, True):
-            monkeypatch.setattr(bilinear_function, "takes_lanes", lambda *map, choice=in_lanes: choice)
+        for in_vectors in (False, True):
+            monkeypatch.setattr(bilinear_cpu, "takes_vectors", lambda *map, choice=in_vectors: choice)
             for count in (1, 2, 3):
                 refwarp.set_num_threads(count)
-                ways[in_lanes, count] = results("bilinear", input, grid, gout)[1]
+                ways[in_vectors, count] = results("bilinear", input, grid, gout)[1]
     finally:
         refwarp.set_num_threads(before)
     for found in ways.values():
         np.testing.assert_array_equal(found, ways[False, 1])
 
 
-def test_lanes_leave_threads_enough_to_do(monkeypatch):
+def test_vectors_leave_threads_enough_to_do(monkeypatch):
     for threads, map, expected in (
         (1, (1, 2, 256, 256), True),
         (2, (1, 2, 256, 256), True),  # one thread, twice as fast as each of two
@@ -113,8 +113,8 @@ def test_lanes_leave_threads_enough_to_do(monkeypatch):
         (16, (32, 1, 40, 40), False),
         (2, (1, 3, 1024, 1024), False),
     ):
-        monkeypatch.setattr(bilinear_chunks, "get_num_threads", lambda threads=threads: threads)
-        assert bilinear_chunks.takes_lanes(*map, np.dtype(np.float32)) == expected, (threads, map)
+        monkeypatch.setattr(bilinear_cpu, "get_num_threads", lambda threads=threads: threads)
+        assert bilinear_cpu.takes_vectors(*map, np.dtype(np.float32)) == expected, (threads, map)
 
 
 @pytest.mark.parametrize("mode", ["bilinear", "nearest", "bicubic"])
