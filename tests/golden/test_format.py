@@ -74,6 +74,16 @@ def test_the_same_cases_give_the_same_bytes(seamed, file, tmp_path):
     assert (tmp_path / "again.h5").read_bytes() == file.read_bytes()
 
 
+def test_no_time_is_written(file):
+    """Two files of the same second would have the same bytes all the same."""
+    made = []
+    with h5py.File(file) as opened:
+        opened.visititems(lambda name, member: made.append(member))
+        assert len(made) > 100
+        for member in (opened["/"], *made):
+            assert not member.id.get_create_plist().get_obj_track_times(), member.name
+
+
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_the_shipped_suite_is_what_its_cases_make(suite, operation):
     assert suite.generator == GENERATOR_VERSION
