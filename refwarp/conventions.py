@@ -83,6 +83,13 @@ class Rules(NamedTuple):
     kink: int = RIGHT
 
 
+class Size(NamedTuple):
+    """The size of a map, in pixels."""
+
+    height: int
+    width: int
+
+
 DTYPES = (np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64))
 
 # What `locate` returns for a coordinate from which no pixel of the map is in reach.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-from refwarp.backend.intrinsics import fused_multiply_add, product
+from refwarp.backend.intrinsics import fused_multiply_add, rounded_product
 from refwarp.backend.jit import scalar
 
 
@@ -30,7 +30,7 @@ def compensated(total: float, lost: float) -> float:
 @scalar
 def two_product(a: float, b: float) -> tuple[float, float]:
     """Return a b rounded, and what the rounding left out. Exact while |a b| > 2^-968 or a b = 0."""
-    rounded = product(a, b)
+    rounded = rounded_product(a, b)
     return rounded, fused_multiply_add(a, b, -rounded)
 
 

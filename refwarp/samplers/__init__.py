@@ -1,7 +1,7 @@
 """Samplers: (map, grid) -> warped map."""
 
 from refwarp.samplers import kernel_functions as sampling_kernels
-from refwarp.samplers.dense_decode.decoding import dense_decode
+from refwarp.samplers.dense_decode.function import dense_decode
 from refwarp.samplers.grid_sample import grid_sample
 from refwarp.samplers.kernel_functions import Kernel
 from refwarp.samplers.linearized.auxiliary import auxiliary_grid

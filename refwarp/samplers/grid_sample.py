@@ -87,6 +87,6 @@ def grid_sample(
             return Bilinear.apply(input, grid, rules=rules)
         if mode == "nearest":
             return Nearest.apply(input, grid, rules=rules, ties=EVEN)
-        return Bicubic.apply(input, grid, align_corners=align_corners, padding=rules.padding)
+        return Bicubic.apply(input, grid, rules=rules)
 
     return apply_as_given(sample, input, grid)

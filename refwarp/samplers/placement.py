@@ -17,12 +17,10 @@ Scalars here are computed in the dtype of their arguments, of which `one` is 1.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from autograd_core.arrays import read_only
 from refwarp.backend.intrinsics import fused_multiply_add
 from refwarp.backend.jit import part, scalar
 from refwarp.conventions import BORDER, REFLECTION, RIGHT, ZEROS, Rules, coordinate_scale
@@ -70,17 +68,6 @@ def is_exact(height: int, width: int) -> bool:
 def takes_chunks(height: int, width: int) -> bool:
     """Tell whether a map can be sampled in chunks: it has two pixels along each axis, and is exact."""
     return min(height, width) >= 2 and is_exact(height, width)
-
-
-@lru_cache(64)
-def constants(height: int, width: int, align_corners: bool, dtype: Any) -> Any:
-    """Return what (cells.1) and (cells.2) need to know of a map, in the dtype of the data."""
-    found = []
-    for size in (width, height):
-        odd, scale = (size - 1) % 2, coordinate_scale(size, align_corners)
-        found += [0.5 * scale, 0.5 * odd, (size - 1 - odd) // 2, size - 1, 1.0 + 8.0 / scale]
-    smallest = {np.dtype(np.float32): 2.0**-60, np.dtype(np.float64): 2.0**-450}[np.dtype(dtype)]
-    return read_only(np.array([*found, 1.0, smallest, np.nan], dtype))
 
 
 @part

@@ -22,7 +22,7 @@ OF_THE_CPU = {
     "grids.thin_plate_spline.system._correct",
     "grids.thin_plate_spline.system._fill",
     "grids.thin_plate_spline.system._find_residual",
-    "samplers.bicubic.function._scatter",
+    "samplers.bicubic.kernels.backward_input",
     "samplers.dense_decode.within_exponents._find_extremes",
     "samplers.pieces._find_exponents",
     "samplers.separable._scatter",

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from refwarp.exact import bicubic, bilinear, nearest, padding
 from refwarp.exact.arithmetic.numbers import Dual
-from refwarp.samplers.bicubic.function import keys_curvatures, keys_slopes, keys_weights
+from refwarp.samplers.bicubic.kernels import keys_curvatures, keys_slopes, keys_weights
 
 F = Fraction
 ROW = [[F(1), F(5), F(2), F(9)]]

@@ -285,7 +285,8 @@ def decode_gradient(
 
 _TESTS = "tests/exact/dense_decode/test_decode.py::"
 _HOME = "refwarp.exact.dense_decode.decode."
-_SAMPLER = "refwarp.samplers.dense_decode.function."
+_KERNELS = "refwarp.samplers.dense_decode.kernels."
+_VECTORS = "refwarp.samplers.dense_decode.vectors."
 
 LEDGER = (
     Equation(
@@ -303,7 +304,7 @@ LEDGER = (
         "encoder and decoder share T",
         "definition",
         "",
-        (_HOME + "encode_decode", "refwarp.samplers.dense_decode.decoding.dense_decode"),
+        (_HOME + "encode_decode", "refwarp.samplers.dense_decode.function.dense_decode"),
         (_TESTS + "test_equation_5_restores_a_map_whose_pixels_were_permuted",),
     ),
     Equation(
@@ -312,7 +313,7 @@ LEDGER = (
         "S_nm, the weights that a pixel receives",
         "holds",
         "the text after Eq. (7) names ranges N and M for H and W",
-        (_HOME + "printed_normalisation", _SAMPLER + "Decode"),
+        (_HOME + "printed_normalisation", _KERNELS + "weigh", _VECTORS + "add_source"),
         (_TESTS + "test_the_operation_is_the_printed_one_counted_from_zero",),
     ),
     Equation(
@@ -322,7 +323,7 @@ LEDGER = (
         "ambiguous",
         "holds where S > 0, says nothing in holes, where S = 0, and jumps between: `fill` offers zeros, the previous "
         "map at the same place, and the mean of its neighbours",
-        (_HOME + "printed_value", _SAMPLER + "Decode"),
+        (_HOME + "printed_value", _KERNELS + "forward", _VECTORS + "add_source", _VECTORS + "divide_pixel"),
         (
             _TESTS + "test_the_operation_is_the_printed_one_counted_from_zero",
             _TESTS + "test_a_pixel_that_becomes_covered_jumps",
@@ -335,7 +336,7 @@ LEDGER = (
         "dV_i",
         "holds",
         "where S > 0; the text calls it dV_nm",
-        (_HOME + "printed_value_gradient", _SAMPLER + "DecodeGradient"),
+        (_HOME + "printed_value_gradient", _KERNELS + "backward", _VECTORS + "pull_source"),
         (_TESTS + "test_the_printed_gradients_are_derivatives_off_the_lattice",),
     ),
     Equation(
@@ -344,7 +345,7 @@ LEDGER = (
         "dS_nm",
         "holds",
         "where S > 0; equals -dU_nm U_nm / S_nm, which conditions better",
-        (_HOME + "printed_normalisation_gradient", _SAMPLER + "DecodeGradient"),
+        (_HOME + "printed_normalisation_gradient", _KERNELS + "backward", _VECTORS + "pull_source"),
         (_TESTS + "test_equation_9_is_the_derivative_and_has_a_shorter_form",),
     ),
     Equation(
@@ -354,7 +355,7 @@ LEDGER = (
         "wrong",
         "on the lattice, where two of its cases claim m = x, and neither need lie between the one-sided derivatives; "
         "it holds elsewhere. dU/S (V_i - U) is its stable form",
-        (_HOME + "printed_x_gradient", _SAMPLER + "DecodeGradient"),
+        (_HOME + "printed_x_gradient", _KERNELS + "backward", _VECTORS + "pull_source"),
         (
             _TESTS + "test_equation_10_fails_on_the_lattice_whichever_case_is_taken",
             _TESTS + "test_the_printed_gradients_are_derivatives_off_the_lattice",
@@ -366,7 +367,7 @@ LEDGER = (
         '"a similar gradient"',
         "holds",
         "derived: Eq. (10) with x and y exchanged",
-        (_HOME + "printed_y_gradient", _SAMPLER + "DecodeGradient"),
+        (_HOME + "printed_y_gradient", _KERNELS + "backward", _VECTORS + "pull_source"),
         (_TESTS + "test_the_printed_gradients_are_derivatives_off_the_lattice",),
     ),
 )

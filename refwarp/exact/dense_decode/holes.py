@@ -64,7 +64,7 @@ LEDGER = (
         '"an interpolation strategy over its neighboring pixels on previous feature maps"',
         "ambiguous",
         "which map, which neighbours, which weights: `fill` offers three readings",
-        ("refwarp.exact.dense_decode.holes.filled", "refwarp.samplers.dense_decode.decoding.fill_holes"),
+        ("refwarp.exact.dense_decode.holes.filled", "refwarp.samplers.dense_decode.function.fill_holes"),
         ("tests/exact/dense_decode/test_decode.py::test_holes_are_filled_as_said",),
     ),
 )

@@ -20,12 +20,12 @@ import numpy as np
 from autograd_core.threads import get_num_threads
 from refwarp.backend.arithmetic import compensated, two_sum
 from refwarp.backend.intrinsics import fused_multiply_add as fma
-from refwarp.backend.intrinsics import gather_four, prefetch
+from refwarp.backend.intrinsics import prefetch
 from refwarp.backend.jit import kernel, part
 from refwarp.backend.vectors import LANES
-from refwarp.backend.vectors import scatter as scatter_vector
 from refwarp.conventions import HUGE, TINY, Rules, coordinate_scale
 from refwarp.samplers.bilinear.kernels import grid_gradient, sample, scatter
+from refwarp.samplers.bilinear.vectors import Cell, Channels, gather_four, scatter_four
 from refwarp.samplers.placement import (
     BOTTOM_SLOPE,
     BOTTOM_WEIGHT,
@@ -339,11 +339,10 @@ def backward_input_vectors(start: int, stop: int, gout: Any, grid: Any, rules: R
             for q in range(p, last):
                 finite &= _are_finite(cotangents, np.uint64(q * samples + first), count)
             if finite:
-                cells, weights, _ = block
+                (cells, weights, _), four = block, Channels(p, p, last)
                 for j in range(count):
-                    i, cell = np.int64(j), np.int64(cells[j])
-                    s = first + i
-                    scatter_vector(map, cell, width, weights, BLOCK_SIZE, i, planes, p, last, s)  # (bilinear.5)
+                    i, cell = np.int64(j), Cell(np.int64(cells[j]), width)
+                    scatter_four(map, cell, weights, (i, np.int64(BLOCK_SIZE)), planes, four, first + i)  # (bilinear.5)
             if some_slow or not finite:
                 points = coordinates[point : point + TWO * count]
                 for q in range(p, last):

@@ -1,25 +1,12 @@
-"""The dense transformer's decoder: DTN Eqs. (6) to (10), with dy derived, and the gradients of those gradients.
+"""dense_decode, and the decoder as Functions: each one's backward is the next.
 
-Sources i at the points (x_i, y_i) with values V_c(i) spread over a map with the bilinear weights w_i, normalised:
+The equations are in `kernels`, those of gradients of gradients in `second`, the authors' programs in `released`. On the
+CPU numbers `within_exponents` are decoded in vectors (`cpu`); all others, and on CUDA everything, by `kernels`. A
+pixel, or a source, is summed by one thread in one order.
 
-    S(n, m) = sum over i of w_i(n, m),   w_i(n, m) = k(x_i - m) k(y_i - n),   k(d) = max(0, 1 - |d|)     (DTN 6)
-    U_c(n, m) = 1/S sum over i of V_c(i) w_i(n, m)                                                       (DTN 7)
-
-A pixel is a hole if no w_i differs from 0: decided exactly, although S is kept as a number and a power of two, since
-two tiny factors of a weight can underflow. The gradients are DTN's (8), and (9) and (10) joined, as the difference
-V - U loses nothing where dU/S V + dS would cancel:
-
-    gV_c(i) = sum over n, m of gU_c / S w_i                                                          (decoder.3)
-    gg_x(i) = sum over c, n, m of gU_c / S (V_c(i) - U_c) w_x,   w_x = s_x/2 k'(x_i - m) k(y_i - n)      (decoder.4)
-
-and gg_y alike with w_y; s_x/2 = dx/dg. Holes give and take nothing: where a source's weight there turns from 0, the
-map jumps. `second` has the gradients of the gradients.
-
-Conventions: `refwarp.conventions`, with x and y counted in pixels of the decoded map. A source at NaN or infinity lies
-nowhere: it adds nothing, and the gradient of its value is 0; that of its coordinates is NaN if one of them is NaN.
-docs/dense_decode.md derives each line and its error bound. Everything is computed in float64, and rounded once to the
-dtype of the values. On the CPU ordinary data go through `cpu`, the rest, and on CUDA all, through `kernels`; a pixel,
-or a source, is summed by one thread in one order.
+Holes are filled with zeros, with the previous map at the same place, or with the mean of the previous map's
+neighbours: those of the eight pixels around the place that lie inside the map; of none (a map of one pixel), 0. DTN
+says no more than "an interpolation strategy over its neighboring pixels on previous feature maps"        (decoder.8)
 """
 
 from __future__ import annotations
@@ -32,13 +19,131 @@ import numpy as np
 from autograd_core import Function, Tensor
 from autograd_core.arrays import array_module
 from autograd_core.function import Context
-from refwarp.conventions import HUGE, RIGHT
-from refwarp.samplers.dense_decode import cpu as decoder_lanes
-from refwarp.samplers.dense_decode import kernels as decoder_gathering
-from refwarp.samplers.dense_decode.kernels import HOLE, SMALL, find_reach
+from autograd_core.functions import astype, where
+from refwarp.arguments import public
+from refwarp.conventions import (
+    HUGE,
+    KINKS,
+    RIGHT,
+    Rules,
+    Size,
+    apply_as_given,
+    check_array,
+    check_option,
+    check_same_dtype,
+    check_size,
+)
+from refwarp.samplers.dense_decode import cpu, kernels
+from refwarp.samplers.dense_decode.kernels import HOLE, SMALL, Given, Gradients, find_reach
+from refwarp.samplers.dense_decode.released import released_decode
 from refwarp.samplers.dense_decode.second import decode_second_gradient
 from refwarp.samplers.dense_decode.within_exponents import within_exponents
 from refwarp.samplers.pieces import second_gradient
+
+FILLS = ("zeros", "previous", "neighbours")
+VARIANTS = ("paper", "released", "first_release")
+
+
+@public
+def dense_decode(
+    values: Any,
+    grid: Any,
+    size: tuple[int, int, int, int],
+    align_corners: bool = False,
+    fill: str = "zeros",
+    previous: Any = None,
+    kink: str = "right",
+    variant: str = "paper",
+) -> Any:
+    """Spread values at the points of a grid over a map, normalised: the way back from `grid_sample`.
+
+    Parameters
+    ----------
+    values : ndarray or Tensor, shape (N, C, H', W')
+        The values of the sources; float16, float32 or float64.
+    grid : ndarray or Tensor, shape (N, H', W', 2)
+        For each source its point (x, y) in the decoded map, in [-1, 1] from one end to the other; of the dtype of
+        `values`.
+    size : tuple of four int
+        (N, C, H, W) of the decoded map.
+    align_corners : bool
+        Whether -1 and 1 are the centres of the corner pixels (True) or the outer edges of the map (False).
+    fill : {"zeros", "previous", "neighbours"}
+        What a hole, a pixel that no source reaches, becomes: 0, the previous map's pixel at the same place, or the
+        mean of that pixel's neighbours (of the eight around it those inside the map, without itself).
+    previous : ndarray or Tensor, shape (N, C, H, W)
+        The previous map, of the dtype of `values`; to be given if, and only if, `fill` is not "zeros".
+    kink : {"right", "left", "central", "literal"}
+        Which value the gradient with respect to the grid takes where a source lies exactly on the lattice. Two cases
+        of DTN's Eq. (10) claim the lattice; "literal" takes the first. Holes take no part, whatever the rule: where
+        a source begins to reach one, the map jumps.
+    variant : {"paper", "released", "first_release"}
+        "released" computes what the authors' program does since June 2017, which is not DTN's Eq. (7), with the
+        gradients of the program; "first_release" what it did in May, with other weights beyond the outermost pixels'
+        centres. Their pixels are at (g + 1) W/2, so `align_corners` must be False, and their slopes at kinks are
+        their own, so `kink` must be "right", the default. They add `previous` where the sum of weights is at most
+        1e-5 (`fill` "previous"), or nothing ("zeros").
+
+    Returns
+    -------
+    ndarray or Tensor, shape (N, C, H, W)
+        The decoded map, of the dtype of `values`; a Tensor if one of the arguments is.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument has the wrong type, dtype, shape or value; the message says which, and what is expected.
+
+    Notes
+    -----
+    DTN Eqs. (6) to (10). Values are within (c + log2 k) u M + k eta of the exact value for the given floats (k: number
+    of non-zero terms; u: unit roundoff; eta: smallest subnormal) with c = 4, M = sum |V| w / S + |U|; the gradient with
+    respect to the grid with c = 12, M = sum |gU| / S |w_x| (|V| + sum |V| w / S). See docs/dense_decode.md, and
+    `refwarp.conventions`. Can be differentiated twice. The released programs come without a bound.
+
+    Examples
+    --------
+    >>> values, grid = np.array([[[[3.0, 7.0]]]]), np.array([[[[-0.25, -0.25], [0.0, 0.0]]]])
+    >>> dense_decode(values, grid, (1, 1, 2, 2))[0, 0, 0, 0] == 55 / 13
+    np.True_
+    >>> dense_decode(values, grid - 0.5, (1, 1, 2, 2), variant="released")[0, 0, 0, 0]
+    np.float64(10.0)
+    """
+    check_array("values", values, "(N, C, H', W')", (None, None, None, None))
+    check_array("grid", grid, "(N, H', W', 2)", (None, None, None, 2))
+    check_same_dtype("grid", grid, "values", values)
+    check_option("variant", variant, VARIANTS)
+    released = variant != "paper"
+    batch, channels, height, width = check_size(size)
+    check_option("align_corners", align_corners, (False,) if released else (False, True))
+    check_option("fill", fill, ("zeros", "previous") if released else FILLS)
+    check_option("kink", kink, ("right",) if released else KINKS)
+    if tuple(values.shape[:2]) != (batch, channels):
+        raise ValueError(f"size: given {tuple(size)} while values is {tuple(values.shape)}, expected the same N and C")
+    if tuple(grid.shape[:3]) != (batch, *values.shape[2:]):
+        expected = (batch, *values.shape[2:], 2)
+        raise ValueError(f"grid: given shape {tuple(grid.shape)}, expected {expected}, one point for each of values")
+    if released and 0 in (height, width):
+        raise ValueError(f"size: given {tuple(size)}, expected H and W of at least 1 with variant={variant!r}")
+    if fill == "zeros" and previous is not None:
+        raise ValueError("previous: given with fill='zeros', which does not use it, expected None")
+    if fill != "zeros":
+        check_array("previous", previous, f"(N, C, H, W) = {tuple(size)}", (batch, channels, height, width))
+        check_same_dtype("previous", previous, "values", values)
+
+    def decode(values: Tensor, grid: Tensor, previous: Tensor | None = None) -> Tensor:
+        if released:
+            behind = None if previous is None else astype(previous, np.float64)
+            given = astype(values, np.float64), astype(grid, np.float64), behind
+            return astype(released_decode(*given, height, width, variant == "first_release"), values.dtype)
+        rules = Rules(align_corners, kink=KINKS.index(kink))
+        decoded, covered = Decode.call(values, grid, size=Size(height, width), rules=rules)
+        return fill_holes(decoded, covered, fill, previous)
+
+    return apply_as_given(decode, values, grid, *(() if previous is None else (previous,)))
+
+
+# ---- the Functions ----
 
 
 def _lift(values: Any) -> int:
@@ -64,46 +169,40 @@ class Decode(Function):
     """(values (N, C, H', W'), grid (N, H', W', 2)) -> map (N, C, H, W), 0 in holes; and where it has none."""
 
     @staticmethod
-    def forward(
-        ctx: Context, values: Any, grid: Any, *, height: int, width: int, align_corners: bool, kink: int
-    ) -> Any:
+    def forward(ctx: Context, values: Any, grid: Any, *, size: Size, rules: Rules) -> Any:
         """Compute (DTN 6), (DTN 7)."""
         if values.size and within_exponents(values) and within_exponents(grid, bounded=False):
-            out, sums = decoder_lanes.decode(values, grid, height, width, align_corners)
+            out, sums = cpu.decode(values, grid, size, rules)
             ctx.save(out, sums)
             return out, (sums != 0.0)[:, None]
         lift = _lift(values)
-        reach = find_reach(grid, height, width, align_corners, kink)
-        _, lifts, out = decoder_gathering.decode(values, reach, height, width, 2.0**lift)
-        return _rounded(out / 2.0**lift, values.dtype), (lifts != HOLE)[:, None]
+        decoded = kernels.decode(values, find_reach(grid, size, rules), size, lift)
+        return _rounded(decoded.map / 2.0**lift, values.dtype), (decoded.powers != HOLE)[:, None]
 
     @staticmethod
     def backward(ctx: Context, gout: Tensor, gcovered: Tensor) -> tuple[Tensor, ...]:
         """Compute (decoder.3), (decoder.4)."""
-        options = {name: ctx.parameters[name] for name in ("align_corners", "kink")}
-        return DecodeGradient.call(gout, *ctx.inputs, decoded=ctx.saved, **options)
+        return DecodeGradient.call(gout, *ctx.inputs, decoded=ctx.saved, rules=ctx.parameters["rules"])
 
 
 class DecodeGradient(Function):
-    """(gout, values, grid) -> (gvalues, ggrid); `decoded` is the map, with S, if vectors of lanes computed it."""
+    """(gout, values, grid) -> (gvalues, ggrid); `decoded` is the map, with S, if vectors computed it."""
 
     @staticmethod
-    def forward(
-        ctx: Context, gout: Any, values: Any, grid: Any, *, decoded: tuple[Any, ...], align_corners: bool, kink: int
-    ) -> Any:
+    def forward(ctx: Context, gout: Any, values: Any, grid: Any, *, decoded: tuple[Any, ...], rules: Rules) -> Any:
         """Compute (decoder.3), (decoder.4)."""
-        if decoded and kink == RIGHT and within_exponents(gout):
+        given = Given(gout, values, grid)
+        if decoded and rules.kink == RIGHT and within_exponents(gout):
             out, sums = decoded
-            return decoder_lanes.decode_gradient(gout, values, grid, out, sums, align_corners)
-        lift = _lift(values)
-        found = decoder_gathering.decode_gradient(gout, values, grid, align_corners, kink, lift)
+            return cpu.decode_gradient(given, out, sums, rules)
+        found = kernels.decode_gradient(given, rules, _lift(values))
         return tuple(_rounded(array, values.dtype) for array in found)
 
     @staticmethod
     def backward(ctx: Context, cotangent_values: Tensor, cotangent_grid: Tensor) -> tuple[Tensor, ...]:
-        """Compute the equations of `second`."""
-        options = {name: ctx.parameters[name] for name in ("align_corners", "kink")}
-        return DecodeSecondGradient.call(cotangent_values, cotangent_grid, *ctx.inputs, **options)
+        """Compute (decoder.5), (decoder.6), (decoder.7)."""
+        cotangents = cotangent_values, cotangent_grid
+        return DecodeSecondGradient.call(*cotangents, *ctx.inputs, rules=ctx.parameters["rules"])
 
 
 class DecodeSecondGradient(Function):
@@ -111,21 +210,57 @@ class DecodeSecondGradient(Function):
 
     @staticmethod
     def forward(
-        ctx: Context,
-        cotangent_values: Any,
-        cotangent_grid: Any,
-        gout: Any,
-        values: Any,
-        grid: Any,
-        *,
-        align_corners: bool,
-        kink: int,
+        ctx: Context, cotangent_values: Any, cotangent_grid: Any, gout: Any, values: Any, grid: Any, *, rules: Rules
     ) -> Any:
-        """Compute the equations of `second`."""
+        """Compute (decoder.5), (decoder.6), (decoder.7)."""
         found = second_gradient(
-            lambda a, b, g, v: decode_second_gradient(a, b, g, v, grid, align_corners, kink),
+            lambda a, b, g, v: decode_second_gradient(Gradients(a, b), Given(g, v, grid), rules),
             (cotangent_values, cotangent_grid, gout, values),
             grid,
             weights=2,
         )
         return tuple(_rounded(array, values.dtype) for array in found)
+
+
+# ---- holes ----
+
+
+class NeighbourMean(Function):
+    """Map (N, C, H, W) -> at each pixel the mean of its neighbours; or, transposed, what that takes to a map."""
+
+    @staticmethod
+    def forward(ctx: Context, map: Any, *, transposed: bool) -> Any:
+        """Compute (decoder.8)."""
+        xp = array_module(map)
+        counts = xp.maximum(_balanced_sum(_neighbours(xp.ones((1, 1, *map.shape[2:])))), 1.0)
+        if transposed:
+            return _balanced_sum(_neighbours(map / counts)).astype(map.dtype)
+        means = _balanced_sum([neighbour / counts for neighbour in _neighbours(map)])  # (decoder.8)
+        return means.astype(map.dtype)
+
+    @staticmethod
+    def backward(ctx: Context, gout: Tensor) -> Tensor:
+        """Compute the transpose; its own is the mean again."""
+        return NeighbourMean.apply(gout, transposed=not ctx.parameters["transposed"])
+
+
+def _neighbours(map: Any) -> list[Any]:
+    """Return eight maps: of each pixel one neighbour, 0 where that would lie outside."""
+    height, width = map.shape[2:]
+    padded = array_module(map).pad(map, ((0, 0), (0, 0), (1, 1), (1, 1)))
+    steps = [(i, j) for i in range(3) for j in range(3) if (i, j) != (1, 1)]
+    return [padded[:, :, i : i + height, j : j + width] for i, j in steps]
+
+
+def _balanced_sum(terms: list[Any]) -> Any:
+    """Return the sum of eight terms by three levels of additions: three roundings."""
+    a, b, c, d, e, f, g, h = terms
+    return ((a + b) + (c + d)) + ((e + f) + (g + h))
+
+
+def fill_holes(decoded: Tensor, covered: Tensor, fill: str, previous: Tensor | None) -> Tensor:
+    """Return the decoded map with `fill` where it is not covered (decoder.8)."""
+    if previous is None:
+        return decoded
+    filling = previous if fill == "previous" else NeighbourMean.apply(previous, transposed=False)
+    return where(covered.detach(), decoded, filling)  # (decoder.8)

@@ -1,10 +1,33 @@
-"""The decoder and its gradients with every care, on CUDA and on the CPU: pixels gather, in one order.
+"""The dense transformer's decoder: DTN Eqs. (6) to (10), with dy derived; on CUDA and, for any numbers, on the CPU.
 
-Each source writes down the three pixels along an axis that it may reach, with their weights and slopes; the sources of
-an image are sorted by the first of these pixels. So a pixel of the map finds the sources that reach it in the cells up
-to two before its own, and sums them alone. Weights below 2^-400 are kept as a number and a power of two, the sum S of
-weights as a number and the power of two of the largest: then nothing underflows. A pixel is a hole if no source has a
-weight there whose factors are both positive.
+Sources i at the points (x_i, y_i) with values V_c(i) spread over a map with the bilinear weights w_i, normalised:
+
+    S(n, m) = sum over i of w_i(n, m),   w_i(n, m) = k(x_i - m) k(y_i - n),   k(d) = max(0, 1 - |d|)     (DTN 6)
+    U_c(n, m) = 1/S sum over i of V_c(i) w_i(n, m)                                                       (DTN 7)
+
+A pixel is a hole if no w_i differs from 0. With N = S U, the gradients are
+
+    gV_c(i) = sum over n, m of gU_c / S w_i                                                              (DTN 8)
+    gS(n, m) = sum over c of -gU_c / S^2 N_c = sum over c of gU_c / S (-U_c)                             (DTN 9)
+    gx_i = sum over n, m of (sum over c of gU_c / S V_c(i) + gS) k'(x_i - m) k(y_i - n)                 (DTN 10)
+
+where U is subtracted from V first, as gU/S V + gS would cancel. So, in the operation's own terms, with s_x/2 = dx/dg,
+
+    gV_c(i) = sum over n, m of gU_c / S w_i                                                          (decoder.3)
+    gg_x(i) = sum over c, n, m of gU_c / S (V_c(i) - U_c) w_x,   w_x = s_x/2 k'(x_i - m) k(y_i - n)      (decoder.4)
+
+and gg_y alike with w_y. Holes give and take nothing: where a source's weight there turns from 0, the map jumps.
+
+Conventions: `refwarp.conventions`, with x and y counted in pixels of the decoded map. A source at NaN or infinity lies
+nowhere: it adds nothing, and the gradient of its value is 0; that of its coordinates is NaN if one of them is NaN.
+Everything is computed in float64, and rounded once to the dtype of the values. docs/dense_decode.md derives each line
+and its error bound.
+
+Pixels gather, each in one order. Each source writes down the three pixels along an axis that it may reach, with their
+weights and slopes; the sources of an image are sorted by the first of these pixels. So a pixel of the map finds the
+sources that reach it in the cells up to two before its own, and sums them alone. Weights below 2^-400 are kept as a
+number and a power of two, the sum S of weights as a number and the power of two of the largest. Then nothing
+underflows, and holes are found exactly: there no source has a weight whose factors are both positive.
 """
 
 from __future__ import annotations
@@ -18,7 +41,18 @@ from autograd_core.arrays import array_module
 from refwarp.backend.arithmetic import compensated, two_product, two_sum
 from refwarp.backend.jit import items, kernel, scalar
 from refwarp.backend.launch import argument, run
-from refwarp.conventions import HUGE, OUTSIDE, TINY, choose_side, coordinate_scale, locate, pixel_of
+from refwarp.conventions import (
+    CENTRAL,
+    HUGE,
+    OUTSIDE,
+    TINY,
+    Rules,
+    Size,
+    choose_side,
+    coordinate_scale,
+    locate,
+    pixel_of,
+)
 from refwarp.samplers.gathering import sort_samples
 
 # Smaller weights are kept as a number and a power of two.
@@ -26,7 +60,54 @@ SMALL = 2.0**-400
 # The power of two of S in a hole: below that of every weight.
 HOLE = -10000
 
-# ---- scalars: the equations' pieces, for the CPU and the GPU ----
+# ---- what travels together ----
+
+
+class Given(NamedTuple):
+    """What the gradients are computed from."""
+
+    gout: Any  # (N, C, H, W)
+    values: Any  # (N, C, H', W')
+    grid: Any  # (N, H', W', 2)
+
+
+class Gradients(NamedTuple):
+    """The gradients with respect to values and grid; or cotangents of those."""
+
+    values: Any  # (N, C, H', W')
+    grid: Any  # (N, H', W', 2)
+
+
+class Taps(NamedTuple):
+    """What each source reaches along x (0) and y (1): three pixels. Sources are counted through all images."""
+
+    first: Any  # (sources, 2), the first of the three
+    weights: Any  # (sources, 2, 3)
+    powers: Any  # (sources, 2, 3), of two, by which to multiply the weights
+    slopes: Any  # (sources, 2, 3), of the weights, by g
+
+
+class Reach(NamedTuple):
+    """What each source reaches, as `Taps`, and what reaches each pixel."""
+
+    first: Any
+    weights: Any
+    powers: Any
+    slopes: Any
+    order: Any  # the sources cell by cell (`sort_samples`)
+    starts: Any  # where cells begin in the order
+    span: int  # how many pixels a weight or a slope may reach
+
+
+class Decoded(NamedTuple):
+    """The map, and S = sums 2^powers of its pixels; the power is HOLE in holes."""
+
+    map: Any  # (N, C, H, W), times 2^lift of the values
+    sums: Any  # (N, H, W)
+    powers: Any  # (N, H, W)
+
+
+# ---- scalars: the equations' pieces ----
 
 
 @scalar
@@ -42,7 +123,7 @@ def scaled_weight(w: float, g: float, s: float) -> tuple[float, int]:
 
 
 @scalar
-def reach(
+def reach_along(
     g: float, size: int, align_corners: bool, kink: int
 ) -> tuple[int, tuple[float, float, float], tuple[int, int, int], tuple[float, float, float]]:
     """Return the first of three pixels along an axis, and the weights, powers of two and slopes of the three.
@@ -63,8 +144,8 @@ def reach(
 
 
 @scalar
-def product(a: float, b: float, c: float, power: int) -> float:
-    """Return a b c 2^power, with care where something on the way under- or overflows."""
+def scaled_product(a: float, b: float, c: float, power: int) -> float:
+    """Return a b c 2^power, also where a product on the way to it under- or overflows."""
     inner = a * b
     result = inner * c
     if a == 0.0 or b == 0.0 or (power == 0 and TINY <= abs(inner) <= HUGE and TINY <= abs(result)):
@@ -75,107 +156,73 @@ def product(a: float, b: float, c: float, power: int) -> float:
     return math.ldexp(a * b * c, int(power_a + power_b + power_c + power))
 
 
-# ---- kernels: what each source reaches, and what reaches each pixel ----
-
-
-@kernel
-def _reach(
-    start: int,
-    stop: int,
-    grid: Any,
-    height: int,
-    width: int,
-    align_corners: bool,
-    kink: int,
-    first: Any,
-    weights: Any,
-    powers: Any,
-    slopes: Any,
-    cells: Any,
-) -> None:
-    """Write down for the sources start to stop of all images what they reach along x (0) and y (1)."""
-    _, rows, columns, _ = grid.shape
-    for s in items(start, stop):
-        b, i, j = pixel_of(s, rows, columns)
-        for axis in range(2):
-            size = height if axis else width
-            n, w, power, d = reach(np.float64(grid[b, i, j, axis]), size, align_corners, kink)
-            first[s, axis] = n
-            for p in range(3):
-                weights[s, axis, p], powers[s, axis, p], slopes[s, axis, p] = w[p], power[p], d[p]
-        m, n = first[s, 0], first[s, 1]
-        nowhere = m == OUTSIDE or n == OUTSIDE
-        none = (height + 3) * (width + 3)
-        cells[b, s - b * rows * columns] = none if nowhere else cell_of(0, n, m, height, width)
-
-
 @scalar
 def cell_of(b: int, n: int, m: int, height: int, width: int) -> int:
     """Return the cell of image b, counted through all images, of the sources whose first pixel is (n, m)."""
     return b * ((height + 3) * (width + 3) + 1) + (n + 2) * (width + 3) + m + 2
 
 
+# ---- kernels: what each source reaches, and what each pixel receives ----
+
+
 @kernel
-def _weigh(
-    start: int,
-    stop: int,
-    first: Any,
-    weights: Any,
-    powers: Any,
-    slopes: Any,
-    order: Any,
-    starts: Any,
-    sums: Any,
-    lifts: Any,
-) -> None:
-    """Sum the weights at the pixels start to stop of all images, S = sums 2^lifts; the power is HOLE in holes."""
+def find_taps(start: int, stop: int, grid: Any, size: Size, rules: Rules, taps: Taps, cells: Any) -> None:
+    """Write down for the sources start to stop of all images what they reach, and their cells."""
+    _, rows, columns, _ = grid.shape
+    for s in items(start, stop):
+        b, i, j = pixel_of(s, rows, columns)
+        for axis in range(2):
+            length = size.height if axis else size.width
+            g = np.float64(grid[b, i, j, axis])
+            n, w, power, d = reach_along(g, length, rules.align_corners, rules.kink)
+            taps.first[s, axis] = n
+            for p in range(3):
+                taps.weights[s, axis, p], taps.powers[s, axis, p], taps.slopes[s, axis, p] = w[p], power[p], d[p]
+        m, n = taps.first[s, 0], taps.first[s, 1]
+        nowhere = m == OUTSIDE or n == OUTSIDE
+        none = (size.height + 3) * (size.width + 3)
+        cells[b, s - b * rows * columns] = none if nowhere else cell_of(0, n, m, size.height, size.width)
+
+
+@kernel
+def weigh(start: int, stop: int, reach: Reach, sums: Any, powers: Any) -> None:
+    """Compute (DTN 6), S = sums 2^powers, at the pixels start to stop of all images; the power is HOLE in holes."""
     _, height, width = sums.shape
+    order, starts = reach.order, reach.starts
     for r in items(start, stop):
         b, y, x = pixel_of(r, height, width)
-        total, lost, lift = 0.0, 0.0, HOLE
+        total, lost, largest = 0.0, 0.0, HOLE
         for q in range(2):
             for p in range(2):
                 cell = cell_of(b, y - q, x - p, height, width)
                 for t in range(starts[cell], starts[cell + 1]):
                     s = order[t]
-                    wx, wy = weights[s, 0, p], weights[s, 1, q]
+                    wx, wy = reach.weights[s, 0, p], reach.weights[s, 1, q]
                     if wx == 0.0 or wy == 0.0:
                         continue
-                    power = powers[s, 0, p] + powers[s, 1, q]
-                    if power > lift:  # the largest weight sets the power
-                        down = math.ldexp(1.0, int(max(lift - power, HOLE)))
+                    power = reach.powers[s, 0, p] + reach.powers[s, 1, q]
+                    if power > largest:  # the largest weight sets the power
+                        down = math.ldexp(1.0, int(max(largest - power, HOLE)))
                         total *= down
                         lost *= down
-                        lift = power
+                        largest = power
                     w, rest = two_product(wx, wy)
-                    down = math.ldexp(1.0, int(power - lift))
-                    total, remainder = two_sum(total, w * down)
+                    down = math.ldexp(1.0, int(power - largest))
+                    total, remainder = two_sum(total, w * down)  # (DTN 6)
                     lost += remainder + rest * down
-        sums[b, y, x], lifts[b, y, x] = compensated(total, lost), lift
+        sums[b, y, x], powers[b, y, x] = compensated(total, lost), largest
 
 
 # ---- kernels: forward and backward ----
 
 
 @kernel
-def _forward(
-    start: int,
-    stop: int,
-    values: Any,
-    scale: float,
-    first: Any,
-    weights: Any,
-    powers: Any,
-    slopes: Any,
-    order: Any,
-    starts: Any,
-    sums: Any,
-    lifts: Any,
-    out: Any,
-) -> None:
-    """Decode the pixels start to stop of all planes, times `scale`."""
+def forward(start: int, stop: int, values: Any, lift: int, reach: Reach, sums: Any, powers: Any, out: Any) -> None:
+    """Compute (DTN 7) for the pixels start to stop of all planes, times 2^lift."""
     _, channels, height, width = out.shape
     _, _, rows, columns = values.shape
+    order, starts = reach.order, reach.starts
+    scale = math.ldexp(1.0, int(lift))
     for r in items(start, stop):
         plane, y, x = pixel_of(r, height, width)
         b, c = plane // channels, plane % channels
@@ -185,117 +232,97 @@ def _forward(
                 cell = cell_of(b, y - q, x - p, height, width)
                 for t in range(starts[cell], starts[cell + 1]):
                     s = order[t]
-                    wx, wy = weights[s, 0, p], weights[s, 1, q]
+                    wx, wy = reach.weights[s, 0, p], reach.weights[s, 1, q]
                     if wx == 0.0 or wy == 0.0:
                         continue
                     _, i, j = pixel_of(s, rows, columns)
-                    power = powers[s, 0, p] + powers[s, 1, q] - lifts[b, y, x]
-                    term = product(np.float64(values[b, c, i, j]) * scale, wx * wy / sums[b, y, x], 1.0, power)
-                    total, remainder = two_sum(total, term)
+                    v, power = np.float64(values[b, c, i, j]) * scale, reach.powers[s, 0, p] + reach.powers[s, 1, q]
+                    term = scaled_product(v, wx * wy / sums[b, y, x], 1.0, power - powers[b, y, x])
+                    total, remainder = two_sum(total, term)  # (DTN 7)
                     lost += remainder
         out[b, c, y, x] = compensated(total, lost)
 
 
 @kernel
-def _backward(
-    start: int,
-    stop: int,
-    gout: Any,
-    values: Any,
-    scale: float,
-    lift: int,
-    out: Any,
-    first: Any,
-    weights: Any,
-    powers: Any,
-    slopes: Any,
-    order: Any,
-    starts: Any,
-    sums: Any,
-    lifts: Any,
-    grid: Any,
-    gvalues: Any,
-    ggrid: Any,
+def backward(
+    start: int, stop: int, given: Given, lift: int, reach: Reach, decoded: Decoded, gradients: Gradients
 ) -> None:
-    """Compute the gradients of the sources start to stop of all images; `out` is scale = 2^lift times too large."""
-    _, channels, rows, columns = values.shape
+    """Compute (decoder.3) and (decoder.4) for the sources start to stop of all images."""
+    _, channels, rows, columns = given.values.shape
+    gout, values, grid = given
+    out, sums, powers = decoded
     _, height, width = sums.shape
-    for source in items(start, stop):
-        b, i, j = pixel_of(source, rows, columns)
+    scale = math.ldexp(1.0, int(lift))
+    for s in items(start, stop):
+        b, i, j = pixel_of(s, rows, columns)
         total_x, lost_x, total_y, lost_y = 0.0, 0.0, 0.0, 0.0
         for c in range(channels):
             v = np.float64(values[b, c, i, j]) * scale
             total, lost = 0.0, 0.0
             for q in range(3):
                 for p in range(3):
-                    y, x = first[source, 1] + q, first[source, 0] + p
-                    if not (0 <= y < height and 0 <= x < width) or lifts[b, y, x] == HOLE:
+                    y, x = reach.first[s, 1] + q, reach.first[s, 0] + p
+                    if not (0 <= y < height and 0 <= x < width) or powers[b, y, x] == HOLE:
                         continue
-                    wx, dx, power_x = weights[source, 0, p], slopes[source, 0, p], powers[source, 0, p]
-                    wy, dy, power_y = weights[source, 1, q], slopes[source, 1, q], powers[source, 1, q]
-                    s, power = sums[b, y, x], -lifts[b, y, x]
-                    g, difference = np.float64(gout[b, c, y, x]), v - out[b, c, y, x]
+                    wx, dx, power_x = reach.weights[s, 0, p], reach.slopes[s, 0, p], reach.powers[s, 0, p]
+                    wy, dy, power_y = reach.weights[s, 1, q], reach.slopes[s, 1, q], reach.powers[s, 1, q]
+                    received, power = sums[b, y, x], -powers[b, y, x]
+                    g = np.float64(gout[b, c, y, x])
+                    difference = v - out[b, c, y, x]  # times gU/S that is gU/S V + gS (DTN 9)
                     if wx != 0.0 and wy != 0.0:
-                        term = product(g, 1.0, wx * wy / s, power_x + power_y + power)
-                        total, remainder = two_sum(total, term)
+                        term = scaled_product(g, 1.0, wx * wy / received, power_x + power_y + power)
+                        total, remainder = two_sum(total, term)  # (DTN 8), (decoder.3)
                         lost += remainder
                     if dx != 0.0 and wy != 0.0:
-                        term = product(g, difference, dx * wy / s, power_y + power - lift)
-                        total_x, remainder = two_sum(total_x, term)
+                        term = scaled_product(g, difference, dx * wy / received, power_y + power - lift)
+                        total_x, remainder = two_sum(total_x, term)  # (DTN 10), (decoder.4)
                         lost_x += remainder
                     if wx != 0.0 and dy != 0.0:
-                        term = product(g, difference, wx * dy / s, power_x + power - lift)
-                        total_y, remainder = two_sum(total_y, term)
+                        term = scaled_product(g, difference, wx * dy / received, power_x + power - lift)
+                        total_y, remainder = two_sum(total_y, term)  # (DTN 10), (decoder.4), in y
                         lost_y += remainder
-            gvalues[b, c, i, j] = compensated(total, lost)
+            gradients.values[b, c, i, j] = compensated(total, lost)
         undefined = math.isnan(grid[b, i, j, 0]) or math.isnan(grid[b, i, j, 1])
-        ggrid[b, i, j, 0] = np.nan if undefined else compensated(total_x, lost_x)
-        ggrid[b, i, j, 1] = np.nan if undefined else compensated(total_y, lost_y)
+        gradients.grid[b, i, j, 0] = np.nan if undefined else compensated(total_x, lost_x)
+        gradients.grid[b, i, j, 1] = np.nan if undefined else compensated(total_y, lost_y)
 
 
 # ---- what they are called by ----
 
 
-class Reach(NamedTuple):
-    """What sources reach, as the kernels' arguments; sources are counted through all images."""
-
-    first: Any  # (sources, 2), pixels
-    weights: Any  # (sources, 2, 3), along x and y, of three pixels
-    powers: Any  # (sources, 2, 3), of two, by which to multiply the weights
-    slopes: Any  # (sources, 2, 3), of the weights, by g
-    order: Any  # (sources,), see `sort_samples`
-    starts: Any
-
-
-def find_reach(grid: Any, height: int, width: int, align_corners: bool, kink: int) -> Reach:
+def find_reach(grid: Any, size: Size, rules: Rules) -> Reach:
     """Return what the sources of a grid reach of a map."""
     xp, (batch, rows, columns, _) = array_module(grid), grid.shape
     sources = batch * rows * columns
-    first, powers = xp.empty((sources, 2), np.int64), xp.empty((sources, 2, 3), np.int64)
-    weights, slopes = xp.empty((sources, 2, 3)), xp.empty((sources, 2, 3))
+    taps = Taps(
+        first=xp.empty((sources, 2), np.int64),
+        weights=xp.empty((sources, 2, 3)),
+        powers=xp.empty((sources, 2, 3), np.int64),
+        slopes=xp.empty((sources, 2, 3)),
+    )
     cells = xp.empty((batch, rows * columns), np.int64)
-    where = height, width, align_corners, kink
-    run(_reach, sources, grid.size, argument(grid), *where, first, weights, powers, slopes, cells)
-    order, starts = sort_samples(cells, (height + 3) * (width + 3))
-    return Reach(*(argument(array) for array in (first, weights, powers, slopes, order, starts)))
+    run(find_taps, sources, grid.size, argument(grid), size, rules, taps, cells)
+    order, starts = sort_samples(cells, (size.height + 3) * (size.width + 3))
+    first, weights, powers, slopes = map(argument, taps)
+    return Reach(first, weights, powers, slopes, order, starts, 3 if rules.kink == CENTRAL else 2)
 
 
-def decode(values: Any, reach: Reach, height: int, width: int, scale: float) -> tuple[Any, Any, Any]:
-    """Return S as numbers and powers of two (N, H, W), and the map (N, C, H, W) in float64, times `scale`."""
+def decode(values: Any, reach: Reach, size: Size, lift: int = 0) -> Decoded:
+    """Return the map, in float64, and the sums of weights; 2^lift brings the values near 1."""
     xp, (batch, channels) = array_module(values), values.shape[:2]
-    sums, lifts = xp.empty((batch, height, width)), xp.empty((batch, height, width), np.int64)
-    run(_weigh, sums.size, sums.size + reach.order.size, *reach, sums, lifts)
-    sums, lifts, out = argument(sums), argument(lifts), xp.empty((batch, channels, height, width))
-    run(_forward, out.size, out.size + values.size, argument(values), scale, *reach, sums, lifts, out)
-    return sums, lifts, argument(out)
+    sums, powers = xp.empty((batch, *size)), xp.empty((batch, *size), np.int64)
+    run(weigh, sums.size, sums.size + reach.order.size, reach, sums, powers)
+    sums, powers, out = argument(sums), argument(powers), xp.empty((batch, channels, *size))
+    run(forward, out.size, out.size + values.size, argument(values), lift, reach, sums, powers, out)
+    return Decoded(argument(out), sums, powers)
 
 
-def decode_gradient(gout: Any, values: Any, grid: Any, align_corners: bool, kink: int, lift: int) -> tuple[Any, Any]:
+def decode_gradient(given: Given, rules: Rules, lift: int) -> Gradients:
     """Return the gradients of the values and of the grid in float64; 2^lift brings the values near 1."""
-    xp, (height, width) = array_module(values), gout.shape[2:]
-    reach = find_reach(grid, height, width, align_corners, kink)
-    sums, lifts, out = decode(values, reach, height, width, 2.0**lift)
-    gvalues, ggrid = xp.empty(values.shape), xp.empty(grid.shape)
-    given = argument(gout), argument(values), 2.0**lift, lift, out, *reach, sums, lifts, argument(grid)
-    run(_backward, grid.size // 2, values.size, *given, gvalues, ggrid)
-    return gvalues, ggrid
+    given, xp = Given(*map(argument, given)), array_module(given.values)
+    size = Size(*given.gout.shape[2:])
+    reach = find_reach(given.grid, size, rules)
+    decoded = decode(given.values, reach, size, lift)
+    gradients = Gradients(xp.empty(given.values.shape), xp.empty(given.grid.shape))
+    run(backward, given.grid.size // 2, given.values.size, given, lift, reach, decoded, gradients)
+    return gradients

@@ -66,7 +66,7 @@ def test_chunks_do_what_single_samples_do(monkeypatch, mode, size, padding, dtyp
         with monkeypatch.context() as patch:
             patch.setattr(bilinear, "takes_chunks", lambda *size: False)
             patch.setattr(nearest, "is_exact", lambda *size: False)
-            patch.setattr(bicubic, "takes_windows", lambda *size: False)
+            patch.setattr(bicubic, "holds_windows", lambda *size: False)
             expected = results(mode, *case, **options)
         for a, b in zip(found, expected, strict=True):
             assert np.array_equal(np.isfinite(a), np.isfinite(b))
