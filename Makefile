@@ -7,7 +7,7 @@ OUT    ?= tour
 
 check_python = @$(PYTHON) -c 'import sys; sys.exit("refwarp needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; name another with make PYTHON=...") if sys.version_info < (3, 11) else 0'
 
-.PHONY: tour test lint format test-peers test-lowest gpu clean
+.PHONY: tour test lint format test-peers test-lowest gpu new-operation clean
 
 tour: $(VENV)/.installed-data
 	$(BIN)/refwarp tour --out $(OUT)
@@ -45,6 +45,10 @@ else
 gpu: $(VENV)/.installed-test $(VENV)/.installed-data $(VENV)/.installed-cuda$(CUDA) $(VENV)/.installed-torch
 	$(BIN)/python .ci/gpu.py $(GPU_OUT)
 endif
+
+# The skeleton of a new grid (CONTRIBUTING.md): make new-operation NAME=wave_grid
+new-operation: $(VENV)/.installed-test
+	$(BIN)/python .ci/new_operation.py "$(NAME)"
 
 $(BIN)/pip:
 	$(check_python)
