@@ -89,16 +89,28 @@ def axes_of(height: int, width: int, align_corners: bool, grid: Any) -> Axes:
 
 
 @scalar
+def clamped(g: float, limit: float) -> float:
+    """Return the coordinate, or the limit on its side, beyond which no pixel is near. NaN stays NaN."""
+    g = limit if g > limit else g
+    return -limit if g < -limit else g
+
+
+@scalar
+def weights_of_cell(g: float, half_scale: float, e: float, one: float) -> tuple[float, float]:
+    """Return h and f of a coordinate in the cell of e; f < 0 if a rounding carried it across the lattice."""
+    return fused_multiply_add(-g, half_scale, e + one), fused_multiply_add(g, half_scale, -e)  # (cells.2)
+
+
+@scalar
 def place_axis(
     g: float, half_scale: float, half_odd: float, centre: float, limit: float, one: float
 ) -> tuple[float, float, float]:
     """Return n, h and f by (cells.1) and (cells.2); beyond the limit, where no pixel is near, those of the limit."""
-    g = limit if g > limit else g  # NaN stays NaN
-    g = -limit if g < -limit else g
+    g = clamped(g, limit)
     k = np.floor(g * half_scale + half_odd)  # (cells.1)
-    k = k - one if fused_multiply_add(g, half_scale, half_odd - k) < one - one else k
-    e = k - half_odd
-    return k + centre, fused_multiply_add(-g, half_scale, e + one), fused_multiply_add(g, half_scale, -e)  # (cells.2)
+    k = k - one if fused_multiply_add(g, half_scale, half_odd - k) < one - one else k  # (cells.1)
+    h, f = weights_of_cell(g, half_scale, k - half_odd, one)
+    return k + centre, h, f
 
 
 @scalar

@@ -41,25 +41,25 @@ def _pitch(xp: ModuleType, size: Sequence[int], align_corners: bool) -> Any:
 
 
 def _displaced_affine(theta: Any, displacement: Any, align_corners: bool) -> Any:
-    """Return T(x_i + displacement) for T = A_theta (LMS 3)."""
+    """Return T(x_i + displacement) for T = A_theta."""
     xp, (_, rows, columns, _, _) = array_module(theta), displacement.shape
     x, y = (xp.array([target_coordinate(j, n, align_corners) for j in range(n)]) for n in (columns, rows))
     points = displacement * _pitch(xp, (rows, columns), align_corners)
-    points += xp.stack(xp.meshgrid(x, y), axis=-1)[:, :, None]
+    points += xp.stack(xp.meshgrid(x, y), axis=-1)[:, :, None]  # (LMS 3)
     theta = theta[:, None, None, None]  # (N, 1, 1, 1, 2, 3)
     return points[..., :1] * theta[..., 0] + points[..., 1:] * theta[..., 1] + theta[..., 2]
 
 
 def _displaced(grid: Any, displacement: Any) -> Any:
-    """Return T(x_i + displacement) for T given at the points of a grid (auxiliary.1)."""
+    """Return T(x_i + displacement) for T given at the points of a grid."""
     xp, (batch, rows, columns, _, _) = array_module(grid), displacement.shape
     image, i, j = (xp.arange(n).reshape(-1, *[1] * after) for n, after in ((batch, 3), (rows, 2), (columns, 1)))
     y0, y1, fy = _cell(i, displacement[..., 1], rows)
     x0, x1, fx = _cell(j, displacement[..., 0], columns)
     with np.errstate(invalid="ignore"):  # a grid with infinite points
-        upper = grid[image, y0, x0] * (1.0 - fx) + grid[image, y0, x1] * fx
-        lower = grid[image, y1, x0] * (1.0 - fx) + grid[image, y1, x1] * fx
-        return upper * (1.0 - fy) + lower * fy
+        upper = grid[image, y0, x0] * (1.0 - fx) + grid[image, y0, x1] * fx  # (auxiliary.1), in x
+        lower = grid[image, y1, x0] * (1.0 - fx) + grid[image, y1, x1] * fx  # (auxiliary.1), in x
+        return upper * (1.0 - fy) + lower * fy  # (auxiliary.1), in y
 
 
 def _cell(index: Any, displacement: Any, size: int) -> tuple[Any, Any, Any]:
@@ -75,7 +75,7 @@ def _cell(index: Any, displacement: Any, size: int) -> tuple[Any, Any, Any]:
 
 
 @public
-def auxiliary_grid(
+def auxiliary_grid(  # noqa: PLR0913
     grid: Any,
     map_size: Sequence[int],
     noise: Any,
@@ -153,7 +153,7 @@ def auxiliary_grid(
     check_array("noise", noise, "(2, N, H_out, W_out, K, 2)", (2, *points.shape[:3], count, 2))
     check_same_library("noise", noise, "grid", grid)
     displacement, scatter = as_tensor(noise).data.astype(np.float64)
-    displacement *= xp.asarray(numbers("deviation", deviation, 2))
+    displacement *= xp.asarray(numbers("deviation", deviation, 2))  # (LMS 3)
     scatter *= xp.asarray(numbers("collapse_deviation", collapse_deviation, 2))
     if displaced_in == "source":
         if theta is not None:

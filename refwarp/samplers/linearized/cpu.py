@@ -1,31 +1,32 @@
 """Planes fitted to scattered samples, for many output pixels at once: `kernels.planes` in vector instructions.
 
 A chunk of neighbouring pixels goes through each step together, in loops without branches. All that is known of a chunk
-lies in one array, `work`, for a loop over many arrays might write where it reads: a row of it has one number for each
-pixel, a slab of rows one row for each sample, the centre first. In place of the weights of `part_of` three sums are
-kept for each channel, with d = dx - c_x and so on as in (linearized.1) to (linearized.4):
+lies in one array, `work`, for the compiler vectorises no loop over many arrays, which might overlap: a row of it has
+one number for each pixel, a slab of rows one row for each sample, the centre first. In place of the weights of
+`part_of` three sums are kept for each channel, with p_k, t_k and the other numbers of (linearized.1) to (linearized.4):
 
     S = sum of y_k,   S_p = sum of p_k y_k,   S_t = sum of t_k y_k                           (chunks.1)
     a_y = S_t / D,   a_x = S_p / C_xx - r a_y,   b = S / (n + e_1) - c_x S_p / C_xx - z a_y    (chunks.2)
 
 Sums run in blocks of four. Samples are read from a map with a margin of zeros, in which each cell around it has its
-four pixels, and whose channels lie side by side (`surround`). Pixels that ask for care are left to `kernels`: where
-a coordinate or a result is not finite, a rounding carried a coordinate across the lattice, a weight is so small that a
-product of two could underflow, or the samples determine no plane.
+four pixels, and whose channels lie side by side (`surround`). Pixels that need the slow path are left to `kernels`:
+where a coordinate or a result is not finite, a rounding carried a coordinate across the lattice, a weight is so small
+that a product of two could underflow, or the samples determine no plane.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from refwarp.backend.arithmetic import two_sum
 from refwarp.backend.intrinsics import fused_multiply_add
 from refwarp.backend.jit import items, kernel, part, scalar
-from refwarp.conventions import REFLECTION, ZEROS, coordinate_scale
-from refwarp.samplers.linearized.kernels import GIVEN, is_determined, is_kept, is_near, plane_of_pixel
+from refwarp.conventions import REFLECTION, ZEROS, Rules, coordinate_scale
+from refwarp.samplers.linearized.kernels import GIVEN, LeastSquares, is_determined, is_kept, is_near, plane_of_pixel
+from refwarp.samplers.placement import clamped, weights_of_cell
 
 # Pixels of a chunk.
 CHUNK = 64
@@ -35,34 +36,80 @@ MOST = 32
 FEW = 4
 # Zeros before the first and after the last pixel of a map: a whole cell of them, for samples that see nothing.
 BEFORE, AFTER = 2, 1
-# Below this, a weight asks for care.
+# A pixel with a weight below this needs the slow path.
 SMALLEST = 2.0**-450
 
-# The rows of `work` of which there is one: the numbers of the fit, as factors, and whether a pixel asks for care.
-CX, CY, M, CXX, CXY, CYY, R, Z, D, LOST_X, LOST_Y, LOST, CARE, SINGLE = (np.uint64(k * CHUNK) for k in range(14))
+# The rows of `work` of which there is one: the numbers of the fit, as factors, and whether a pixel needs the slow path.
+CX, CY, M, CXX, CXY, CYY, R, Z, D, LOST_X, LOST_Y, LOST, SLOW, SINGLE = (np.uint64(k * CHUNK) for k in range(14))
 # The slabs, with a row for each sample, the centre first: the pixel's point and the sample's; the offset and what is
-# left of it; whether it takes part, and whether it asks for care; the first of its pixels and their weights; its value.
+# left of it; whether it takes part, and whether it needs the slow path; the first of its pixels and their weights; its
+# value.
 SLAB = (MOST + 1) * CHUNK
-GX, GY, AX, AY, DX, DY, TAKES, STRANGE, CELL, W00, W01, W10, W11, VALUE, SIZE = (
+GX, GY, AX, AY, DX, DY, TAKES, SLOW_SAMPLE, CELL, W00, W01, W10, W11, VALUE, SIZE = (
     SINGLE + np.uint64(k * SLAB) for k in range(15)
 )
 PIXELS, ONE, TWO, THREE = np.uint64(CHUNK), np.uint64(1), np.uint64(2), np.uint64(3)
 
 
-def takes_chunks(size: tuple[int, int], count: int, align_corners: bool, padding: int) -> bool:
+class Axis(NamedTuple):
+    """An axis of a map with a margin: what `placement` has, and where samples lie that see no pixel of the map.
+
+    They are those whose cell is below `low` or above `high`; their first pixel is then `before` or `after`, which has
+    all of the weight.
+    """
+
+    half_scale: float
+    half_odd: float
+    centre: float
+    limit: float
+    low: float
+    high: float
+    before: float
+    after: float
+
+
+class Flat(NamedTuple):
+    """A map with its margin as one row of numbers, with the distances of neighbouring pixels and rows."""
+
+    numbers: Any
+    pixel: Any
+    row: Any
+
+
+class Factors(NamedTuple):
+    """The numbers of a pixel's fit that (chunks.2) needs, the divisors inverted."""
+
+    m: float
+    cx: float
+    cxx: float
+    r: float
+    z: float
+    d: float
+
+
+class Scratch(NamedTuple):
+    """What a thread works in: `work`, the samples and sums of one pixel's channels, and a chunk's results."""
+
+    work: Any
+    near: Any
+    found: Any
+
+
+def takes_chunks(size: tuple[int, int], count: int, rules: Rules) -> bool:
     """Tell whether chunks can be computed: for the usual paddings, and no more samples than the error bound allows."""
-    smooth = all(coordinate_scale(length, align_corners) > 0.0 for length in size)
-    return smooth and padding != REFLECTION and count <= MOST
+    scaled = all(coordinate_scale(length, rules.align_corners) > 0.0 for length in size)
+    return scaled and rules.padding != REFLECTION and count <= MOST
 
 
-def constants(size: tuple[int, int], align_corners: bool, padding: int) -> Any:
-    """Return what `_axis` needs to know of an axis, for x and y."""
-    found = []
-    for length in size[::-1]:
-        odd, scale = (length - 1) % 2, coordinate_scale(length, align_corners)
-        cells = (-1, length - 1, -BEFORE, -BEFORE) if padding == ZEROS else (0, length - 2, 0, length - 1)
-        found.append([0.5 * scale, 0.5 * odd, (length - 1 - odd) // 2, 1.0 + 4.0 / scale, *cells])
-    return np.array(found)
+@scalar
+def axis_of(length: int, align_corners: bool, padding: int) -> Axis:
+    """Return what is known of an axis of so many pixels, without the margin."""
+    odd, scale = (length - 1) % 2, coordinate_scale(length, align_corners)
+    centre, last = float((length - 1 - odd) // 2), length - 1.0
+    half_scale, half_odd, limit = 0.5 * scale, 0.5 * odd, 1.0 + 4.0 / scale
+    if padding == ZEROS:
+        return Axis(half_scale, half_odd, centre, limit, -1.0, last, -float(BEFORE), -float(BEFORE))
+    return Axis(half_scale, half_odd, centre, limit, 0.0, last - 1.0, 0.0, last)
 
 
 def surrounded_shape(shape: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
@@ -86,29 +133,26 @@ def surround(start: int, stop: int, input: Any, out: Any) -> None:
 
 
 @scalar
-def _axis(
-    g: float, s: float, odd: float, centre: float, limit: float, low: float, high: float, before: float, after: float
-) -> tuple[float, float, float, bool]:
-    """Return the first pixel n that a point reads along an axis, the weights of n and n + 1, and if it asks for care.
+def _place(g: float, axis: Axis) -> tuple[float, float, float, bool]:
+    """Return the first pixel that a point reads along an axis, the weights of it and the next, and if it is slow.
 
-    With half the scale and half of o = (W - 1) mod 2, k = floor(g s/2 + o/2) and e = k - o/2 are exact, so that
-    f = g s/2 - e and h = e + 1 - g s/2 have one rounding each, that of a fused multiply-add.
+    As `place_axis` does, which mends what a rounding carried across the lattice: here that takes the slow path, and so
+    does a weight that is no number, or tiny.
     """
-    g = limit if g > limit else g  # NaN stays NaN
-    g = -limit if g < -limit else g
-    k = np.floor(g * s + odd)
-    e = k - odd
-    h, f = fused_multiply_add(-g, s, e + 1.0), fused_multiply_add(g, s, -e)
-    care = (not h >= SMALLEST) | ((not f >= SMALLEST) & (f != 0.0))
-    n = k + centre
-    outside = (n < low) | (n > high)
-    n = before if n < low else (after if n > high else n)
-    return n, 1.0 if outside else h, 0.0 if outside else f, care
+    g = clamped(g, axis.limit)
+    k = np.floor(g * axis.half_scale + axis.half_odd)  # (cells.1)
+    h, f = weights_of_cell(g, axis.half_scale, k - axis.half_odd, 1.0)
+    slow = (not h >= SMALLEST) | ((not f >= SMALLEST) & (f != 0.0))
+    n = k + axis.centre
+    outside = (n < axis.low) | (n > axis.high)
+    n = axis.before if n < axis.low else (axis.after if n > axis.high else n)
+    return n, 1.0 if outside else h, 0.0 if outside else f, slow
 
 
 @part
-def _load(work: Any, grid: Any, auxiliary: Any, given: Any, rule: int, b: int, first: int) -> None:
+def _load(work: Any, squares: LeastSquares, b: int, first: int) -> None:
     """Copy the points of a chunk and its samples. After the last pixel of an image, it is repeated."""
+    grid, auxiliary, given, mask = squares.grid, squares.auxiliary, squares.given, squares.mask
     pixels, count = auxiliary.shape[1], auxiliary.shape[2]
     for lane in range(CHUNK):
         p = min(first + lane, pixels - 1)
@@ -119,24 +163,25 @@ def _load(work: Any, grid: Any, auxiliary: Any, given: Any, rule: int, b: int, f
             j += PIXELS
             work[GX + j], work[GY + j] = gx, gy
             work[AX + j], work[AY + j] = auxiliary[b, p, k, 0], auxiliary[b, p, k, 1]
-            work[TAKES + j] = 1.0 if rule != GIVEN or given[b, p, k] else 0.0
+            work[TAKES + j] = 1.0 if mask != GIVEN or given[b, p, k] else 0.0
         for _ in range(count, filled(count)):
             j += PIXELS
             work[GX + j], work[GY + j], work[AX + j], work[AY + j], work[TAKES + j] = gx, gy, gx, gy, 0.0
 
 
 @part
-def _offset(work: Any, count: int, rule: int, half_x: float, half_y: float) -> None:
-    """Set the offsets (LMS 6), and move samples that take no part onto the centre."""
+def _offset(work: Any, count: int, squares: LeastSquares) -> None:
+    """Set the offsets, and move samples that take no part onto the centre."""
+    mask, half_x, half_y = squares.mask, squares.half_x, squares.half_y
     for j in range(np.uint64((filled(count) + 1) * CHUNK)):
         gx, gy, ax, ay = work[GX + j], work[GY + j], work[AX + j], work[AY + j]
-        kept = is_kept(rule, ax, ay, gx, gy) & (work[TAKES + j] > 0.0)
-        dx, dy = (ax - gx) * half_x, (ay - gy) * half_y
+        kept = is_kept(mask, ax, ay, gx, gy) & (work[TAKES + j] > 0.0)
+        dx, dy = (ax - gx) * half_x, (ay - gy) * half_y  # (LMS 6)
         takes_part = kept & is_near(dx, dy)
         work[DX + j], work[DY + j] = dx if takes_part else 0.0, dy if takes_part else 0.0
         work[AX + j], work[AY + j] = ax if takes_part else gx, ay if takes_part else gy
         work[TAKES + j] = 1.0 if takes_part else 0.0
-        work[STRANGE + j] = 1.0 if kept & ((ax != ax) | (ay != ay)) else 0.0
+        work[SLOW_SAMPLE + j] = 1.0 if kept & ((ax != ax) | (ay != ay)) else 0.0
 
 
 @scalar
@@ -146,20 +191,15 @@ def filled(count: int) -> int:
 
 
 @part
-def _place(work: Any, count: int, known: Any, width: float) -> None:
-    """Set cells and weights of all points; `known` from `constants`, `width` that of the map with its margin."""
-    sx, odd_x, centre_x, limit_x = known[0, 0], known[0, 1], known[0, 2], known[0, 3]
-    low_x, high_x, before_x, after_x = known[0, 4], known[0, 5], known[0, 6], known[0, 7]
-    sy, odd_y, centre_y, limit_y = known[1, 0], known[1, 1], known[1, 2], known[1, 3]
-    low_y, high_y, before_y, after_y = known[1, 4], known[1, 5], known[1, 6], known[1, 7]
+def _place_samples(work: Any, count: int, x: Axis, y: Axis, width: float) -> None:
+    """Set cells and weights of all points; `width` is that of the map with its margin."""
     for j in range(np.uint64((filled(count) + 1) * CHUNK)):
-        gx, gy = work[AX + j], work[AY + j]
-        m, hx, fx, care_x = _axis(gx, sx, odd_x, centre_x, limit_x, low_x, high_x, before_x, after_x)
-        n, hy, fy, care_y = _axis(gy, sy, odd_y, centre_y, limit_y, low_y, high_y, before_y, after_y)
-        care = care_x | care_y
-        work[CELL + j] = 0.0 if care else (n + BEFORE) * width + (m + BEFORE)
+        m, hx, fx, slow_x = _place(work[AX + j], x)
+        n, hy, fy, slow_y = _place(work[AY + j], y)
+        slow = slow_x | slow_y
+        work[CELL + j] = 0.0 if slow else (n + BEFORE) * width + (m + BEFORE)
         work[W00 + j], work[W01 + j], work[W10 + j], work[W11 + j] = hx * hy, fx * hy, hx * fy, fx * fy
-        work[STRANGE + j] = 1.0 if care else work[STRANGE + j]
+        work[SLOW_SAMPLE + j] = 1.0 if slow else work[SLOW_SAMPLE + j]
 
 
 @scalar
@@ -170,12 +210,13 @@ def _four(a0: float, b0: float, a1: float, b1: float, a2: float, b2: float, a3: 
 
 
 @part
-def _fit(work: Any, count: int, ex: float, ey: float, e1: float) -> None:
+def _fit(work: Any, count: int, squares: LeastSquares) -> None:
     """Compute (linearized.1) to (linearized.4): p and t take the place of the offsets."""
+    ex, ey, e1 = squares.ex, squares.ey, squares.e1
     for lane in range(PIXELS):
         work[CX + lane], work[CY + lane], work[CXX + lane], work[CXY + lane] = 0.0, 0.0, 0.0, 0.0
         work[CYY + lane], work[D + lane] = 0.0, 0.0
-        work[M + lane], work[CARE + lane] = e1, work[STRANGE + lane]
+        work[M + lane], work[SLOW + lane] = e1, work[SLOW_SAMPLE + lane]
         work[LOST_X + lane], work[LOST_Y + lane], work[LOST + lane] = 0.0, 0.0, 0.0
     for k in range(1, count + 1, 4):
         k0 = np.uint64(k * CHUNK)
@@ -188,13 +229,13 @@ def _fit(work: Any, count: int, ex: float, ey: float, e1: float) -> None:
             work[LOST_X + j] += lost_x
             work[LOST_Y + j] += lost_y
             work[M + j] += (work[TAKES + k0 + j] + work[TAKES + k1 + j]) + (work[TAKES + k2 + j] + work[TAKES + k3 + j])
-            work[CARE + j] += (work[STRANGE + k0 + j] + work[STRANGE + k1 + j]) + (
-                work[STRANGE + k2 + j] + work[STRANGE + k3 + j]
+            work[SLOW + j] += (work[SLOW_SAMPLE + k0 + j] + work[SLOW_SAMPLE + k1 + j]) + (
+                work[SLOW_SAMPLE + k2 + j] + work[SLOW_SAMPLE + k3 + j]
             )
     for j in range(PIXELS):
         m = work[M + j]
         work[CX + j] = (work[CX + j] + work[LOST_X + j]) / m  # (linearized.1)
-        work[CY + j] = (work[CY + j] + work[LOST_Y + j]) / m
+        work[CY + j] = (work[CY + j] + work[LOST_Y + j]) / m  # (linearized.1)
         work[LOST_X + j], work[LOST_Y + j] = 0.0, 0.0
     if math.isinf(e1):
         e1 = 0.0  # (linearized.13): M is infinite, and what is divided by it 0
@@ -202,8 +243,8 @@ def _fit(work: Any, count: int, ex: float, ey: float, e1: float) -> None:
         at = np.uint64(k * CHUNK)
         for j in range(PIXELS):
             takes_part = work[TAKES + at + j]
-            work[DX + at + j] = (work[DX + at + j] - work[CX + j]) * takes_part
-            work[DY + at + j] = (work[DY + at + j] - work[CY + j]) * takes_part
+            work[DX + at + j] = (work[DX + at + j] - work[CX + j]) * takes_part  # (linearized.1): p
+            work[DY + at + j] = (work[DY + at + j] - work[CY + j]) * takes_part  # (linearized.1): q
     for k in range(1, count + 1, 4):
         k0 = np.uint64(k * CHUNK)
         k1, k2, k3 = k0 + PIXELS, k0 + TWO * PIXELS, k0 + THREE * PIXELS
@@ -218,13 +259,13 @@ def _fit(work: Any, count: int, ex: float, ey: float, e1: float) -> None:
     for j in range(PIXELS):
         cx, cy = work[CX + j], work[CY + j]
         cxx = (work[CXX + j] + work[LOST_X + j]) + (e1 * cx * cx + ex)  # (linearized.2)
-        r = ((work[CXY + j] + work[LOST_Y + j]) + e1 * cx * cy) / cxx  # (linearized.3)
+        r = ((work[CXY + j] + work[LOST_Y + j]) + e1 * cx * cy) / cxx  # (linearized.2), (linearized.3)
         work[CYY + j] += e1 * cy * cy + ey
-        work[CXX + j], work[R + j], work[Z + j] = cxx, r, cy - r * cx
+        work[CXX + j], work[R + j], work[Z + j] = cxx, r, cy - r * cx  # (linearized.3)
     for k in range(1, filled(count) + 1):
         at = np.uint64(k * CHUNK)
         for j in range(PIXELS):
-            work[DY + at + j] -= work[R + j] * work[DX + at + j]
+            work[DY + at + j] -= work[R + j] * work[DX + at + j]  # (linearized.3): t
     for k in range(1, count + 1, 4):
         k0 = np.uint64(k * CHUNK)
         k1, k2, k3 = k0 + PIXELS, k0 + TWO * PIXELS, k0 + THREE * PIXELS
@@ -236,37 +277,37 @@ def _fit(work: Any, count: int, ex: float, ey: float, e1: float) -> None:
         r, z = work[R + j], work[Z + j]
         d = (work[D + j] + work[LOST + j]) + (e1 * z * z + r * r * ex + ey)  # (linearized.4)
         determined = is_determined(work[CXX + j], work[CYY + j], d)
-        work[CARE + j] = work[CARE + j] if determined else 1.0
+        work[SLOW + j] = work[SLOW + j] if determined else 1.0
         work[M + j], work[CXX + j], work[D + j] = 1.0 / work[M + j], 1.0 / work[CXX + j], 1.0 / d
 
 
 @part
-def _read(work: Any, count: int, map: Any, image: Any, row: Any, channels: Any) -> None:
-    """Read the samples of a channel."""
+def _read(work: Any, count: int, map: Flat, first: Any) -> None:
+    """Read the samples of a channel, whose first number is given."""
+    numbers, pixel, row = map.numbers, map.pixel, map.row
     for k in range(filled(count) + 1):
         at = np.uint64(k * CHUNK)
         for lane in range(PIXELS):
             j = at + lane
-            n = image + np.uint64(work[CELL + j]) * channels
-            top = map[n] * work[W00 + j] + map[n + channels] * work[W01 + j]
+            n = first + np.uint64(work[CELL + j]) * pixel
+            top = numbers[n] * work[W00 + j] + numbers[n + pixel] * work[W01 + j]
             n += row
-            work[VALUE + j] = top + (map[n] * work[W10 + j] + map[n + channels] * work[W11 + j])
+            bottom = numbers[n] * work[W10 + j] + numbers[n + pixel] * work[W11 + j]
+            work[VALUE + j] = top + bottom  # (bilinear.2)
 
 
 @scalar
-def _plane(
-    s: float, sp: float, st: float, im: float, cx: float, ixx: float, r: float, z: float, id: float
-) -> tuple[float, float, float]:
-    """Return b, a_x and a_y (chunks.2)."""
-    y, x = st * id, sp * ixx
-    return s * im - cx * x - z * y, x - r * y, y
+def _plane(s: float, sp: float, st: float, by: Factors) -> tuple[float, float, float]:
+    """Return b, a_x and a_y (LMS 7)."""
+    y, x = st * by.d, sp * by.cxx  # (chunks.2)
+    return s * by.m - by.cx * x - by.z * y, x - by.r * y, y  # (chunks.2)
 
 
 @part
-def _planes_of_channel(
-    work: Any, count: int, half_x: float, half_y: float, intercept: bool, c: int, channels: Any, found: Any
-) -> None:
-    """Compute (chunks.1) and (chunks.2) of the samples of one channel."""
+def _planes_of_channel(scratch: Scratch, count: int, squares: LeastSquares, c: int, channels: Any) -> None:
+    """Compute the planes of a chunk from the samples of one channel."""
+    work, found = scratch.work, scratch.found
+    half_x, half_y, intercept = squares.half_x, squares.half_y, squares.intercept
     for j in range(PIXELS):
         work[CXY + j], work[LOST_X + j], work[LOST_Y + j] = 0.0, 0.0, 0.0
     for k in range(1, count + 1, 4):
@@ -278,44 +319,32 @@ def _planes_of_channel(
             y2, y3 = work[VALUE + k2 + j] - v, work[VALUE + k3 + j] - v
             p0, p1, p2, p3 = work[DX + k0 + j], work[DX + k1 + j], work[DX + k2 + j], work[DX + k3 + j]
             t0, t1, t2, t3 = work[DY + k0 + j], work[DY + k1 + j], work[DY + k2 + j], work[DY + k3 + j]
-            work[CXY + j] += (y0 + y1) + (y2 + y3)
-            work[LOST_X + j] += _four(p0, y0, p1, y1, p2, y2, p3, y3)
-            work[LOST_Y + j] += _four(t0, y0, t1, y1, t2, y2, t3, y3)
+            work[CXY + j] += (y0 + y1) + (y2 + y3)  # (chunks.1): S
+            work[LOST_X + j] += _four(p0, y0, p1, y1, p2, y2, p3, y3)  # (chunks.1): S_p
+            work[LOST_Y + j] += _four(t0, y0, t1, y1, t2, y2, t3, y3)  # (chunks.1): S_t
     at = np.uint64(c * CHUNK)
     at_x, at_y = at + channels * PIXELS, at + TWO * channels * PIXELS
     for j in range(PIXELS):
-        b, x, y = _plane(
-            work[CXY + j], work[LOST_X + j], work[LOST_Y + j],
-            work[M + j], work[CX + j], work[CXX + j], work[R + j], work[Z + j], work[D + j],
-        )  # fmt: skip
-        found[at + j] = work[VALUE + j] + b if intercept else work[VALUE + j]
+        by = Factors(work[M + j], work[CX + j], work[CXX + j], work[R + j], work[Z + j], work[D + j])
+        b, x, y = _plane(work[CXY + j], work[LOST_X + j], work[LOST_Y + j], by)  # (LMS 7)
+        found[at + j] = work[VALUE + j] + b if intercept else work[VALUE + j]  # (LMS 2), at x = x_i
         found[at_x + j], found[at_y + j] = x * half_x, y * half_y
 
 
 @part
-def _planes_of_pixel(
-    work: Any,
-    lane: Any,
-    count: int,
-    map: Any,
-    image: Any,
-    row: Any,
-    channels: Any,
-    half_x: float,
-    half_y: float,
-    intercept: bool,
-    near: Any,
-    found: Any,
-) -> None:
-    """Read the samples of all channels of one pixel, and compute (chunks.1) and (chunks.2) of them."""
+def _planes_of_pixel(scratch: Scratch, lane: Any, count: int, squares: LeastSquares, map: Flat, first: Any) -> None:
+    """Read the samples of all channels of one pixel, and compute its planes."""
+    work, near, found = scratch.work, scratch.near, scratch.found
+    numbers, channels, row = map.numbers, map.pixel, map.row
+    half_x, half_y, intercept = squares.half_x, squares.half_y, squares.intercept
     for k in range(filled(count) + 1):
         j, at = lane + np.uint64(k * CHUNK), np.uint64(k) * channels
         w00, w01, w10, w11 = work[W00 + j], work[W01 + j], work[W10 + j], work[W11 + j]
-        n00 = image + np.uint64(work[CELL + j]) * channels
+        n00 = first + np.uint64(work[CELL + j]) * channels
         n01, n10, n11 = n00 + channels, n00 + row, n00 + row + channels
         for c in range(channels):
-            top = map[n00 + c] * w00 + map[n01 + c] * w01
-            near[at + c] = top + (map[n10 + c] * w10 + map[n11 + c] * w11)
+            top = numbers[n00 + c] * w00 + numbers[n01 + c] * w01
+            near[at + c] = top + (numbers[n10 + c] * w10 + numbers[n11 + c] * w11)  # (bilinear.2)
     s = np.uint64(filled(count) + 1) * channels
     sp, st = s + channels, s + TWO * channels
     for c in range(THREE * channels):
@@ -330,79 +359,60 @@ def _planes_of_pixel(
         for c in range(channels):
             v = near[c]
             y0, y1, y2, y3 = near[k0 + c] - v, near[k1 + c] - v, near[k2 + c] - v, near[k3 + c] - v  # (LMS 5)
-            near[s + c] += (y0 + y1) + (y2 + y3)
-            near[sp + c] += _four(p0, y0, p1, y1, p2, y2, p3, y3)
-            near[st + c] += _four(t0, y0, t1, y1, t2, y2, t3, y3)
-    im, cx, ixx, r, z, id = (
-        work[M + lane], work[CX + lane], work[CXX + lane], work[R + lane], work[Z + lane], work[D + lane]
-    )  # fmt: skip
+            near[s + c] += (y0 + y1) + (y2 + y3)  # (chunks.1): S
+            near[sp + c] += _four(p0, y0, p1, y1, p2, y2, p3, y3)  # (chunks.1): S_p
+            near[st + c] += _four(t0, y0, t1, y1, t2, y2, t3, y3)  # (chunks.1): S_t
+    by = Factors(work[M + lane], work[CX + lane], work[CXX + lane], work[R + lane], work[Z + lane], work[D + lane])
     at_x, at_y = lane + channels * PIXELS, lane + TWO * channels * PIXELS
     for c in range(channels):
-        b, x, y = _plane(near[s + c], near[sp + c], near[st + c], im, cx, ixx, r, z, id)
-        found[lane + c * PIXELS] = near[c] + b if intercept else near[c]
+        b, x, y = _plane(near[s + c], near[sp + c], near[st + c], by)  # (LMS 7)
+        found[lane + c * PIXELS] = near[c] + b if intercept else near[c]  # (LMS 2), at x = x_i
         found[at_x + c * PIXELS], found[at_y + c * PIXELS] = x * half_x, y * half_y
 
 
 @kernel
 def planes_of_chunks(
-    start: int,
-    stop: int,
-    input: Any,
-    surrounded: Any,
-    known: Any,
-    grid: Any,
-    auxiliary: Any,
-    given: Any,
-    rule: int,
-    half_x: float,
-    half_y: float,
-    ex: float,
-    ey: float,
-    e1: float,
-    intercept: bool,
-    align_corners: bool,
-    padding: int,
-    value: Any,
-    slopes: Any,
+    start: int, stop: int, input: Any, surrounded: Any, squares: LeastSquares, value: Any, slopes: Any
 ) -> None:
     """Compute what `kernels.planes` does for the chunks start to stop of all images."""
     _, channels, pixels = value.shape
     _, rows, columns, _ = surrounded.shape
-    count = auxiliary.shape[2]
+    _, _, height, width = input.shape
+    x = axis_of(width, squares.rules.align_corners, squares.rules.padding)
+    y = axis_of(height, squares.rules.align_corners, squares.rules.padding)
+    count = squares.auxiliary.shape[2]
     work, near = np.empty(SIZE), np.empty((filled(count) + 4) * channels)
     found = np.empty(3 * channels * CHUNK)
-    map = surrounded.reshape(surrounded.size)
-    step, row = np.uint64(channels), np.uint64(columns * channels)
+    scratch = Scratch(work, near, found)
+    step = np.uint64(channels)
+    map = Flat(surrounded.reshape(surrounded.size), step, np.uint64(columns * channels))
     chunks = -(-pixels // CHUNK)
     for q in range(start, stop):
         b, first = q // chunks, q % chunks * CHUNK
-        _load(work, grid, auxiliary, given, rule, b, first)
-        _offset(work, count, rule, half_x, half_y)
-        _place(work, count, known, columns)
-        _fit(work, count, ex, ey, e1)
+        _load(work, squares, b, first)
+        _offset(work, count, squares)
+        _place_samples(work, count, x, y, columns)
+        _fit(work, count, squares)
         image = np.uint64(b * rows * columns * channels)
         if channels < FEW:
             for c in range(channels):
-                _read(work, count, map, image + np.uint64(c), row, step)
-                _planes_of_channel(work, count, half_x, half_y, intercept, c, step, found)
+                _read(work, count, map, image + np.uint64(c))
+                _planes_of_channel(scratch, count, squares, c, step)
         else:
             for lane in range(PIXELS):
-                _planes_of_pixel(work, lane, count, map, image, row, step, half_x, half_y, intercept, near, found)
+                _planes_of_pixel(scratch, lane, count, squares, map, image)
         here = min(CHUNK, pixels - first)
         for c in range(channels):
             for lane in range(here):
                 result = found[c * CHUNK + lane]
                 value[b, c, first + lane] = result
-                work[CARE + np.uint64(lane)] += 0.0 if math.isfinite(result) else 1.0
+                work[SLOW + np.uint64(lane)] += 0.0 if math.isfinite(result) else 1.0
         for k in range(slopes.shape[1]):
             for c in range(channels):
                 for lane in range(here):
                     result = found[((1 + k) * channels + c) * CHUNK + lane]
                     slopes[b, k, c, first + lane] = result
-                    work[CARE + np.uint64(lane)] += 0.0 if math.isfinite(result) else 1.0
+                    work[SLOW + np.uint64(lane)] += 0.0 if math.isfinite(result) else 1.0
         for lane in range(here):
-            if work[CARE + np.uint64(lane)] != 0.0:
-                plane_of_pixel(
-                    input, grid, auxiliary, given, rule, b, first + lane, half_x, half_y, ex, ey, e1, intercept,
-                    align_corners, padding, value, slopes,
-                )  # fmt: skip
+            if work[SLOW + np.uint64(lane)] != 0.0:
+                plane_of_pixel(input, squares, b, first + lane, value, slopes)

@@ -48,7 +48,7 @@ All is computed in float64 and rounded once to the dtype of the data, in `kernel
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -71,10 +71,9 @@ from refwarp.conventions import (
     coordinate_scale,
 )
 from refwarp.samplers.bilinear.function import BilinearGradient
-from refwarp.samplers.linearized import cpu as plane_fit_chunks
-from refwarp.samplers.linearized import kernels as plane_fit
+from refwarp.samplers.linearized import cpu, kernels
 from refwarp.samplers.linearized.auxiliary import auxiliary_grid
-from refwarp.samplers.linearized.kernels import GIVEN, MASKS
+from refwarp.samplers.linearized.kernels import GIVEN, MASKS, LeastSquares
 
 # So many neighbouring pixels does a thread of the CPU take together.
 BLOCK = 256
@@ -86,96 +85,60 @@ BIAS_FREE = "bias-free"
 INTERCEPTS = (False, True, BIAS_FREE)
 
 
-class Samples(NamedTuple):
-    """What is constant in a call: the points, which of them take part, and how planes are fitted to them.
-
-    Attributes
-    ----------
-    grid, auxiliary, given : array, shape (N, pixels, 2), (N, pixels, K, 2), and (N, pixels, K) or empty
-        Points, and flags for the rule `GIVEN`.
-    rule : int
-        The mask.
-    tikhonov : (float, float, float)
-        e_x, e_y, e_1; the last is infinite for a fit without a bias.
-    intercept, align_corners, padding : bool, bool, int
-        As for `linearized_sample`.
-    """
-
-    grid: Any
-    auxiliary: Any
-    given: Any
-    rule: int
-    tikhonov: tuple[float, ...]
-    intercept: bool
-    align_corners: bool
-    padding: int
-
-    @property
-    def centres(self) -> Samples:
-        """The same without auxiliary samples: there every plane is I^0."""
-        return self._replace(auxiliary=self.auxiliary[:, :, :0], given=self.given[:, :, :0])
-
-    def fit_arguments(self, size: tuple[int, int]) -> tuple[Any, ...]:
-        """Return what kernels need for the fit, for a map of (H, W)."""
-        halves = (0.5 * coordinate_scale(length, self.align_corners) for length in size[::-1])
-        arrays = (argument(array) for array in (self.grid, self.auxiliary, self.given))
-        return (*arrays, self.rule, *halves, *self.tikhonov, self.intercept)
-
-
-class Planes(Function):
+class PlaneFit(Function):
     """input (N, C, H, W) -> value (N, C, pixels) and slopes (N, 2 or 0, C, pixels), of the planes at their centres.
 
-    Linear in the input. `gradient` are the samples that its gradient goes through.
+    Linear in the input. `gradient` is the fit that its gradient goes through.
     """
 
     @staticmethod
-    def forward(ctx: Context, input: Any, *, samples: Samples, gradient: Samples, slopes: bool, dtype: Any) -> Any:
+    def forward(
+        ctx: Context, input: Any, *, squares: LeastSquares, gradient: LeastSquares, slopes: bool, dtype: Any
+    ) -> Any:
         """Compute (LMS 5) to (LMS 7); slopes in float64."""
         xp, (batch, channels, height, width) = array_module(input), input.shape
-        pixels, count = samples.auxiliary.shape[1:3]
+        pixels, count = squares.auxiliary.shape[1:3]
         value = xp.empty((batch, channels, pixels), dtype)
         slope = xp.empty((batch, 2 if slopes else 0, channels, pixels))
-        fit = samples.fit_arguments((height, width))
-        options = samples.align_corners, samples.padding
-        work, source = value.size * (1 + count), argument(input)
-        if runs_on_cuda(source, *fit) or not plane_fit_chunks.takes_chunks((height, width), count, *options):
-            run(plane_fit.planes, batch * pixels, work, source, *fit, *options, value, slope)
+        source, work = argument(input), value.size * (1 + count)
+        if runs_on_cuda(source, squares) or not cpu.takes_chunks((height, width), count, squares.rules):
+            run(kernels.planes, batch * pixels, work, source, squares, value, slope)
             return value, slope
-        surrounded = xp.empty(plane_fit_chunks.surrounded_shape(input.shape))
-        run(plane_fit_chunks.surround, batch * surrounded.shape[1], surrounded.size, source, surrounded)
-        known = plane_fit_chunks.constants((height, width), *options)
-        chunks, near = batch * -(-pixels // plane_fit_chunks.CHUNK), (argument(surrounded), argument(known))
-        run(plane_fit_chunks.planes_of_chunks, chunks, work, source, *near, *fit, *options, value, slope)
+        surrounded = xp.empty(cpu.surrounded_shape(input.shape))
+        run(cpu.surround, batch * surrounded.shape[1], surrounded.size, source, surrounded)
+        chunks = batch * -(-pixels // cpu.CHUNK)
+        run(cpu.planes_of_chunks, chunks, work, source, argument(surrounded), squares, value, slope)
         return value, slope
 
     @staticmethod
     def backward(ctx: Context, gvalue: Tensor, gslopes: Tensor) -> Tensor:
         """Compute (linearized.8) and (linearized.11)."""
         (input,) = ctx.inputs
-        size, samples = input.shape, ctx.parameters["gradient"]
-        return PlanesTransposed.apply(gvalue, gslopes, samples=samples, size=size, dtype=input.dtype)
+        options = {"squares": ctx.parameters["gradient"], "size": input.shape, "dtype": input.dtype}
+        return PlaneFitTransposed.apply(gvalue, gslopes, **options)
 
 
-class PlanesTransposed(Function):
+class PlaneFitTransposed(Function):
     """gvalue (N, C, pixels), gslopes (N, 2 or 0, C, pixels) -> ginput (N, C, H, W)."""
 
     @staticmethod
-    def forward(ctx: Context, gvalue: Any, gslopes: Any, *, samples: Samples, size: Any, dtype: Any) -> Any:
+    def forward(ctx: Context, gvalue: Any, gslopes: Any, *, squares: LeastSquares, size: Any, dtype: Any) -> Any:
         """Compute the gradients of the samples, and scatter them as bilinear sampling does."""
-        xp, (batch, channels, pixels), count = array_module(gvalue), gvalue.shape, samples.auxiliary.shape[2]
+        xp, (batch, channels, pixels), count = array_module(gvalue), gvalue.shape, squares.auxiliary.shape[2]
         points = xp.empty((batch, pixels, 1 + count, 2))
         gsamples = xp.empty((batch, channels, pixels, 1 + count))
-        given = argument(gvalue), argument(gslopes), *samples.fit_arguments(size[2:])
-        run(plane_fit.spread, batch * pixels, gsamples.size, *given, samples.padding, points, gsamples)
-        rules = Rules(samples.align_corners, samples.padding)
-        arrays = gsamples, xp.zeros(size), points
-        return BilinearGradient.call(*arrays, needs=(True, False), rules=rules)[0].data.astype(dtype)
+        gout = argument(gvalue), argument(gslopes)
+        run(kernels.spread, batch * pixels, gsamples.size, *gout, squares, points, gsamples)
+        arrays, options = (gsamples, xp.zeros(size), points), {"needs": (True, False), "rules": squares.rules}
+        ginput = BilinearGradient.call(*arrays, **options)[0]  # (linearized.8), (linearized.11)
+        return ginput.data.astype(dtype)
 
     @staticmethod
     def backward(ctx: Context, ginput: Tensor) -> tuple[Tensor, ...]:
         """Compute (linearized.10) and (linearized.12): the transpose of the transpose."""
-        samples, slopes = ctx.parameters["samples"], bool(ctx.inputs[1].shape[1])
-        return Planes.call(ginput, samples=samples, gradient=samples, slopes=slopes, dtype=np.float64)
+        squares, slopes = ctx.parameters["squares"], bool(ctx.inputs[1].shape[1])
+        options = {"squares": squares, "gradient": squares, "slopes": slopes, "dtype": np.float64}
+        return PlaneFit.call(ginput, **options)  # (linearized.10), (linearized.12)
 
 
 # ---- the linearised value as a function of the grid ----
@@ -205,7 +168,7 @@ class Contraction(Function):
         ggrid, lost = xp.empty((batch, 2, pixels)), xp.empty((batch, 2, pixels))
         block = 1 if runs_on_cuda(gout) else BLOCK
         blocks = batch * -(-pixels // block)
-        run(plane_fit.contract, blocks, gout.size, argument(gout), argument(slopes), block, lost, ggrid)
+        run(kernels.contract, blocks, gout.size, argument(gout), argument(slopes), block, lost, ggrid)
         return xp.ascontiguousarray(ggrid.transpose(0, 2, 1))
 
     @staticmethod
@@ -213,7 +176,8 @@ class Contraction(Function):
         """Compute the slopes' part of (linearized.10), and gout times the cotangent."""
         gout, slopes = ctx.inputs
         along = expand_dims(transpose(cotangent, (0, 2, 1)), 2)  # (N, 2, 1, pixels)
-        return (along * slopes).sum(1), along * expand_dims(gout, 1) if ctx.needs[1] else None
+        ggout = (along * slopes).sum(1)  # (linearized.10)
+        return ggout, along * expand_dims(gout, 1) if ctx.needs[1] else None
 
 
 class Linearization(Function):
@@ -221,29 +185,29 @@ class Linearization(Function):
 
     @staticmethod
     def forward(ctx: Context, value: Any, slopes: Any, grid: Any) -> Any:
-        """Return the value (LMS 2)."""
-        return value
+        """Return the value."""
+        return value  # (LMS 2), where T(x) - T(x_i) is 0
 
     @staticmethod
     def backward(ctx: Context, gout: Tensor) -> tuple[Tensor | None, ...]:
         """Compute (linearized.9), and the slopes' gradients: zero, but with a derivative with respect to the grid."""
         _, slopes, grid = ctx.inputs
         wide = astype(gout, np.float64)
-        ggrid = astype(Contraction.apply(wide, slopes), grid.dtype) if ctx.needs[2] else None
+        ggrid = astype(Contraction.apply(wide, slopes), grid.dtype) if ctx.needs[2] else None  # (linearized.9)
         if not ctx.needs[1]:
             return gout, None, ggrid
         displacement = Displacement.apply(astype(grid, np.float64))
         return gout, expand_dims(transpose(displacement, (0, 2, 1)), 2) * expand_dims(wide, 1), ggrid
 
 
-def _linearized(input: Tensor, grid: Tensor, samples: Samples, input_gradient: str) -> Tensor:
+def _linearized(input: Tensor, grid: Tensor, squares: LeastSquares, input_gradient: str) -> Tensor:
     """Return (LMS 2)."""
     batch, rows, columns, _ = grid.shape
     source = input.detach() if input_gradient == "none" else input
-    gradient = samples if input_gradient == "fit" else samples.centres
+    gradient = squares if input_gradient == "fit" else squares.at_centres
     # What is differentiated is rounded in the end, after all that is added to it.
     options = {"slopes": grid.requires_grad, "dtype": np.float64 if source.requires_grad else input.dtype}
-    value, slopes = Planes.call(source, samples=samples, gradient=gradient, **options)
+    value, slopes = PlaneFit.call(source, squares=squares, gradient=gradient, **options)
     if grid.requires_grad:
         slopes = slopes if input_gradient == "fit" else slopes.detach()
         value = Linearization.apply(value, slopes, reshape(grid, (batch, rows * columns, 2)))
@@ -251,7 +215,7 @@ def _linearized(input: Tensor, grid: Tensor, samples: Samples, input_gradient: s
 
 
 @public
-def linearized_sample(
+def linearized_sample(  # noqa: PLR0913
     input: Any,
     grid: Any,
     auxiliary: Any,
@@ -346,14 +310,24 @@ def linearized_sample(
     if intercept == BIAS_FREE:
         weights = (*weights[:2], math.inf)  # (linearized.13)
 
+    rules = Rules(align_corners, PADDINGS.index(padding_mode))
+
     def operation(input: Tensor, grid: Tensor) -> Tensor:
         xp, (batch, rows, columns, count, _) = array_module(grid.data), auxiliary.shape
         size = batch, rows * columns, count
-        given = mask.reshape(size) if is_array(mask) else xp.empty((0, 0, 0), bool)
-        rule = GIVEN if is_array(mask) else MASKS.index(mask)
-        points = as_tensor(auxiliary).data.astype(grid.dtype, copy=False).reshape(*size, 2)
-        options = rule, weights, intercept is True, align_corners, PADDINGS.index(padding_mode)
-        samples = Samples(grid.data.reshape(*size[:2], 2), points, given, *options)
-        return _linearized(input, grid, samples, input_gradient)
+        squares = LeastSquares(
+            grid=argument(grid.data.reshape(*size[:2], 2)),
+            auxiliary=argument(as_tensor(auxiliary).data.astype(grid.dtype, copy=False).reshape(*size, 2)),
+            given=argument(mask.reshape(size) if is_array(mask) else xp.empty((0, 0, 0), bool)),
+            mask=GIVEN if is_array(mask) else MASKS.index(mask),
+            half_x=0.5 * coordinate_scale(input.shape[3], align_corners),
+            half_y=0.5 * coordinate_scale(input.shape[2], align_corners),
+            ex=weights[0],
+            ey=weights[1],
+            e1=weights[2],
+            intercept=intercept is True,
+            rules=rules,
+        )
+        return _linearized(input, grid, squares, input_gradient)
 
     return apply_as_given(operation, input, grid)

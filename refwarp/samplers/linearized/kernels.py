@@ -1,21 +1,21 @@
 """Planes fitted to scattered samples, one output pixel at a time: what `linearized_sample` is made of.
 
-The equations are those of `function`. Of one pixel the fit is seven numbers (`fit`), with which each
-sample's part in the plane follows from its offset (`part_of`). So nothing is kept for each sample: its offset is
-computed again where it is needed. The text runs on the CPU and on CUDA; on the CPU, where most pixels ask for no care,
-`refwarp.samplers.linearized.cpu` does the same for many pixels at once.
+The equations are those of `function`. Of one pixel the fit is seven numbers (`fit`), with which each sample's part in
+the plane follows from its offset (`part_of`). So nothing is kept for each sample: its offset is computed again where it
+is needed. The text runs on the CPU and on CUDA; on the CPU `refwarp.samplers.linearized.cpu` computes the same for many
+pixels at once, and leaves those to this slow path that it cannot.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from refwarp.backend.arithmetic import compensated, two_sum
 from refwarp.backend.jit import items, kernel, part, scalar
-from refwarp.conventions import OUTSIDE, RIGHT, TINY, Rules, is_undefined
+from refwarp.conventions import OUTSIDE, TINY, Rules, is_undefined
 from refwarp.samplers.bilinear.kernels import cell_value, read_axis
 
 # A sample farther away than this, in pixels, takes no part under any mask: its square would overflow.
@@ -31,18 +31,67 @@ POSITION, OFFSET, NONE, GIVEN = range(4)
 # What the numbers of a fit say: there is one, there is none (A = 0), or a NaN makes all of the pixel NaN.
 FITTED, UNFITTED, UNKNOWN = range(3)
 
-# (n + e_1, c_x, c_y, C_xx, r, z, D)
-Fit = tuple[float, float, float, float, float, float, float]
+
+class LeastSquares(NamedTuple):
+    """What is constant in a call: the points, which of them take part, and how planes are fitted to them (LMS 7).
+
+    Attributes
+    ----------
+    grid, auxiliary, given : array, shape (N, pixels, 2), (N, pixels, K, 2), and (N, pixels, K) or empty
+        Points, and flags for the mask `GIVEN`.
+    mask : int
+        Which samples take part.
+    half_x, half_y : float
+        s_x/2 and s_y/2, which make pixels of the map of normalised units.
+    ex, ey, e1 : float
+        The weights of (LMS 7); the last is infinite for a fit without a bias (linearized.13).
+    intercept : bool
+        Whether the value is that of the plane.
+    rules : Rules
+        How the map is sampled.
+    """
+
+    grid: Any
+    auxiliary: Any
+    given: Any
+    mask: int
+    half_x: float
+    half_y: float
+    ex: float
+    ey: float
+    e1: float
+    intercept: bool
+    rules: Rules
+
+    @property
+    def at_centres(self) -> LeastSquares:
+        """The same without auxiliary samples: there every plane is I^0."""
+        return self._replace(auxiliary=self.auxiliary[:, :, :0], given=self.given[:, :, :0])
+
+
+class Fit(NamedTuple):
+    """The fit of one pixel: the numbers of (linearized.1) to (linearized.4), with m for n + e_1."""
+
+    m: float
+    cx: float
+    cy: float
+    cxx: float
+    r: float
+    z: float
+    d: float
+
+
+NOTHING = Fit(1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0)
 
 
 # ---- scalars ----
 
 
 @scalar
-def is_kept(rule: int, ax: float, ay: float, gx: float, gy: float) -> bool:
+def is_kept(mask: int, ax: float, ay: float, gx: float, gy: float) -> bool:
     """Tell whether a mask, if it is not given, keeps a sample. A NaN is neither in nor out: it is kept, and shows."""
-    x, y = (ax - gx, ay - gy) if rule == OFFSET else (ax, ay)
-    return rule == NONE or rule == GIVEN or not (abs(x) > 1.0 or abs(y) > 1.0)
+    x, y = (ax - gx, ay - gy) if mask == OFFSET else (ax, ay)
+    return mask == NONE or mask == GIVEN or not (abs(x) > 1.0 or abs(y) > 1.0)
 
 
 @scalar
@@ -60,23 +109,22 @@ def is_determined(cxx: float, cyy: float, d: float) -> bool:
 @scalar
 def part_of(dx: float, dy: float, fit: Fit) -> tuple[float, float, float]:
     """Return (w^x, w^y, w^b) of a sample."""
-    m, cx, cy, cxx, r, z, d = fit
-    p = dx - cx
-    wy = ((dy - cy) - r * p) / d
-    return p / cxx - r * wy, wy, 1.0 / m - cx * (p / cxx) - z * wy  # (linearized.5), (linearized.6)
+    p = dx - fit.cx
+    wy = ((dy - fit.cy) - fit.r * p) / fit.d  # (linearized.5)
+    wx = p / fit.cxx - fit.r * wy  # (linearized.5)
+    return wx, wy, 1.0 / fit.m - fit.cx * (p / fit.cxx) - fit.z * wy  # (linearized.6)
 
 
 # ---- parts: what one pixel needs ----
 
 
 @part
-def sample(input: Any, b: int, c: int, gx: float, gy: float, align_corners: bool, padding: int) -> float:
+def sample(input: Any, b: int, c: int, gx: float, gy: float, rules: Rules) -> float:
     """Return the bilinear sample (bilinear.2) at a point."""
-    if is_undefined(gx, gy, padding):
+    if is_undefined(gx, gy, rules.padding):
         return np.nan
-    rules = Rules(align_corners, padding, RIGHT)
     x, y = read_axis(gx, input.shape[3], rules), read_axis(gy, input.shape[2], rules)
-    return 0.0 if x.first == OUTSIDE or y.first == OUTSIDE else cell_value(input, b, c, x, y)
+    return 0.0 if x.first == OUTSIDE or y.first == OUTSIDE else cell_value(input, b, c, x, y)  # (bilinear.2)
 
 
 @part
@@ -86,46 +134,30 @@ def point_of(grid: Any, b: int, p: int) -> tuple[float, float]:
 
 
 @part
-def offset_of(
-    auxiliary: Any, given: Any, rule: int, b: int, p: int, k: int, gx: float, gy: float, half_x: float, half_y: float
-) -> tuple[float, float, int]:
-    """Return the offset of sample k from (gx, gy) in pixels (LMS 6), and 1 if it takes part, 0 if not, 2 at NaN."""
-    ax, ay = np.float64(auxiliary[b, p, k, 0]), np.float64(auxiliary[b, p, k, 1])
-    dx, dy = (ax - gx) * half_x, (ay - gy) * half_y
-    kept = (rule != GIVEN or given[b, p, k]) and is_kept(rule, ax, ay, gx, gy)
+def offset_of(squares: LeastSquares, b: int, p: int, k: int, gx: float, gy: float) -> tuple[float, float, int]:
+    """Return the offset of sample k from (gx, gy) in pixels, and 1 if it takes part, 0 if not, 2 at NaN."""
+    ax, ay = np.float64(squares.auxiliary[b, p, k, 0]), np.float64(squares.auxiliary[b, p, k, 1])
+    dx, dy = (ax - gx) * squares.half_x, (ay - gy) * squares.half_y  # (LMS 6)
+    kept = (squares.mask != GIVEN or squares.given[b, p, k]) and is_kept(squares.mask, ax, ay, gx, gy)
     if kept and (math.isnan(ax) or math.isnan(ay)):
         return dx, dy, 2
     return dx, dy, 1 if kept and is_near(dx, dy) else 0
 
 
 @part
-def fit(
-    grid: Any,
-    auxiliary: Any,
-    given: Any,
-    rule: int,
-    b: int,
-    p: int,
-    half_x: float,
-    half_y: float,
-    ex: float,
-    ey: float,
-    e1: float,
-    padding: int,
-) -> tuple[int, Fit]:
+def fit(squares: LeastSquares, b: int, p: int) -> tuple[int, Fit]:
     """Compute (linearized.1) to (linearized.4) of a pixel, the sums with their rounding errors carried along."""
-    nothing = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0)
-    gx, gy = point_of(grid, b, p)
-    if is_undefined(gx, gy, padding):
-        return UNKNOWN, nothing
+    gx, gy = point_of(squares.grid, b, p)
+    if is_undefined(gx, gy, squares.rules.padding):
+        return UNKNOWN, NOTHING
     if math.isinf(gx) or math.isinf(gy):
-        return UNFITTED, nothing
-    count = auxiliary.shape[2]
+        return UNFITTED, NOTHING
+    count, ex, ey, e1 = squares.auxiliary.shape[2], squares.ex, squares.ey, squares.e1
     m, cx, lost_x, cy, lost_y = e1, 0.0, 0.0, 0.0, 0.0
     for k in range(count):
-        dx, dy, takes_part = offset_of(auxiliary, given, rule, b, p, k, gx, gy, half_x, half_y)
+        dx, dy, takes_part = offset_of(squares, b, p, k, gx, gy)
         if takes_part == 2:
-            return UNKNOWN, nothing
+            return UNKNOWN, NOTHING
         if takes_part:
             m += 1.0
             cx, remainder = two_sum(cx, dx)
@@ -133,162 +165,105 @@ def fit(
             cy, remainder = two_sum(cy, dy)
             lost_y += remainder
     if m == 0.0:
-        return UNFITTED, nothing
+        return UNFITTED, NOTHING
     cx, cy = compensated(cx, lost_x) / m, compensated(cy, lost_y) / m  # (linearized.1)
     if math.isinf(e1):
         e1 = 0.0  # (linearized.13): m is infinite, and what is divided by it 0
     cxx, lost_xx, cyy, cxy, lost_xy = 0.0, 0.0, 0.0, 0.0, 0.0
     for k in range(count):
-        dx, dy, takes_part = offset_of(auxiliary, given, rule, b, p, k, gx, gy, half_x, half_y)
+        dx, dy, takes_part = offset_of(squares, b, p, k, gx, gy)
         if takes_part:
-            dx, dy = dx - cx, dy - cy
+            dx, dy = dx - cx, dy - cy  # (linearized.1): p and q
             cxx, remainder = two_sum(cxx, dx * dx)
             lost_xx += remainder
             cxy, remainder = two_sum(cxy, dx * dy)
             lost_xy += remainder
             cyy += dy * dy  # for a comparison only
     cxx = compensated(cxx, lost_xx) + (e1 * cx * cx + ex)  # (linearized.2)
-    cxy = compensated(cxy, lost_xy) + e1 * cx * cy
+    cxy = compensated(cxy, lost_xy) + e1 * cx * cy  # (linearized.2)
     cyy += e1 * cy * cy + ey
     r = cxy / cxx if cxx > TINY else 0.0  # (linearized.3)
-    z = cy - r * cx
+    z = cy - r * cx  # (linearized.3)
     d, lost = 0.0, 0.0
     for k in range(count):
-        dx, dy, takes_part = offset_of(auxiliary, given, rule, b, p, k, gx, gy, half_x, half_y)
+        dx, dy, takes_part = offset_of(squares, b, p, k, gx, gy)
         if takes_part:
-            t = (dy - cy) - r * (dx - cx)
+            t = (dy - cy) - r * (dx - cx)  # (linearized.3)
             d, remainder = two_sum(d, t * t)
             lost += remainder
     d = compensated(d, lost) + (e1 * z * z + r * r * ex + ey)  # (linearized.4)
     if not is_determined(cxx, cyy, d):
-        return UNFITTED, nothing
-    return FITTED, (m, cx, cy, cxx, r, z, d)
+        return UNFITTED, NOTHING
+    return FITTED, Fit(m, cx, cy, cxx, r, z, d)
 
 
 @part
-def plane_of_pixel(
-    input: Any,
-    grid: Any,
-    auxiliary: Any,
-    given: Any,
-    rule: int,
-    b: int,
-    p: int,
-    half_x: float,
-    half_y: float,
-    ex: float,
-    ey: float,
-    e1: float,
-    intercept: bool,
-    align_corners: bool,
-    padding: int,
-    value: Any,
-    slopes: Any,
-) -> None:
+def plane_of_pixel(input: Any, squares: LeastSquares, b: int, p: int, value: Any, slopes: Any) -> None:
     """Compute value and slopes of all channels of a pixel (LMS 7)."""
-    state, found = fit(grid, auxiliary, given, rule, b, p, half_x, half_y, ex, ey, e1, padding)
-    gx, gy = point_of(grid, b, p)
+    state, found = fit(squares, b, p)
+    gx, gy = point_of(squares.grid, b, p)
     for c in range(value.shape[1]):
-        centre = sample(input, b, c, gx, gy, align_corners, padding) if state != UNKNOWN else np.nan
+        centre = sample(input, b, c, gx, gy, squares.rules) if state != UNKNOWN else np.nan
         x, lost_x, y, lost_y, shift, lost = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-        for k in range(auxiliary.shape[2] if state == FITTED else 0):
-            dx, dy, takes_part = offset_of(auxiliary, given, rule, b, p, k, gx, gy, half_x, half_y)
+        for k in range(squares.auxiliary.shape[2] if state == FITTED else 0):
+            dx, dy, takes_part = offset_of(squares, b, p, k, gx, gy)
             if takes_part:
-                ax, ay = np.float64(auxiliary[b, p, k, 0]), np.float64(auxiliary[b, p, k, 1])
-                difference = sample(input, b, c, ax, ay, align_corners, padding) - centre  # (LMS 5)
+                ax, ay = np.float64(squares.auxiliary[b, p, k, 0]), np.float64(squares.auxiliary[b, p, k, 1])
+                difference = sample(input, b, c, ax, ay, squares.rules) - centre  # (LMS 5)
                 wx, wy, wb = part_of(dx, dy, found)
-                x, remainder = two_sum(x, wx * difference)
+                x, remainder = two_sum(x, wx * difference)  # (LMS 7)
                 lost_x += remainder
-                y, remainder = two_sum(y, wy * difference)
+                y, remainder = two_sum(y, wy * difference)  # (LMS 7)
                 lost_y += remainder
-                shift, remainder = two_sum(shift, wb * difference)
+                shift, remainder = two_sum(shift, wb * difference)  # (LMS 7)
                 lost += remainder
-        value[b, c, p] = centre + compensated(shift, lost) if intercept else centre
+        value[b, c, p] = centre + compensated(shift, lost) if squares.intercept else centre  # (LMS 2), at x = x_i
         if slopes.shape[1]:
-            slopes[b, 0, c, p] = compensated(x, lost_x) * half_x if state != UNKNOWN else np.nan
-            slopes[b, 1, c, p] = compensated(y, lost_y) * half_y if state != UNKNOWN else np.nan
+            slopes[b, 0, c, p] = compensated(x, lost_x) * squares.half_x if state != UNKNOWN else np.nan
+            slopes[b, 1, c, p] = compensated(y, lost_y) * squares.half_y if state != UNKNOWN else np.nan
 
 
 # ---- kernels: one text for the CPU and CUDA ----
 
 
 @kernel
-def planes(
-    start: int,
-    stop: int,
-    input: Any,
-    grid: Any,
-    auxiliary: Any,
-    given: Any,
-    rule: int,
-    half_x: float,
-    half_y: float,
-    ex: float,
-    ey: float,
-    e1: float,
-    intercept: bool,
-    align_corners: bool,
-    padding: int,
-    value: Any,
-    slopes: Any,
-) -> None:
+def planes(start: int, stop: int, input: Any, squares: LeastSquares, value: Any, slopes: Any) -> None:
     """Compute value (N, C, pixels) and slopes (N, 2 or 0, C, pixels) of the pixels start to stop of all images."""
     _, _, pixels = value.shape
     for q in items(start, stop):
-        plane_of_pixel(
-            input, grid, auxiliary, given, rule, q // pixels, q % pixels, half_x, half_y, ex, ey, e1, intercept,
-            align_corners, padding, value, slopes,
-        )  # fmt: skip
+        plane_of_pixel(input, squares, q // pixels, q % pixels, value, slopes)
 
 
 @kernel
-def spread(
-    start: int,
-    stop: int,
-    gvalue: Any,
-    gslopes: Any,
-    grid: Any,
-    auxiliary: Any,
-    given: Any,
-    rule: int,
-    half_x: float,
-    half_y: float,
-    ex: float,
-    ey: float,
-    e1: float,
-    intercept: bool,
-    padding: int,
-    points: Any,
-    gsamples: Any,
-) -> None:
-    """Compute the samples' gradients (linearized.8) from those of value and slopes, laid out as `planes` does.
+def spread(start: int, stop: int, gvalue: Any, gslopes: Any, squares: LeastSquares, points: Any, gsamples: Any) -> None:
+    """Compute the samples' gradients from those of value and slopes, laid out as `planes` does.
 
     Points (N, pixels, 1 + K, 2) and gsamples (N, C, pixels, 1 + K) hold the centre first. A sample that takes no part
     is moved there, with the gradient 0; where a NaN is in, so are all.
     """
     _, channels, pixels = gvalue.shape
-    count = auxiliary.shape[2]
+    auxiliary = squares.auxiliary
     for q in items(start, stop):
         b, p = q // pixels, q % pixels
-        state, found = fit(grid, auxiliary, given, rule, b, p, half_x, half_y, ex, ey, e1, padding)
-        gx, gy = point_of(grid, b, p)
+        state, found = fit(squares, b, p)
+        gx, gy = point_of(squares.grid, b, p)
         if state == UNKNOWN:
             gx, gy = np.nan, np.nan
         points[b, p, 0, 0], points[b, p, 0, 1] = gx, gy
         for c in range(channels):
             gsamples[b, c, p, 0] = gvalue[b, c, p]
-        for k in range(count):
-            dx, dy, takes_part = offset_of(auxiliary, given, rule, b, p, k, gx, gy, half_x, half_y)
+        for k in range(auxiliary.shape[2]):
+            dx, dy, takes_part = offset_of(squares, b, p, k, gx, gy)
             fitted = takes_part == 1 and state == FITTED
             points[b, p, 1 + k, 0] = np.float64(auxiliary[b, p, k, 0]) if fitted else gx
             points[b, p, 1 + k, 1] = np.float64(auxiliary[b, p, k, 1]) if fitted else gy
             wx, wy, wb = part_of(dx, dy, found) if fitted else (0.0, 0.0, 0.0)
             for c in range(channels):
-                g = gvalue[b, c, p] * wb if intercept else 0.0
-                if gslopes.shape[1]:
-                    g += gslopes[b, 0, c, p] * (wx * half_x) + gslopes[b, 1, c, p] * (wy * half_y)
+                g = gvalue[b, c, p] * wb if squares.intercept else 0.0  # (linearized.8)
+                if gslopes.shape[1]:  # (linearized.11)
+                    g += gslopes[b, 0, c, p] * (wx * squares.half_x) + gslopes[b, 1, c, p] * (wy * squares.half_y)
                 gsamples[b, c, p, 1 + k] = g
-                gsamples[b, c, p, 0] -= g
+                gsamples[b, c, p, 0] -= g  # (linearized.8): I^0
 
 
 @kernel
@@ -307,7 +282,7 @@ def contract(start: int, stop: int, gout: Any, slopes: Any, block: int, lost: An
                 ggrid[b, axis, p], lost[b, axis, p] = 0.0, 0.0
             for c in range(channels):
                 for p in range(first, last):
-                    term = np.float64(gout[b, c, p]) * slopes[b, axis, c, p]
+                    term = np.float64(gout[b, c, p]) * slopes[b, axis, c, p]  # (linearized.9)
                     ggrid[b, axis, p], remainder = two_sum(ggrid[b, axis, p], term)
                     lost[b, axis, p] += remainder
             for p in range(first, last):

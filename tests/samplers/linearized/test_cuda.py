@@ -1,4 +1,4 @@
-"""Linearised and multi-scale sampling on CUDA: what the CPU computes, from the careful text, for small arrays."""
+"""Linearised and multi-scale sampling on CUDA: what the CPU computes, for small arrays by the slow path."""
 
 import numpy as np
 import pytest

@@ -6,7 +6,7 @@ import pytest
 import refwarp
 from autograd_core import Tensor, grad
 from refwarp.backend.launch import argument, run
-from refwarp.samplers.linearized import cpu as plane_fit_chunks
+from refwarp.samplers.linearized import cpu
 from refwarp.samplers.linearized import function as linearized
 from tests.samplers.linearized.cases import EPS, gradients, same_samples, setting
 
@@ -76,7 +76,7 @@ def test_a_bias_free_fit_is_numpys_with_two_columns(padding):
 
 
 @pytest.mark.parametrize("intercept", [True, False, "bias-free"])
-def test_chunks_leave_no_ordinary_pixel_to_the_slow_path(intercept, monkeypatch):
+def test_chunks_leave_no_finite_and_determined_pixel_to_the_slow_path(intercept, monkeypatch):
     """That reads the map itself, chunks a copy of it: a map of NaN shows each pixel that is left to it."""
     input, grid, auxiliary = setting(30, count=7, reach=0.5, spread=0.1)
     options = {"intercept": intercept, "tikhonov": 0.0}
@@ -84,7 +84,7 @@ def test_chunks_leave_no_ordinary_pixel_to_the_slow_path(intercept, monkeypatch)
     expected = gradients(input, grid, auxiliary, gout, **options)
 
     def run_without_the_map(kernel, count, work, source, *rest):
-        if kernel is plane_fit_chunks.planes_of_chunks:
+        if kernel is cpu.planes_of_chunks:
             source = argument(np.full_like(source, np.nan))
         run(kernel, count, work, source, *rest)
 
