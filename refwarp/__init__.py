@@ -15,7 +15,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "CacheWarning",
-    "Kernel",
+    "KernelFunction",
     "affine_basis",
     "affine_grid",
     "affine_motion",
@@ -32,6 +32,7 @@ __all__ = [
     "homography_matrix",
     "inverse_compositional_update",
     "invert",
+    "kernel_functions",
     "kurbiel_matrix",
     "linear_basis_grid",
     "linearized_sample",
@@ -40,7 +41,6 @@ __all__ = [
     "projective_grid",
     "rotation_scale_translation_grid",
     "rotation_scale_translation_matrix",
-    "sampling_kernels",
     "separable_sample",
     "set_num_threads",
     "similarity_grid",

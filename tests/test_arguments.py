@@ -45,7 +45,7 @@ def valid_calls():
         chosen = {name: value for name, value in options.items() if name in signature}
         chosen |= {name: tuple(value) for name, value in chosen.items() if isinstance(value, list)}
         if "kernel" in chosen:
-            chosen["kernel"] = refwarp.sampling_kernels.TENT
+            chosen["kernel"] = refwarp.kernel_functions.TENT
         calls[operation] = {**defaults, **chosen, **{name: a.astype(np.float64) for name, a in arrays.items()}}
     return calls
 
@@ -233,7 +233,7 @@ def test_the_number_of_arguments_is_pythons_to_judge(name):
 
 
 def test_kernels_take_numbers_of_numpy():
-    kernels = refwarp.sampling_kernels
+    kernels = refwarp.kernel_functions
     assert kernels.keys(np.float32(-0.5)).name == kernels.keys(-0.5).name
     assert kernels.lanczos(np.uint8(3)).name == kernels.lanczos(3).name
     assert kernels.keys(np.array(-0.5)).name == kernels.keys(-0.5).name
@@ -244,7 +244,7 @@ def test_kernels_take_numbers_of_numpy():
                 make(wrong)
     for wrong in (None, "1", True, 10**5000, -1.0):
         with pytest.raises(ValueError, match="^support: given .*, expected a number of pixels"):
-            refwarp.Kernel("box", wrong, (len,))
+            refwarp.KernelFunction("box", wrong, (len,))
 
 
 def test_a_backend_is_one_of_two_names():

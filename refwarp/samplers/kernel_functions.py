@@ -1,4 +1,4 @@
-"""Kernels k(d) for separable sampling: their support, and their derivatives.
+"""Kernel functions k(d) for separable sampling: their support, and their derivatives.
 
     tent             max(0, 1 - |d|)                                                         (STN 5)
     integer          1 for -1/2 <= d < 1/2: the nearest pixel, ties up                       (STN 4)
@@ -30,8 +30,8 @@ Profile = Callable[[Floats], Any]
 
 
 @dataclass(frozen=True)
-class Kernel:
-    """A kernel for `separable_sample`.
+class KernelFunction:
+    """A kernel function for `separable_sample`.
 
     Attributes
     ----------
@@ -46,7 +46,7 @@ class Kernel:
 
     Examples
     --------
-    >>> parabola = Kernel("parabola", 1.0, (lambda d: 1 - d * d, lambda d: -2 * d))
+    >>> parabola = KernelFunction("parabola", 1.0, (lambda d: 1 - d * d, lambda d: -2 * d))
     """
 
     name: str
@@ -91,7 +91,7 @@ def _cubic(inner: Profile, outer: Profile, sign: int = 1) -> Profile:
     return profile
 
 
-TENT = Kernel(
+TENT = KernelFunction(
     "tent",
     1.0,
     (
@@ -101,20 +101,20 @@ TENT = Kernel(
     ),
 )
 
-INTEGER = Kernel("integer", 0.5, (lambda d: np.where((-0.5 <= d) & (d < 0.5), 1.0, 0.0), _zeros))  # (STN 4)
+INTEGER = KernelFunction("integer", 0.5, (lambda d: np.where((-0.5 <= d) & (d < 0.5), 1.0, 0.0), _zeros))  # (STN 4)
 
 
-def keys(a: float = -0.5) -> Kernel:
+def keys(a: float = -0.5) -> KernelFunction:
     """Return Keys' cubic with the parameter a (kernels.1); -1/2 reproduces parabolas, PyTorch uses -3/4."""
     a = number("a", a, "a finite number", math.isfinite)
     # (kernels.1)
     value = _cubic(lambda r: (1 - r) * (1 + r - (a + 2) * r * r), lambda r: a * (r - 1) * (2 - r) ** 2)
     slope = _cubic(lambda r: r * (3 * (a + 2) * r - 2 * (a + 3)), lambda r: a * (2 - r) * (4 - 3 * r), sign=-1)
     curvature = _cubic(lambda r: 6 * (a + 2) * r - 2 * (a + 3), lambda r: a * (6 * r - 10))
-    return Kernel(f"Keys' cubic (a = {a})", 2.0, (value, slope, curvature))
+    return KernelFunction(f"Keys' cubic (a = {a})", 2.0, (value, slope, curvature))
 
 
-CUBIC_B_SPLINE = Kernel(
+CUBIC_B_SPLINE = KernelFunction(
     "cubic B-spline",
     2.0,
     (
@@ -146,7 +146,7 @@ def _sinc(d: Floats, order: int) -> Floats:
     return np.where(near, series, far) * np.pi**order
 
 
-def lanczos(lobes: int = 3) -> Kernel:
+def lanczos(lobes: int = 3) -> KernelFunction:
     """Return the Lanczos kernel with so many lobes on each side (kernels.3)."""
     if not (is_integer(lobes, least=1) and lobes < 1024):
         raise ValueError(f"lobes: given {shown(lobes)}, expected an integer above 0 and below 1024")
@@ -161,10 +161,10 @@ def lanczos(lobes: int = 3) -> Kernel:
 
         return value
 
-    return Kernel(f"Lanczos ({lobes} lobes)", float(lobes), (profile(0), profile(1), profile(2)))
+    return KernelFunction(f"Lanczos ({lobes} lobes)", float(lobes), (profile(0), profile(1), profile(2)))
 
 
-def gaussian(deviation: float) -> Kernel:
+def gaussian(deviation: float) -> KernelFunction:
     """Return the Gaussian with that deviation in pixels, cut off at four deviations (kernels.4)."""
     s = number("deviation", deviation, "a number of pixels above 0 and below 256", lambda r: 0 < r < 256)
 
@@ -172,7 +172,7 @@ def gaussian(deviation: float) -> Kernel:
         inside = (-4 * s <= d) & (d < 4 * s)
         return np.where(inside, np.exp(-0.5 * (d / s) ** 2) / (s * math.sqrt(2 * math.pi)), 0.0)
 
-    return Kernel(
+    return KernelFunction(
         f"Gaussian (deviation {s})",
         4 * s,
         (value, lambda d: -(d / s) / s * value(d), lambda d: ((d / s) ** 2 - 1) / s**2 * value(d)),

@@ -43,13 +43,13 @@ AGGREGATES = ("mean", "sum", "stack")
 
 
 def gaussian_weights(deviation: float, radius: int) -> Any:
-    """Return w(0) ... w(radius), each correctly rounded (multiscale.1)."""
+    """Return w(0) ... w(radius), each correctly rounded."""
     if radius == 0:
         return np.ones(1)
     with localcontext() as context:
         context.prec = 40
         divisor = 2 * Decimal(deviation) ** 2
-        return np.array([float((-Decimal(t * t) / divisor).exp()) for t in range(radius + 1)])
+        return np.array([float((-Decimal(t * t) / divisor).exp()) for t in range(radius + 1)])  # (multiscale.1)
 
 
 @kernel
@@ -61,13 +61,13 @@ def _smooth(start: int, stop: int, rows: Any, weights: Any, out: Any) -> None:
     width, reach = rows.shape[1], weights.shape[0]
     for p in items(start, stop):
         row, m = p // width, p % width
-        before, lost_before, after, lost_after = weights[0] * rows[row, m], 0.0, 0.0, 0.0
+        before, lost_before, after, lost_after = weights[0] * rows[row, m], 0.0, 0.0, 0.0  # (multiscale.2)
         for t in range(1, reach):
             if m >= t:
-                before, remainder = two_sum(before, weights[t] * rows[row, m - t])
+                before, remainder = two_sum(before, weights[t] * rows[row, m - t])  # (multiscale.2)
                 lost_before += remainder
             if m + t < width:
-                after, remainder = two_sum(after, weights[t] * rows[row, m + t])
+                after, remainder = two_sum(after, weights[t] * rows[row, m + t])  # (multiscale.2)
                 lost_after += remainder
         total, remainder = two_sum(before, after)
         out[row, m] = compensated(total, (lost_before + lost_after) + remainder)
@@ -90,8 +90,8 @@ class Blur(Function):
     def forward(ctx: Context, x: Any, *, weights: Any, norm: Any, axis: int, transposed: bool) -> Any:
         """Compute (multiscale.2), or (multiscale.4), along one axis; `norm` is the diagonal of D."""
         if transposed:
-            return smoothed(x / norm, weights, axis)
-        return mean_of_sum(x, norm, lambda x: smoothed(x, weights, axis))
+            return smoothed(x / norm, weights, axis)  # (multiscale.4)
+        return mean_of_sum(x, norm, lambda x: smoothed(x, weights, axis))  # (multiscale.2)
 
     @staticmethod
     def backward(ctx: Context, gout: Tensor) -> Tensor:
@@ -100,12 +100,12 @@ class Blur(Function):
 
 
 def gaussian_blur(input: Tensor, deviation: float, truncate: float) -> Tensor:
-    """Return the maps (N, C, H, W), in float64, blurred (multiscale.2)."""
+    """Return the maps (N, C, H, W), in float64, blurred."""
     for axis in (2, 3):
         size = input.shape[axis]
-        radius = math.floor(min(truncate * deviation + 0.5, size - 1))
+        radius = math.floor(min(truncate * deviation + 0.5, size - 1))  # (multiscale.1)
         weights = gaussian_weights(deviation, radius)
-        norm = smoothed(array_module(input.data).ones((1, size)), weights, axis=1)
+        norm = smoothed(array_module(input.data).ones((1, size)), weights, axis=1)  # (multiscale.2): Z
         norm = norm.reshape((size, 1) if axis == 2 else (size,))
         input = Blur.apply(input, weights=weights, norm=norm, axis=axis, transposed=False)
     return input

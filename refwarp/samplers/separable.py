@@ -24,7 +24,8 @@ The kernels are in `kernel_functions.py`. docs/separable.md.
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -50,32 +51,52 @@ from refwarp.conventions import (
 )
 from refwarp.samplers.bicubic.kernels import padded_index
 from refwarp.samplers.gathering import gather_taps, total
-from refwarp.samplers.kernel_functions import INTEGER, Kernel
+from refwarp.samplers.kernel_functions import INTEGER, KernelFunction
 from refwarp.samplers.nearest.function import Nearest
 from refwarp.samplers.nearest.kernels import UP
 
 # Samples are worked on in blocks of at most so many, so that their tables stay small; on CUDA also of so many pixels
-# that samples read, of each of which `gathering` keeps some 24 bytes.
+# that samples read, of each of which `gather_taps` keeps some 24 bytes.
 _BLOCK, _TAPS = 1 << 15, 1 << 22
+
+
+class Windows(NamedTuple):
+    """Which pixels the samples of a block read in x and in y, and with what weights.
+
+    Attributes
+    ----------
+    xs, ys : array of int64, shape (samples, taps)
+        Columns and rows; -1 where there is none.
+    wx, wy : array of float64, shape (samples, taps)
+        Their weights.
+    defined : array of bool, shape (samples,)
+        Whether both coordinates are ones that the padding has a place for.
+    """
+
+    xs: Any
+    wx: Any
+    ys: Any
+    wy: Any
+    defined: Any
+
+
+class Weighting(NamedTuple):
+    """What S^pq is made with: the kernel function, and p and q."""
+
+    kernel: KernelFunction
+    orders: tuple[int, int]
 
 
 @kernel
 def _tabulate(
-    start: int,
-    stop: int,
-    points: Any,
-    below: Any,
-    size: int,
-    align_corners: bool,
-    padding: int,
-    index: Any,
-    distance: Any,
+    start: int, stop: int, points: Any, below: Any, size: int, rules: Rules, index: Any, distance: Any
 ) -> None:
     """Fill for the coordinates start to stop the padded pixels of their windows (-1: none), and the distances x - m.
 
     `below` has for each pixel of a window the largest number that its distance can be.
     """
     taps = index.shape[1]
+    align_corners, padding = rules.align_corners, rules.padding
     scale = coordinate_scale(size, align_corners)
     for p in items(start, stop):
         g = float(points[p])
@@ -100,8 +121,9 @@ def _tabulate(
 
 
 @kernel
-def _gather(start: int, stop: int, planes: Any, xs: Any, wx: Any, ys: Any, wy: Any, out: Any) -> None:
+def _gather(start: int, stop: int, planes: Any, windows: Windows, out: Any) -> None:
     """Compute (separable.1) for the samples start to stop of all planes."""
+    xs, wx, ys, wy, _ = windows
     for p in items(start, stop):
         for c in range(planes.shape[0]):
             total, lost = 0.0, 0.0
@@ -109,19 +131,19 @@ def _gather(start: int, stop: int, planes: Any, xs: Any, wx: Any, ys: Any, wy: A
                 if ys[p, q] >= 0:
                     for r in range(xs.shape[1]):
                         if xs[p, r] >= 0:
-                            total, remainder = two_sum(total, planes[c, ys[p, q], xs[p, r]] * wx[p, r] * wy[p, q])
+                            term = planes[c, ys[p, q], xs[p, r]] * wx[p, r] * wy[p, q]  # (STN 3), (separable.1)
+                            total, remainder = two_sum(total, term)
                             lost += remainder
             out[c, p] = compensated(total, lost)
 
 
 @kernel
-def _scatter(
-    start: int, stop: int, gout: Any, xs: Any, wx: Any, ys: Any, wy: Any, defined: Any, width: int, sums: Any, lost: Any
-) -> None:
+def _scatter(start: int, stop: int, gout: Any, windows: Windows, width: int, sums: Any, lost: Any) -> None:
     """Add (separable.2) of a block of samples to the sums start to stop, and to `lost` what roundings left out.
 
     For the CPU; on CUDA pixels gather what samples would scatter.
     """
+    xs, wx, ys, wy, defined = windows
     for c in range(start, stop):
         for p in range(gout.shape[1]):
             if not defined[p]:
@@ -131,79 +153,66 @@ def _scatter(
                     for r in range(xs.shape[1]):
                         if xs[p, r] >= 0:
                             pixel = ys[p, q] * width + xs[p, r]
-                            term = gout[c, p] * wx[p, r] * wy[p, q]
+                            term = gout[c, p] * wx[p, r] * wy[p, q]  # (separable.2)
                             sums[0, c, pixel], remainder = two_sum(sums[0, c, pixel], term)
                             lost[0, c, pixel] += remainder
 
 
 @kernel
-def _join(
-    start: int,
-    stop: int,
-    xs: Any,
-    wx: Any,
-    ys: Any,
-    wy: Any,
-    defined: Any,
-    height: int,
-    width: int,
-    pixels: Any,
-    weights: Any,
-) -> None:
-    """Write for the samples start to stop of a block what they read and with what weights, as `gathering` has it."""
+def _join(start: int, stop: int, windows: Windows, height: int, width: int, pixels: Any, weights: Any) -> None:
+    """Write for the samples start to stop of a block what they read and with what weights, as `gather_taps` has it."""
+    xs, wx, ys, wy, defined = windows
     columns = xs.shape[1]
     for p in items(start, stop):
         for q in range(ys.shape[1]):
             for r in range(columns):
                 reads = defined[p] and ys[p, q] >= 0 and xs[p, r] >= 0
                 pixels[0, p, q * columns + r] = ys[p, q] * width + xs[p, r] if reads else height * width
-                weights[0, p, q * columns + r] = wx[p, r] * wy[p, q]
+                weights[0, p, q * columns + r] = wx[p, r] * wy[p, q]  # (separable.2)
 
 
-class _Block:
-    """A block of the samples of one image: which pixels each reads in x and in y, and with what weights."""
-
-    def __init__(
-        self, points: Any, size: tuple[int, int], k: Kernel, orders: tuple[int, int], align_corners: bool, padding: int
-    ) -> None:
-        xp, (height, width) = array_module(points), size
-        undefined = ~xp.isfinite(points) if padding == REFLECTION else xp.isnan(points)
-        self.defined = ~undefined.any(axis=1)
-        self.xs, self.wx = self._axis(points[:, 0], width, k, orders[0], align_corners, padding)
-        self.ys, self.wy = self._axis(points[:, 1], height, k, orders[1], align_corners, padding)
-
-    @staticmethod
-    def _axis(points: Any, size: int, k: Kernel, order: int, align_corners: bool, padding: int) -> tuple[Any, Any]:
-        xp, taps = array_module(points), 2 * math.ceil(k.support)
-        index, distance = xp.empty((len(points), taps), np.int64), xp.empty((len(points), taps))
-        below = xp.asarray(np.nextafter(taps // 2 - np.arange(float(taps)), -np.inf))
-        options = argument(below), size, align_corners, padding
-        run(_tabulate, len(points), index.size, argument(points), *options, index, distance)
-        weights = xp.asarray(k.derivative(order)(distance), float)
-        if weights.shape != distance.shape:
-            raise ValueError(f"kernel: {k.name} returned shape {weights.shape} for {distance.shape}, expected the same")
-        return argument(index), argument(weights)
+def _axis_windows(points: Any, size: int, k: KernelFunction, order: int, rules: Rules) -> tuple[Any, Any]:
+    """Return the pixels that samples read along an axis, and their weights."""
+    xp, taps = array_module(points), 2 * math.ceil(k.support)
+    index, distance = xp.empty((len(points), taps), np.int64), xp.empty((len(points), taps))
+    below = argument(xp.asarray(np.nextafter(taps // 2 - np.arange(float(taps)), -np.inf)))
+    run(_tabulate, len(points), index.size, argument(points), below, size, rules, index, distance)
+    weights = xp.asarray(k.derivative(order)(distance), float)
+    if weights.shape != distance.shape:
+        raise ValueError(f"kernel: {k.name} returned shape {weights.shape} for {distance.shape}, expected the same")
+    return argument(index), argument(weights)
 
 
-def _blocks(grid: Any, image: int, size: tuple[int, int], k: Kernel, *options: Any) -> Any:
-    """Yield slices of the samples of one image, and their blocks."""
+def _windows(points: Any, size: tuple[int, int], weighting: Weighting, rules: Rules) -> Windows:
+    """Return the windows of a block of the samples of one image."""
+    xp, (height, width), (p, q) = array_module(points), size, weighting.orders
+    undefined = ~xp.isfinite(points) if rules.padding == REFLECTION else xp.isnan(points)
+    xs, wx = _axis_windows(points[:, 0], width, weighting.kernel, p, rules)
+    ys, wy = _axis_windows(points[:, 1], height, weighting.kernel, q, rules)
+    return Windows(xs, wx, ys, wy, argument(~undefined.any(axis=1)))
+
+
+def _blocks(
+    grid: Any, image: int, size: tuple[int, int], weighting: Weighting, rules: Rules
+) -> Iterator[tuple[slice, Windows]]:
+    """Yield slices of the samples of one image, and their windows."""
     points = grid[image].reshape(-1, 2)
-    length = min(_BLOCK, max(1, _TAPS // (2 * math.ceil(k.support)) ** 2)) if runs_on_cuda(grid) else _BLOCK
+    taps = 2 * math.ceil(weighting.kernel.support)
+    length = min(_BLOCK, max(1, _TAPS // taps**2)) if runs_on_cuda(grid) else _BLOCK
     for start in range(0, len(points), length):
         part = slice(start, start + length)
-        yield part, _Block(points[part], size, k, *options)
+        yield part, _windows(points[part], size, weighting, rules)
 
 
-def _transpose(gout: Any, block: _Block, size: tuple[int, int], sums: Any, lost: Any) -> None:
+def _transpose(gout: Any, windows: Windows, size: tuple[int, int], sums: Any, lost: Any) -> None:
     """Add (separable.2) of a block of samples to the planes of an image, (1, C, H W)."""
-    tables = block.xs, block.wx, block.ys, block.wy, argument(block.defined)
     if not runs_on_cuda(gout):
-        run(_scatter, len(gout), gout.size, gout, *tables, size[1], sums, lost)
+        run(_scatter, len(gout), gout.size, gout, windows, size[1], sums, lost)
         return
     xp = array_module(gout)
-    shape = 1, gout.shape[1], block.xs.shape[1] * block.ys.shape[1]
+    shape = 1, gout.shape[1], windows.xs.shape[1] * windows.ys.shape[1]
     pixels, weights = xp.empty(shape, np.int64), xp.empty(shape)
-    run(_join, shape[1], pixels.size, *tables, *size, pixels, weights)
+    run(_join, shape[1], pixels.size, windows, *size, pixels, weights)
     gather_taps(gout[None], pixels, weights, sums, lost)
 
 
@@ -211,19 +220,17 @@ class Separable(Function):
     """(map (N, C, H, W), grid (N, H_out, W_out, 2)) -> S^pq map (N, C, H_out, W_out), all float64; S^00 is (STN 3)."""
 
     @staticmethod
-    def forward(
-        ctx: Context, map: Any, grid: Any, *, k: Kernel, orders: tuple[int, int], align_corners: bool, padding: int
-    ) -> Any:
+    def forward(ctx: Context, map: Any, grid: Any, *, weighting: Weighting, rules: Rules) -> Any:
         """Compute (separable.1)."""
         batch, channels, height, width = map.shape
         xp = array_module(map)
         out = xp.empty((batch, channels, grid.shape[1] * grid.shape[2]))
         for image in range(batch):
             planes = argument(map[image])
-            for part, block in _blocks(grid, image, (height, width), k, orders, align_corners, padding):
-                result = xp.empty((channels, len(block.defined)))
-                run(_gather, result.shape[1], result.size, planes, block.xs, block.wx, block.ys, block.wy, result)
-                result[:, ~block.defined] = np.nan
+            for part, windows in _blocks(grid, image, (height, width), weighting, rules):
+                result = xp.empty((channels, len(windows.defined)))
+                run(_gather, result.shape[1], result.size, planes, windows, result)
+                result[:, ~windows.defined] = np.nan
                 out[image, :, part] = result
         return out.reshape(batch, channels, *grid.shape[1:3])
 
@@ -232,6 +239,7 @@ class Separable(Function):
         """Compute (separable.3)."""
         map, grid = ctx.inputs
         size = map.shape[2:]
+        # (separable.3)
         gmap = SeparableTransposed.apply(gout, grid, size=size, **ctx.parameters) if ctx.needs[0] else None
         return gmap, _grid_gradient(ctx, gout, map) if ctx.needs[1] else None
 
@@ -241,15 +249,7 @@ class SeparableTransposed(Function):
 
     @staticmethod
     def forward(
-        ctx: Context,
-        gout: Any,
-        grid: Any,
-        *,
-        size: tuple[int, int],
-        k: Kernel,
-        orders: tuple[int, int],
-        align_corners: bool,
-        padding: int,
+        ctx: Context, gout: Any, grid: Any, *, size: tuple[int, int], weighting: Weighting, rules: Rules
     ) -> Any:
         """Compute (separable.2)."""
         xp, (batch, channels) = array_module(gout), gout.shape[:2]
@@ -257,8 +257,8 @@ class SeparableTransposed(Function):
         for image in range(batch):
             sums, lost = (xp.zeros((1, channels, math.prod(size))) for _ in range(2))
             samples = gout[image].reshape(channels, grid.shape[1] * grid.shape[2])
-            for part, block in _blocks(grid, image, size, k, orders, align_corners, padding):
-                _transpose(argument(samples[:, part]), block, size, sums, lost)
+            for part, windows in _blocks(grid, image, size, weighting, rules):
+                _transpose(argument(samples[:, part]), windows, size, sums, lost)
             gmap[image] = total(sums, lost).reshape(channels, *size)
         return gmap
 
@@ -266,20 +266,22 @@ class SeparableTransposed(Function):
     def backward(ctx: Context, cotangent_map: Tensor) -> tuple[Tensor | None, ...]:
         """Compute (separable.4)."""
         gout, grid = ctx.inputs
-        options = {name: value for name, value in ctx.parameters.items() if name != "size"}
-        ggout = Separable.apply(cotangent_map, grid, **options) if ctx.needs[0] else None
+        weighting, rules = ctx.parameters["weighting"], ctx.parameters["rules"]
+        # (separable.4)
+        ggout = Separable.apply(cotangent_map, grid, weighting=weighting, rules=rules) if ctx.needs[0] else None
         return ggout, _grid_gradient(ctx, gout, cotangent_map) if ctx.needs[1] else None
 
 
 def _grid_gradient(ctx: Context, cotangent: Tensor, map: Tensor) -> Tensor:
     """Return the sums over channels in (separable.3) and (separable.4)."""
-    p, q = ctx.parameters["orders"]
-    options = {name: value for name, value in ctx.parameters.items() if name not in ("size", "orders")}
+    weighting, rules = ctx.parameters["weighting"], ctx.parameters["rules"]
+    p, q = weighting.orders
     axes = []
     for orders, size in (((p + 1, q), map.shape[3]), ((p, q + 1), map.shape[2])):
-        slopes = Separable.apply(map, ctx.inputs[1], orders=orders, **options)
+        slopes = Separable.apply(map, ctx.inputs[1], weighting=weighting._replace(orders=orders), rules=rules)
         total = sum(multiply(cotangent, slopes), axis=1)
-        axes.append(multiply(total, 0.5 * coordinate_scale(size, options["align_corners"])))
+        # (separable.3), (separable.4)
+        axes.append(multiply(total, 0.5 * coordinate_scale(size, rules.align_corners)))
     return stack(axes, axis=3)
 
 
@@ -295,9 +297,9 @@ def separable_sample(
         The map; float16, float32 or float64.
     grid : ndarray or Tensor, shape (N, H_out, W_out, 2)
         For each output pixel the point (x, y) to sample at, in [-1, 1] from one end of the map to the other.
-    kernel : Kernel
-        The kernel k, its support and its derivatives: of `refwarp.sampling_kernels` TENT, INTEGER, CUBIC_B_SPLINE,
-        keys(a), lanczos(lobes) or gaussian(deviation), or a `refwarp.Kernel` of your own.
+    kernel : KernelFunction
+        The kernel k, its support and its derivatives: of `refwarp.kernel_functions` TENT, INTEGER, CUBIC_B_SPLINE,
+        keys(a), lanczos(lobes) or gaussian(deviation), or a `refwarp.KernelFunction` of your own.
     padding_mode : {"zeros", "border", "reflection"}
         What stands at the pixels of a window that lie outside the map.
     align_corners : bool
@@ -327,17 +329,18 @@ def separable_sample(
     [[[[3.3125]]]]
     """
     check_maps_and_grid(input, grid)
-    if not isinstance(kernel, Kernel):
+    if not isinstance(kernel, KernelFunction):
         given = type(kernel).__name__
-        raise TypeError(f"kernel: given {given}, expected a refwarp.Kernel such as refwarp.sampling_kernels.TENT")
+        expected = "a refwarp.KernelFunction such as refwarp.kernel_functions.TENT"
+        raise TypeError(f"kernel: given {given}, expected {expected}")
     check_option("padding_mode", padding_mode, PADDINGS)
     check_option("align_corners", align_corners, (False, True))
-    options = {"align_corners": align_corners, "padding": PADDINGS.index(padding_mode)}
+    rules = Rules(align_corners, PADDINGS.index(padding_mode))
 
     def sample(input: Tensor, grid: Tensor) -> Tensor:
         if kernel is INTEGER:
-            return Nearest.apply(input, grid, rules=Rules(align_corners, options["padding"]), ties=UP)
+            return Nearest.apply(input, grid, rules=rules, ties=UP)
         double = [astype(tensor, np.float64) for tensor in (input, grid)]
-        return astype(Separable.apply(*double, k=kernel, orders=(0, 0), **options), input.dtype)
+        return astype(Separable.apply(*double, weighting=Weighting(kernel, (0, 0)), rules=rules), input.dtype)
 
     return apply_as_given(sample, input, grid)

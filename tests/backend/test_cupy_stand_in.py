@@ -14,7 +14,7 @@ import refwarp
 from autograd_core import Tensor, grad, to_device
 from autograd_core.arrays import device_of
 from refwarp.grids.thin_plate_spline import function as thin_plate_spline
-from refwarp.samplers import kernel_functions as sampling_kernels
+from refwarp.samplers import kernel_functions
 from tests.backend.test_determinism import OPERATIONS, around_identity, normal, sampler
 from tests.cupy_stand_in import DeviceArray, library, to_host
 
@@ -71,11 +71,11 @@ def linearized(input_gradient, with_theta, with_mask, **options):
 
 
 KERNELS = {
-    "tent": sampling_kernels.TENT,
-    "integer": sampling_kernels.INTEGER,
-    "keys": sampling_kernels.keys(),
-    "lanczos": sampling_kernels.lanczos(2),
-    "gaussian": sampling_kernels.gaussian(0.7),
+    "tent": kernel_functions.TENT,
+    "integer": kernel_functions.INTEGER,
+    "keys": kernel_functions.keys(),
+    "lanczos": kernel_functions.lanczos(2),
+    "gaussian": kernel_functions.gaussian(0.7),
 }
 EVERYTHING = {
     **OPERATIONS,
@@ -156,7 +156,7 @@ def test_the_released_decoders_gather_in_the_order_in_which_the_cpu_scatters(nam
 
 def test_no_operation_is_left_out():
     tested = {name.split("-")[0] for name in EVERYTHING} | {"auxiliary_grid"}
-    without_arrays = {"CacheWarning", "Kernel", "sampling_kernels", "affine_basis", "bernstein_basis"}
+    without_arrays = {"CacheWarning", "KernelFunction", "kernel_functions", "affine_basis", "bernstein_basis"}
     settings = {"get_num_threads", "set_num_threads", "use_backend"}
     assert tested | without_arrays | settings == set(refwarp.__all__)
 

@@ -48,7 +48,7 @@ OPERATIONS = {
         for mode in ("bilinear", "nearest", "bicubic")
         for padding in ("zeros", "border", "reflection")
     },
-    "separable_sample": sampler(refwarp.separable_sample, kernel=refwarp.sampling_kernels.CUBIC_B_SPLINE),
+    "separable_sample": sampler(refwarp.separable_sample, kernel=refwarp.kernel_functions.CUBIC_B_SPLINE),
     "linearized_sample": (
         lambda size, input, grid: refwarp.linearized_sample(
             input, grid, np.random.default_rng(13), input_gradient="fit"

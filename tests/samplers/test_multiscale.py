@@ -240,12 +240,12 @@ def test_the_gradient_of_a_huge_map_with_a_huge_cotangent_is_finite():
     assert ginput.data.sum() == pytest.approx(2.0**1022, rel=64 * 2.0**-53)  # sixteen terms of some roundings each
 
 
-@pytest.mark.parametrize("strange", [np.nan, np.inf])
+@pytest.mark.parametrize("pixel", [np.nan, np.inf])
 @pytest.mark.parametrize("aggregate", ["mean", "stack"])
-def test_a_huge_map_with_a_strange_pixel_is_finite_far_from_it(strange, aggregate):
+def test_a_huge_map_with_a_pixel_that_is_not_finite_is_finite_far_from_it(pixel, aggregate):
     """And tiny pixels, farther away than the blur reaches, keep their digits."""
     map = np.full((1, 1, 1, 64), 2.0**-1070)
-    map[..., :24], map[..., 31] = 1.5 * 2.0**1023, strange
+    map[..., :24], map[..., 31] = 1.5 * 2.0**1023, pixel
     grid = np.array([[[[-0.9, 0.0], [0.0, 0.0], [0.9, 0.0]]]])
     out = refwarp.multiscale_sample(map, grid, (1.0, 0.5), aggregate=aggregate)
     levels = out.reshape(-1, 3)

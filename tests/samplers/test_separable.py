@@ -14,7 +14,7 @@ from refwarp.exact import separable as exact
 from refwarp.exact.arithmetic.budget import worst_share
 from refwarp.exact.arithmetic.numbers import Sum, fractions
 from refwarp.exact.sampling import Cotangents
-from refwarp.samplers.kernel_functions import CUBIC_B_SPLINE, INTEGER, TENT, Kernel, gaussian, keys, lanczos
+from refwarp.samplers.kernel_functions import CUBIC_B_SPLINE, INTEGER, TENT, KernelFunction, gaussian, keys, lanczos
 
 PADDINGS = ["zeros", "border", "reflection"]
 C = 16
@@ -197,7 +197,7 @@ def test_sums_beyond_the_range_are_infinite():
     """And not NaN, which the part that roundings left out would make of them."""
     input = Tensor(np.full((1, 1, 1, 2), 1.5e308), requires_grad=True)
     grid = np.array([[[[0.0, 0.0]]]])  # half way between the pixels
-    double = Kernel("double tent", 1, (lambda d: 2 * np.maximum(0, 1 - np.abs(d)),))
+    double = KernelFunction("double tent", 1, (lambda d: 2 * np.maximum(0, 1 - np.abs(d)),))
     out = refwarp.separable_sample(input, grid, double)
     assert out.data.tolist() == [[[[np.inf]]]]
     twice = refwarp.separable_sample(input, np.zeros((1, 1, 2, 2)), double)
@@ -281,7 +281,7 @@ def test_numpy_scalars_are_numbers():
         (keys(np.int8(1)), keys(1)),
         (lanczos(np.int64(3)), lanczos(3)),
         (gaussian(np.float32(0.75)), gaussian(0.75)),
-        (Kernel("k", np.float16(1.0), (np.abs,)), Kernel("k", 1, (np.abs,))),
+        (KernelFunction("k", np.float16(1.0), (np.abs,)), KernelFunction("k", 1, (np.abs,))),
     ):
         assert (ours.name, ours.support) == (other.name, other.support)
         assert type(ours.support) is float
@@ -302,7 +302,7 @@ def test_the_integer_kernel_rounds_ties_up(padding):
 
 def test_a_kernel_of_ones_own():
     """A parabola: given with one derivative, it has gradients with respect to the grid, but none of those."""
-    parabola = Kernel("parabola", 1.0, (lambda d: 1 - d * d, lambda d: -2 * d))
+    parabola = KernelFunction("parabola", 1.0, (lambda d: 1 - d * d, lambda d: -2 * d))
     row = np.array([[[[1.0, 5.0, 2.0, 9.0]]]])
     grid = Tensor(np.array([[[[-0.125, 0.0]]]]), requires_grad=True)  # x = 1.25
     out = refwarp.separable_sample(row, grid, parabola)
@@ -361,11 +361,11 @@ def test_profiles_are_derivatives_of_one_another(kernel):
         (lambda x, g: refwarp.separable_sample(x, g, "tent"), TypeError, "kernel: given str, expected a refwarp.K"),
         (lambda x, g: refwarp.separable_sample(x, g, TENT, "wrap"), ValueError, "padding_mode: given 'wrap'"),
         (lambda x, g: refwarp.separable_sample(x[0], g, TENT), ValueError, r"input: given shape \(1, 3, 3\)"),
-        (lambda x, g: Kernel("k", 0, (abs,)), ValueError, "support: given 0"),
-        (lambda x, g: Kernel("k", True, (abs,)), ValueError, "support: given True"),
-        (lambda x, g: Kernel("k", 1, ()), TypeError, r"profiles: given \(\), expected a tuple of functions"),
-        (lambda x, g: Kernel("k", 1, [abs]), TypeError, "profiles: given .*, expected a tuple of functions"),
-        (lambda x, g: Kernel("k", 1, np.abs), TypeError, "profiles: given .*, expected a tuple of functions"),
+        (lambda x, g: KernelFunction("k", 0, (abs,)), ValueError, "support: given 0"),
+        (lambda x, g: KernelFunction("k", True, (abs,)), ValueError, "support: given True"),
+        (lambda x, g: KernelFunction("k", 1, ()), TypeError, r"profiles: given \(\), expected a tuple of functions"),
+        (lambda x, g: KernelFunction("k", 1, [abs]), TypeError, "profiles: given .*, expected a tuple of functions"),
+        (lambda x, g: KernelFunction("k", 1, np.abs), TypeError, "profiles: given .*, expected a tuple of functions"),
         (lambda x, g: TENT.derivative(-1), ValueError, "order: given -1, expected 0"),
         (lambda x, g: keys(np.nan), ValueError, "a: given nan"),
         (lambda x, g: keys(False), ValueError, "a: given False"),
@@ -377,7 +377,7 @@ def test_profiles_are_derivatives_of_one_another(kernel):
         (lambda x, g: gaussian(-1), ValueError, "deviation: given -1"),
         (lambda x, g: gaussian(True), ValueError, "deviation: given True"),
         (
-            lambda x, g: refwarp.separable_sample(x, g, Kernel("flat", 1, (lambda d: 1.0,))),
+            lambda x, g: refwarp.separable_sample(x, g, KernelFunction("flat", 1, (lambda d: 1.0,))),
             ValueError,
             "kernel: flat returned shape",
         ),

@@ -8,19 +8,19 @@ from typing import Any
 import refwarp
 from autograd_core import Tensor, grad
 from refwarp.golden.operations import OPERATIONS, Call
-from refwarp.samplers import kernel_functions as sampling_kernels
+from refwarp.samplers import kernel_functions
 
 VERSION = refwarp.__version__
 DTYPES = ("float32", "float64", "float16")
 CHOICES = {"kink": ("right", "left", "central", "literal"), "ties": ("even",)}
 
 _KERNELS: Mapping[str, Any] = {
-    "tent": sampling_kernels.TENT,
-    "integer": sampling_kernels.INTEGER,
-    "cubic_b_spline": sampling_kernels.CUBIC_B_SPLINE,
-    "keys": sampling_kernels.keys,
-    "lanczos": sampling_kernels.lanczos,
-    "gaussian": sampling_kernels.gaussian,
+    "tent": kernel_functions.TENT,
+    "integer": kernel_functions.INTEGER,
+    "cubic_b_spline": kernel_functions.CUBIC_B_SPLINE,
+    "keys": kernel_functions.keys,
+    "lanczos": kernel_functions.lanczos,
+    "gaussian": kernel_functions.gaussian,
 }
 
 
@@ -34,7 +34,7 @@ def _apply(operation: str, arrays: Mapping[str, Any], options: Mapping[str, Any]
     if isinstance(kernel := chosen.get("kernel"), Mapping):
         named = _KERNELS[kernel["name"]]
         parameters = {name: value for name, value in kernel.items() if name != "name"}
-        chosen["kernel"] = named if isinstance(named, sampling_kernels.Kernel) else named(**parameters)
+        chosen["kernel"] = named if isinstance(named, kernel_functions.KernelFunction) else named(**parameters)
     given = {name: array for name, array in arrays.items() if array is not None}
     found = getattr(refwarp, operation)(**given, **chosen)
     asked = given["control"].dtype.name if operation == "thin_plate_spline_basis" else options.get("dtype")
