@@ -71,7 +71,7 @@ class Motions(Function):
 
 
 class Length(Function):
-    """Vectors along axis 1 -> their Euclidean lengths, with the gradient 0 at the vector 0 (penalties.4).
+    """Vectors along axis 1 -> their Euclidean lengths, with the gradient 0 at the vector 0.
 
     `factors` (D, 1, 1) are those of its components: powers of two, of which the vectors may have no digit to spare.
     """
@@ -81,7 +81,7 @@ class Length(Function):
         """Return sqrt(sum of v_k^2), of v scaled by a power of two so that no square leaves the range of floats."""
         xp, exponent = array_module(vectors), _exponents(vectors)
         scaled = xp.ldexp(vectors, -exponent) * factors
-        return xp.ldexp(xp.sqrt((scaled * scaled).sum(axis=1)), exponent[:, 0])
+        return xp.ldexp(xp.sqrt((scaled * scaled).sum(axis=1)), exponent[:, 0])  # (penalties.4)
 
     @staticmethod
     def backward(ctx: Context, gout: Tensor) -> Tensor:
@@ -93,7 +93,7 @@ class Length(Function):
         is_zero = ~vectors.data.any(axis=1, keepdims=True)
         length = Length.apply(scaled, factors=array_module(exponent).ones((1, 1, 1)))
         direction = divide(scaled, where(is_zero, 1.0, expand_dims(length, 1)))
-        return multiply(multiply(where(is_zero, 0.0, direction), expand_dims(gout, 1)), factors)
+        return multiply(multiply(where(is_zero, 0.0, direction), expand_dims(gout, 1)), factors)  # (penalties.4)
 
 
 class Squares(Function):
@@ -103,7 +103,7 @@ class Squares(Function):
     def forward(ctx: Context, x: Any, *, factors: Any) -> Any:
         """Return the squares: the factors come first, for the square without one may leave the range of floats."""
         scaled = x * factors
-        return scaled * scaled
+        return scaled * scaled  # (penalties.4)
 
     @staticmethod
     def backward(ctx: Context, gout: Tensor) -> Tensor:
@@ -115,7 +115,7 @@ class Squares(Function):
         xp, numbers = array_module(x.data), x.data
         subnormal = abs(numbers) * squares < np.finfo(numbers.dtype).tiny
         first, last = (xp.where(subnormal, *which).astype(numbers.dtype) for which in ((1.0, squares), (squares, 1.0)))
-        return multiply(multiply(2 * x, first) * gout, last)
+        return multiply(multiply(2 * x, first) * gout, last)  # (penalties.4)
 
 
 def _exponents(vectors: Any) -> Any:
@@ -145,7 +145,7 @@ def _part(field: Tensor, rows: tuple[int, int], columns: tuple[int, int]) -> Ten
 
 
 def _penalty(entries: list[Tensor], norm: str, reduction: str, factors: tuple[float, ...] = (1.0,)) -> Tensor:
-    """Return one of the norms in (HSTN 7) of the vectors that the entries (N, D, H, W) make, reduced (penalties.4).
+    """Return one of the norms of the vectors that the entries (N, D, H, W) make, reduced.
 
     `factors`, powers of two, are those of the entries, which are not yet multiplied by them: a subnormal one has no
     digit to spare before its sign, its direction or its square is known.
@@ -154,12 +154,12 @@ def _penalty(entries: list[Tensor], norm: str, reduction: str, factors: tuple[fl
     xp, components = array_module(vectors.data), entries[0].shape[1]
     scales = xp.asarray(np.repeat(factors, components).reshape(-1, 1, 1) if len(factors) > 1 else np.ones((1, 1, 1)))
     if norm == "2":
-        penalty = Length.apply(vectors, factors=scales)
+        penalty = Length.apply(vectors, factors=scales)  # (HSTN 7)
     elif norm == "1":
         sizes = absolute(vectors)
-        penalty = sum(sizes * scales if len(factors) > 1 else sizes, axis=1)
+        penalty = sum(sizes * scales if len(factors) > 1 else sizes, axis=1)  # (HSTN 7), (penalties.4)
     else:
-        penalty = sum(Squares.apply(vectors, factors=scales), axis=1)
+        penalty = sum(Squares.apply(vectors, factors=scales), axis=1)  # (HSTN 7), (penalties.4)
     return mean(penalty) if reduction == "mean" else sum(penalty)
 
 
@@ -285,7 +285,7 @@ def bending_energy(
         w = _replicated(w, before=1) if boundary == "replicate" else w
         centre = _part(w, (1, 1), (1, 1))
         w_xx = (_part(w, (1, 1), (0, 2)) - centre) + (_part(w, (1, 1), (2, 0)) - centre)  # (penalties.2)
-        w_yy = (_part(w, (0, 2), (1, 1)) - centre) + (_part(w, (2, 0), (1, 1)) - centre)
+        w_yy = (_part(w, (0, 2), (1, 1)) - centre) + (_part(w, (2, 0), (1, 1)) - centre)  # (penalties.2)
         if form == "laplacian":
             return _penalty([w_xx + w_yy], norm, reduction)
         falling = _part(w, (2, 0), (2, 0)) + _part(w, (0, 2), (0, 2))

@@ -8,6 +8,7 @@ long sum its first.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 from refwarp.backend.intrinsics import fused_multiply_add, rounded_product
 from refwarp.backend.jit import scalar
@@ -25,6 +26,23 @@ def two_sum(a: float, b: float) -> tuple[float, float]:
 def compensated(total: float, lost: float) -> float:
     """Return a sum with what its roundings left out, which is NaN where the sum is infinite, and then of no use."""
     return total + lost if math.isfinite(total) else total
+
+
+class Sum(NamedTuple):
+    """A sum, and what its roundings left out."""
+
+    total: float
+    lost: float
+
+
+EMPTY = Sum(0.0, 0.0)
+
+
+@scalar
+def add_to(sum: Sum, term: float) -> Sum:
+    """Return a sum with one more term."""
+    total, remainder = two_sum(sum.total, term)
+    return Sum(total, sum.lost + remainder)
 
 
 @scalar

@@ -34,10 +34,10 @@ from refwarp.grids.rows import stretch_length, stretch_of
 
 @scalar
 def target_coordinate(j: int, size: int, align_corners: bool) -> float:
-    """Return x_t, the normalised coordinate of pixel `j` of an axis of `size` pixels (affine.1)."""
+    """Return x_t, the normalised coordinate of pixel `j` of an axis of `size` pixels."""
     if size == 1:
         return 0.0
-    return (2.0 * j + 1.0 - size) / coordinate_scale(size, align_corners)
+    return (2.0 * j + 1.0 - size) / coordinate_scale(size, align_corners)  # (affine.1)
 
 
 @kernel
@@ -65,11 +65,11 @@ def _backward(start: int, stop: int, ggrid: Any, align_corners: bool, sums: Any)
             total_x, lost_x, total_y, lost_y, total, lost = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
             for j in range(width):
                 g = np.float64(ggrid[b, i, j, r])
-                total_x, remainder = two_sum(total_x, g * target_coordinate(j, width, align_corners))
+                total_x, remainder = two_sum(total_x, g * target_coordinate(j, width, align_corners))  # (affine.2)
                 lost_x += remainder
-                total_y, remainder = two_sum(total_y, g * y)
+                total_y, remainder = two_sum(total_y, g * y)  # (affine.2)
                 lost_y += remainder
-                total, remainder = two_sum(total, g)
+                total, remainder = two_sum(total, g)  # (affine.2)
                 lost += remainder
             sums[b, i, 3 * r, 0], sums[b, i, 3 * r, 1] = total_x, lost_x
             sums[b, i, 3 * r + 1, 0], sums[b, i, 3 * r + 1, 1] = total_y, lost_y

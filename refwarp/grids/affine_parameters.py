@@ -50,7 +50,7 @@ class PowerOfTwo(Function):
         return gout * ctx.outputs[0] * math.log(2.0)
 
 
-def _columns(theta: Tensor) -> list[Tensor]:
+def columns(theta: Tensor) -> list[Tensor]:
     """Return each parameter as a Tensor (N,)."""
     return [theta[:, p] for p in range(theta.shape[1])]
 
@@ -65,25 +65,25 @@ def _constant(value: float, like: Tensor) -> Tensor:
 
 
 def _attention(theta: Tensor) -> Tensor:
-    s, tx, ty = _columns(theta)
+    s, tx, ty = columns(theta)
     zero = _constant(0.0, s)
     return _matrix(s, zero, tx, zero, s, ty)  # (STN 2)
 
 
 def _translation(theta: Tensor) -> Tensor:
-    tx, ty = _columns(theta)
+    tx, ty = columns(theta)
     zero, one = _constant(0.0, tx), _constant(1.0, tx)
     return _matrix(one, zero, tx, zero, one, ty)  # (affine_parameters.1)
 
 
 def _similarity(theta: Tensor) -> Tensor:
-    s, a, tx, ty = _columns(theta)
+    s, a, tx, ty = columns(theta)
     along, across = s * cos(a), s * sin(a)
     return _matrix(along, -across, tx, across, along, ty)  # (affine_parameters.2)
 
 
 def _rotation_scale_translation(theta: Tensor, translate_first: bool) -> Tensor:
-    a, lx, ly, tx, ty = _columns(theta)
+    a, lx, ly, tx, ty = columns(theta)
     p, q = PowerOfTwo.apply(lx), PowerOfTwo.apply(ly)
     xx, xy, yx, yy = p * cos(a), -q * sin(a), p * sin(a), q * cos(a)  # (affine_parameters.3)
     if translate_first:
@@ -92,7 +92,7 @@ def _rotation_scale_translation(theta: Tensor, translate_first: bool) -> Tensor:
 
 
 def _kurbiel(theta: Tensor) -> Tensor:
-    h1, h2, h3, h4, h5, h6 = _columns(theta)
+    h1, h2, h3, h4, h5, h6 = columns(theta)
     return _matrix(h1, h2, h5, h3, h4, h6)  # (affine_parameters.5)
 
 

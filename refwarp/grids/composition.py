@@ -35,7 +35,8 @@ from refwarp.backend import double_double
 from refwarp.backend.jit import items, kernel, part
 from refwarp.backend.launch import argument, run
 from refwarp.conventions import apply_as_given, check_array, check_same_dtype
-from refwarp.grids.matrix_product import Product
+from refwarp.grids.affine_parameters import columns
+from refwarp.grids.matrix_product import MatrixProduct
 
 # The determinant is known to some 2^-102 of its terms.
 _SINGULAR = 2.0**-96
@@ -68,7 +69,7 @@ def _inverse(start: int, stop: int, h: Any, inverse: Any, determinant: Any) -> N
         for j in range(3):
             for k in range(3):
                 entry, _ = cofactor(h, n, j, k)
-                inverse[n, j, k] = double_double.divide(entry, det)[0]
+                inverse[n, j, k] = double_double.divide(entry, det)[0]  # (composition.3)
 
 
 class Inverse(Function):
@@ -96,7 +97,7 @@ class Inverse(Function):
     def backward(ctx: Context, gout: Tensor) -> Tensor:
         """Compute (composition.7)."""
         transposed = matrix_transpose(ctx.outputs[0])
-        return -Product.apply(Product.apply(transposed, gout), transposed)
+        return -MatrixProduct.apply(MatrixProduct.apply(transposed, gout), transposed)  # (composition.7)
 
 
 def _with_last_row(theta: Tensor) -> Tensor:
@@ -112,20 +113,16 @@ def _rotated(s: Tensor, a: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor
     return along * x - across * y, across * x + along * y
 
 
-def _columns(theta: Tensor) -> list[Tensor]:
-    return [theta[:, p] for p in range(theta.shape[1])]
-
-
 def _compose(outer: Tensor, inner: Tensor) -> Tensor:
-    """Compute (composition.1)."""
+    """Return outer o inner (composition.1)."""
     shape = outer.shape[1:]
     if shape == (2,):
         return outer + inner  # (composition.4)
     if shape == (4,):
-        (so, ao, xo, yo), (si, ai, xi, yi) = _columns(outer), _columns(inner)
+        (so, ao, xo, yo), (si, ai, xi, yi) = columns(outer), columns(inner)
         x, y = _rotated(so, ao, xi, yi)
         return stack([so * si, ao + ai, x + xo, y + yo], axis=1)  # (composition.5)
-    return Product.apply(outer, _with_last_row(inner) if shape == (2, 3) else inner)  # (composition.2)
+    return MatrixProduct.apply(outer, _with_last_row(inner) if shape == (2, 3) else inner)  # (composition.2)
 
 
 def _invert(name: str, theta: Tensor) -> Tensor:
@@ -133,7 +130,7 @@ def _invert(name: str, theta: Tensor) -> Tensor:
     if shape == (2,):
         return -theta  # (composition.4)
     if shape == (4,):
-        s, a, x, y = _columns(theta)
+        s, a, x, y = columns(theta)
         if not s.data.all():
             raise ValueError(
                 f"{name}: given a similarity of scale 0 at index {int((s.data == 0).argmax())}, "
@@ -203,7 +200,11 @@ def compose(outer: Any, inner: Any) -> Any:
     """
     _check("outer", outer)
     _check_alike("inner", inner, "outer", outer)
-    return apply_as_given(lambda outer, inner: _compose(_wide(outer), _wide(inner)), outer, inner)
+    return apply_as_given(
+        lambda outer, inner: _compose(_wide(outer), _wide(inner)),  # (composition.1)
+        outer,
+        inner,
+    )
 
 
 @public

@@ -32,7 +32,7 @@ from autograd_core.arguments import is_integer
 from autograd_core.functions import reshape, transpose
 from refwarp.arguments import LARGEST_POINTS, public, shown
 from refwarp.conventions import apply_as_given, check_array, check_option, check_same_dtype, check_size
-from refwarp.grids.matrix_product import Product
+from refwarp.grids.matrix_product import MatrixProduct
 
 Array = np.ndarray[Any, Any]
 
@@ -85,7 +85,7 @@ def linear_basis_grid(M: Any, B: Any) -> Any:
 
     def grid(M: Tensor, B: Tensor) -> Tensor:
         # (linear_basis.1); going back, (linear_basis.2) and (linear_basis.3)
-        rows = Product.apply(reshape(M, (1, 2 * batch, count)), reshape(B, (1, count, height * width)))
+        rows = MatrixProduct.apply(reshape(M, (1, 2 * batch, count)), reshape(B, (1, count, height * width)))
         return transpose(reshape(rows, (batch, 2, height, width)), (0, 2, 3, 1))
 
     return apply_as_given(grid, M, B)

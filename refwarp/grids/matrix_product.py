@@ -28,8 +28,8 @@ from refwarp.backend.reductions import add_rows
 
 # Columns of a product that are summed together: their sums stay in the nearest cache.
 _TILE = 512
-# Sums that run side by side along the rows of both factors, and the piece of the rows that they go through.
-_LANES, _PIECE = 64, 2048
+# Partial sums that run side by side along the rows of both factors, and the piece of the rows that they go through.
+_PARTIAL, _PIECE = 64, 2048
 # From so many terms on, four are added pairwise: the two roundings are within the log2 k of the budget.
 _MANY = 8
 
@@ -56,13 +56,14 @@ def _tiles(start: int, stop: int, a: Any, b: Any, out: Any) -> None:
             b0, b1 = b[n, k, first:last], b[n, k + 1, first:last]
             b2, b3 = b[n, k + 2, first:last], b[n, k + 3, first:last]
             for j in range(width):
-                total[j], remainder = two_sum(total[j], (f0 * b0[j] + f1 * b1[j]) + (f2 * b2[j] + f3 * b3[j]))
+                term = (f0 * b0[j] + f1 * b1[j]) + (f2 * b2[j] + f3 * b3[j])  # (product.1)
+                total[j], remainder = two_sum(total[j], term)
                 lost[j] += remainder
             k += 4
         while k < length:
             f0, b0 = np.float64(factors[k]), b[n, k, first:last]
             for j in range(width):
-                total[j], remainder = two_sum(total[j], f0 * b0[j])
+                total[j], remainder = two_sum(total[j], f0 * b0[j])  # (product.1)
                 lost[j] += remainder
             k += 1
         done = out[n, i, first:last]
@@ -75,38 +76,37 @@ def _pieces(start: int, stop: int, a: Any, b: Any, sums: Any) -> None:
     """Compute pieces of the sums of a b^T, on the CPU: sums (B, pieces, n m, 2), with what they left out."""
     _, pieces, count, _ = sums.shape
     length, columns = a.shape[2], b.shape[1]
-    lanes = np.empty((2, _LANES))
-    total, lost = lanes[0], lanes[1]
+    partial = np.empty((2, _PARTIAL))
+    total, lost = partial[0], partial[1]
     for item in range(start, stop):
         n, piece, q = item // (pieces * count), item // count % pieces, item % count
         first = piece * _PIECE
         width = min(_PIECE, length - first)
         left, right = a[n, q // columns, first : first + width], b[n, q % columns, first : first + width]
-        lanes[:] = 0.0
+        partial[:] = 0.0
         p = 0
-        while p + 4 * _LANES <= width:
-            a0, b0 = left[p : p + _LANES], right[p : p + _LANES]
-            a1, b1 = left[p + _LANES : p + 2 * _LANES], right[p + _LANES : p + 2 * _LANES]
-            a2, b2 = left[p + 2 * _LANES : p + 3 * _LANES], right[p + 2 * _LANES : p + 3 * _LANES]
-            a3, b3 = left[p + 3 * _LANES : p + 4 * _LANES], right[p + 3 * _LANES : p + 4 * _LANES]
-            for j in range(_LANES):
-                term = (np.float64(a0[j]) * b0[j] + np.float64(a1[j]) * b1[j]) + (
-                    np.float64(a2[j]) * b2[j] + np.float64(a3[j]) * b3[j]
-                )
+        while p + 4 * _PARTIAL <= width:
+            a0, b0 = left[p : p + _PARTIAL], right[p : p + _PARTIAL]
+            a1, b1 = left[p + _PARTIAL : p + 2 * _PARTIAL], right[p + _PARTIAL : p + 2 * _PARTIAL]
+            a2, b2 = left[p + 2 * _PARTIAL : p + 3 * _PARTIAL], right[p + 2 * _PARTIAL : p + 3 * _PARTIAL]
+            a3, b3 = left[p + 3 * _PARTIAL : p + 4 * _PARTIAL], right[p + 3 * _PARTIAL : p + 4 * _PARTIAL]
+            for j in range(_PARTIAL):
+                first_two = np.float64(a0[j]) * b0[j] + np.float64(a1[j]) * b1[j]
+                term = first_two + (np.float64(a2[j]) * b2[j] + np.float64(a3[j]) * b3[j])  # (product.1)
                 total[j], remainder = two_sum(total[j], term)
                 lost[j] += remainder
-            p += 4 * _LANES
+            p += 4 * _PARTIAL
         while p < width:
-            a0, b0 = left[p : p + _LANES], right[p : p + _LANES]
+            a0, b0 = left[p : p + _PARTIAL], right[p : p + _PARTIAL]
             for j in range(len(a0)):
-                total[j], remainder = two_sum(total[j], np.float64(a0[j]) * b0[j])
+                total[j], remainder = two_sum(total[j], np.float64(a0[j]) * b0[j])  # (product.1)
                 lost[j] += remainder
-            p += _LANES
-        all_lanes, rest = 0.0, 0.0
-        for j in range(_LANES):
-            all_lanes, remainder = two_sum(all_lanes, total[j])
+            p += _PARTIAL
+        whole, rest = 0.0, 0.0
+        for j in range(_PARTIAL):
+            whole, remainder = two_sum(whole, total[j])
             rest += remainder + lost[j]
-        sums[n, piece, q, 0], sums[n, piece, q, 1] = all_lanes, rest
+        sums[n, piece, q, 0], sums[n, piece, q, 1] = whole, rest
 
 
 @kernel
@@ -121,7 +121,7 @@ def _elements(start: int, stop: int, a: Any, b: Any, parts: int, sums: Any, out:
         n, i = row // rows, row % rows
         total, lost = 0.0, 0.0
         for k in range(part, a.shape[2], parts):
-            total, remainder = two_sum(total, np.float64(a[n, i, k]) * np.float64(b[n, k, j]))
+            total, remainder = two_sum(total, np.float64(a[n, i, k]) * np.float64(b[n, k, j]))  # (product.1)
             lost += remainder
         if parts == 1:
             out[n, i, j] = compensated(total, lost)
@@ -129,12 +129,12 @@ def _elements(start: int, stop: int, a: Any, b: Any, parts: int, sums: Any, out:
             sums[row, part, j, 0], sums[row, part, j, 1] = total, lost
 
 
-def product(a: Any, b: Any) -> Any:
-    """Return the matrix products of a (B, n, k) and b (B, k, m), their sums carried to twice the digits (product.1)."""
+def matrix_product(a: Any, b: Any) -> Any:
+    """Return the matrix products of a (B, n, k) and b (B, k, m), their sums carried to twice the digits."""
     xp, (batch, rows, length), columns = array_module(a, b), a.shape, b.shape[2]
     shape, work = (batch, rows, columns), batch * rows * columns * length
     if runs_on_cuda(a, b):
-        parts = math.isqrt(length) if length > _LANES else 1
+        parts = math.isqrt(length) if length > _PARTIAL else 1
         sums, out = xp.empty((batch * rows, parts if parts > 1 else 0, columns, 2)), xp.empty(shape, a.dtype)
         run(_elements, out.size * parts, work, argument(a), argument(b), parts, sums, out)
         return add_rows(sums, a.dtype).reshape(shape) if parts > 1 else out
@@ -148,19 +148,19 @@ def product(a: Any, b: Any) -> Any:
     return out
 
 
-class Product(Function):
+class MatrixProduct(Function):
     """(a (B, n, k), b (B, k, m)) -> a b (B, n, m)."""
 
     @staticmethod
     def forward(ctx: Context, a: Any, b: Any) -> Any:
-        """Compute (product.1)."""
-        return product(a, b)
+        """Return a b."""
+        return matrix_product(a, b)  # (product.1)
 
     @staticmethod
     def backward(ctx: Context, gout: Tensor) -> tuple[Tensor | None, ...]:
         """Compute (product.2)."""
         a, b = ctx.inputs
         return (
-            Product.apply(gout, matrix_transpose(b)) if ctx.needs[0] else None,
-            Product.apply(matrix_transpose(a), gout) if ctx.needs[1] else None,
+            MatrixProduct.apply(gout, matrix_transpose(b)) if ctx.needs[0] else None,  # (product.2)
+            MatrixProduct.apply(matrix_transpose(a), gout) if ctx.needs[1] else None,  # (product.2)
         )

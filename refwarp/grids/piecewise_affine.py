@@ -27,7 +27,7 @@ so its second derivative is the operation itself. Axes: vertices (N, rows, colum
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -35,48 +35,65 @@ from autograd_core import Function, Tensor
 from autograd_core.arrays import array_module
 from autograd_core.function import Context
 from refwarp.arguments import public
-from refwarp.backend.arithmetic import compensated, two_sum
+from refwarp.backend.arithmetic import EMPTY, Sum, add_to, compensated, two_sum
 from refwarp.backend.jit import items, kernel, scalar
 from refwarp.backend.launch import argument, run
 from refwarp.conventions import apply_as_given, check_array, check_option, check_size, pixel_of
 from refwarp.grids.rows import stretch_length, stretch_of
 
-# The sums at the corners 00, 01, 10 and 11 of a cell, each followed by what its roundings left out.
-Sums = tuple[float, float, float, float, float, float, float, float]
-NOTHING = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
-
 # About so many rows of pixels of a cell are one thread's, in the backward pass.
 _ROWS = 4
 
 
+class Weights(NamedTuple):
+    """The weights of a pixel at the corners of its cell."""
+
+    w00: float
+    w01: float
+    w10: float
+    w11: float
+
+
+class Corners(NamedTuple):
+    """The sums at the corners of a cell."""
+
+    v00: Sum
+    v01: Sum
+    v10: Sum
+    v11: Sum
+
+
+NOTHING = Corners(EMPTY, EMPTY, EMPTY, EMPTY)
+
+
 @scalar
 def axis_scale(size: int, align_corners: bool) -> int:
-    """Return s of an axis, whole for one pixel with align_corners too: 2 s t is an integer (piecewise_affine.1)."""
+    """Return s of an axis, whole for one pixel with align_corners too: 2 s t is an integer."""
     return size - 1 if align_corners and size > 1 else size
 
 
 @scalar
 def offset(j: int, size: int, cell: int, cells: int, align_corners: bool) -> int:
-    """Return 2 s times f, the place of pixel `j` of an axis in a cell (piecewise_affine.1)."""
+    """Return 2 s times f, the place of pixel `j` of an axis in a cell."""
     scale = axis_scale(size, align_corners)
-    return (2 * j + 1 - size + scale) * cells - 2 * scale * cell
+    return (2 * j + 1 - size + scale) * cells - 2 * scale * cell  # (piecewise_affine.1)
 
 
 @scalar
 def mesh_cell(j: int, size: int, cells: int, align_corners: bool) -> tuple[int, int, int]:
-    """Return the cell of pixel `j` of an axis, and the numerator and denominator of f in it (piecewise_affine.1)."""
+    """Return the cell of pixel `j` of an axis, and the numerator and denominator of f in it."""
     whole = 2 * axis_scale(size, align_corners)
-    cell = min(offset(j, size, 0, cells, align_corners) // whole, cells - 1)
+    cell = min(offset(j, size, 0, cells, align_corners) // whole, cells - 1)  # (piecewise_affine.1)
     return cell, offset(j, size, cell, cells, align_corners), whole
 
 
 @scalar
-def barycentric(a: int, whole_x: int, b: int, whole_y: int) -> tuple[float, float, float, float]:
-    """Return w00, w01, w10 and w11 for fx = a / whole_x and fy = b / whole_y; one of w01 and w10 is 0."""
+def barycentric(a: int, whole_x: int, b: int, whole_y: int) -> Weights:
+    """Return the weights for fx = a / whole_x and fy = b / whole_y; one of w01 and w10 is 0."""
     above = a * whole_y - b * whole_x
     if above >= 0:
-        return (whole_x - a) / whole_x, above / (whole_x * whole_y), 0.0, b / whole_y  # (piecewise_affine.2)
-    return (whole_y - b) / whole_y, 0.0, -above / (whole_x * whole_y), a / whole_x  # (piecewise_affine.3)
+        return Weights((whole_x - a) / whole_x, above / (whole_x * whole_y), 0.0, b / whole_y)  # (piecewise_affine.2)
+    return Weights((whole_y - b) / whole_y, 0.0, -above / (whole_x * whole_y), a / whole_x)  # (piecewise_affine.3)
 
 
 @scalar
@@ -96,14 +113,14 @@ def first_pixel(cell: int, size: int, cells: int, align_corners: bool) -> int:
 
 
 @scalar
-def add_pixel(sums: Sums, w00: float, w01: float, w10: float, w11: float, g: float) -> Sums:
-    """Add what a pixel adds to the corners of its cell (piecewise_affine.5)."""
-    s00, l00, s01, l01, s10, l10, s11, l11 = sums
-    s00, r00 = two_sum(s00, weighted(w00, g))
-    s01, r01 = two_sum(s01, weighted(w01, g))
-    s10, r10 = two_sum(s10, weighted(w10, g))
-    s11, r11 = two_sum(s11, weighted(w11, g))
-    return s00, l00 + r00, s01, l01 + r01, s10, l10 + r10, s11, l11 + r11
+def add_pixel(sums: Corners, at: Weights, g: float) -> Corners:
+    """Add what a pixel adds to the corners of its cell."""
+    return Corners(
+        add_to(sums.v00, weighted(at.w00, g)),  # (piecewise_affine.5)
+        add_to(sums.v01, weighted(at.w01, g)),
+        add_to(sums.v10, weighted(at.w10, g)),
+        add_to(sums.v11, weighted(at.w11, g)),
+    )
 
 
 @kernel
@@ -118,10 +135,10 @@ def _forward(start: int, stop: int, vertices: Any, align_corners: bool, length: 
         for j in range(first, last):
             while a >= whole_x and m < columns - 2:
                 m, a = m + 1, a - whole_x
-            w00, w01, w10, w11 = barycentric(a, whole_x, b, whole_y)
+            at = barycentric(a, whole_x, b, whole_y)
             for r in range(2):
-                ends = weighted(w00, vertices[image, n, m, r]) + weighted(w11, vertices[image, n + 1, m + 1, r])
-                corner = weighted(w01, vertices[image, n, m + 1, r]) + weighted(w10, vertices[image, n + 1, m, r])
+                ends = weighted(at.w00, vertices[image, n, m, r]) + weighted(at.w11, vertices[image, n + 1, m + 1, r])
+                corner = weighted(at.w01, vertices[image, n, m + 1, r]) + weighted(at.w10, vertices[image, n + 1, m, r])
                 grid[image, i, j, r] = ends + corner  # (piecewise_affine.4)
             a += 2 * (columns - 1)
 
@@ -147,20 +164,20 @@ def _backward(start: int, stop: int, ggrid: Any, align_corners: bool, sums: Any)
                 b = offset(i, height, n, cells_y, align_corners)
                 for j in range(left, right):
                     a = offset(j, width, m, cells_x, align_corners)
-                    w00, w01, w10, w11 = barycentric(a, whole_x, b, whole_y)
-                    sums_x = add_pixel(sums_x, w00, w01, w10, w11, np.float64(ggrid[image, i, j, 0]))
-                    sums_y = add_pixel(sums_y, w00, w01, w10, w11, np.float64(ggrid[image, i, j, 1]))
+                    at = barycentric(a, whole_x, b, whole_y)
+                    sums_x = add_pixel(sums_x, at, np.float64(ggrid[image, i, j, 0]))
+                    sums_y = add_pixel(sums_y, at, np.float64(ggrid[image, i, j, 1]))
             for corner in range(4):
-                sums[image, n, share, m, corner, 0, 0] = sums_x[2 * corner]
-                sums[image, n, share, m, corner, 0, 1] = sums_x[2 * corner + 1]
-                sums[image, n, share, m, corner, 1, 0] = sums_y[2 * corner]
-                sums[image, n, share, m, corner, 1, 1] = sums_y[2 * corner + 1]
+                sums[image, n, share, m, corner, 0, 0] = sums_x[corner].total
+                sums[image, n, share, m, corner, 0, 1] = sums_x[corner].lost
+                sums[image, n, share, m, corner, 1, 0] = sums_y[corner].total
+                sums[image, n, share, m, corner, 1, 1] = sums_y[corner].lost
             left = right
 
 
 @kernel
 def _gather(start: int, stop: int, sums: Any, gvertices: Any) -> None:
-    """Add up for each coordinate of each vertex the sums of the cells around it (piecewise_affine.5)."""
+    """Add up for each coordinate of each vertex the sums of the cells around it."""
     _, rows, columns, _ = gvertices.shape
     shares = sums.shape[2]
     for item in items(start, stop):
@@ -172,7 +189,7 @@ def _gather(start: int, stop: int, sums: Any, gvertices: Any) -> None:
                 for m in range(max(q - 1, 0), min(q + 1, columns - 1)):
                     corner = 2 * (p - n) + q - m
                     total, remainder = two_sum(total, sums[image, n, share, m, corner, r, 0])
-                    lost += remainder + sums[image, n, share, m, corner, r, 1]
+                    lost += remainder + sums[image, n, share, m, corner, r, 1]  # (piecewise_affine.5)
         gvertices[image, p, q, r] = compensated(total, lost)
 
 

@@ -26,7 +26,7 @@ Axes: H (N, 3, 3) with rows N_x, N_y and D; grid (N, H, W, 2), x first, in [-1, 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -35,110 +35,129 @@ from autograd_core.arrays import array_module
 from autograd_core.function import Context
 from autograd_core.functions import astype, concatenate, reshape
 from refwarp.arguments import public
-from refwarp.backend.arithmetic import sum_of_products, two_sum
+from refwarp.backend.arithmetic import EMPTY, Sum, add_to, sum_of_products
 from refwarp.backend.jit import items, kernel, part, scalar
 from refwarp.backend.launch import argument, run
 from refwarp.backend.reductions import add_rows
 from refwarp.conventions import apply_as_given, check_array, check_option, check_size, coordinate_scale
 from refwarp.grids.rows import stretch_length, stretch_of
 
-Vector = tuple[float, float, float]
-# The sums for x_s, y_s and D in one column of gh, each followed by what its roundings left out.
-Sums = tuple[float, float, float, float, float, float]
-NOTHING = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+
+class Vector(NamedTuple):
+    """Homogeneous coordinates."""
+
+    x: float
+    y: float
+    w: float
+
+
+class Point(NamedTuple):
+    """A pixel's point of the grid, and its cotangent."""
+
+    x: float
+    y: float
+    gx: float
+    gy: float
+
+
+class Column(NamedTuple):
+    """One column of gh."""
+
+    x: Sum
+    y: Sum
+    d: Sum
+
+
+NOTHING = Column(EMPTY, EMPTY, EMPTY)
+
+
+class Warp(NamedTuple):
+    """Homographies h (N, 3, 3) and the grids (N, H, W, 2) that they make."""
+
+    h: Any
+    grid: Any
+    align_corners: bool
 
 
 @scalar
 def integer_point(i: int, j: int, height: int, width: int, align_corners: bool) -> Vector:
-    """Return b', the homogeneous coordinates of a pixel's centre times s_x s_y (projective.8)."""
+    """Return b', the homogeneous coordinates of a pixel's centre times s_x s_y."""
     sx = coordinate_scale(width, align_corners) if width > 1 else 1.0
     sy = coordinate_scale(height, align_corners) if height > 1 else 1.0
-    return (2.0 * j + 1.0 - width) * sy, (2.0 * i + 1.0 - height) * sx, sx * sy
+    return Vector((2.0 * j + 1.0 - width) * sy, (2.0 * i + 1.0 - height) * sx, sx * sy)  # (projective.8)
 
 
 @scalar
 def project(nx: float, ny: float, d: float) -> tuple[float, float]:
-    """Return x_s and y_s (projective.1), also on the horizon (projective.2)."""
+    """Return x_s and y_s, also on the horizon."""
     if d != 0.0:
-        return nx / d, ny / d
+        return nx / d, ny / d  # (projective.1)
     if nx == 0.0 and ny == 0.0:
-        return math.nan, math.nan
-    return nx * math.inf if nx != 0.0 else 0.0, ny * math.inf if ny != 0.0 else 0.0
+        return math.nan, math.nan  # (projective.2)
+    return nx * math.inf if nx != 0.0 else 0.0, ny * math.inf if ny != 0.0 else 0.0  # (projective.2)
 
 
 @scalar
-def add_term(sums: Sums, r: int, term: float) -> Sums:
-    """Add a term to the r-th of three sums, each kept with what its roundings left out."""
-    s0, l0, s1, l1, s2, l2 = sums
-    if r == 0:
-        s0, lost = two_sum(s0, term)
-        return s0, l0 + lost, s1, l1, s2, l2
-    if r == 1:
-        s1, lost = two_sum(s1, term)
-        return s0, l0, s1, l1 + lost, s2, l2
-    s2, lost = two_sum(s2, term)
-    return s0, l0, s1, l1, s2, l2 + lost
-
-
-@scalar
-def add_point(sums: Sums, ratio: float, gx: float, gy: float, x: float, y: float) -> Sums:
+def add_point(column: Column, ratio: float, at: Point) -> Column:
     """Add what a pixel adds to one column of gh, for `ratio` = b_k / D; nothing for a cotangent of 0.
 
     (A coordinate whose cotangent is 0 may be beyond the largest float.)
     """
-    if gx != 0.0:
-        sums = add_term(sums, 0, gx * ratio)  # (projective.3)
-        sums = add_term(sums, 2, -(gx * ratio) * x)  # (projective.4)
-    if gy != 0.0:
-        sums = add_term(sums, 1, gy * ratio)
-        sums = add_term(sums, 2, -(gy * ratio) * y)
-    return sums
+    x, y, d = column
+    if at.gx != 0.0:
+        x = add_to(x, at.gx * ratio)  # (projective.3)
+        d = add_to(d, -(at.gx * ratio) * at.x)  # (projective.4)
+    if at.gy != 0.0:
+        y = add_to(y, at.gy * ratio)  # (projective.3)
+        d = add_to(d, -(at.gy * ratio) * at.y)  # (projective.4)
+    return Column(x, y, d)
 
 
 @scalar
-def add_point_twice(
-    sums: Sums, ratio: float, gx: float, gy: float, x: float, y: float, ax: float, ay: float, a3: float
-) -> Sums:
+def add_point_twice(column: Column, ratio: float, at: Point, a: Vector) -> Column:
     """Add what a pixel adds to one column of gh in the second derivative, for `ratio` = b_k / D and a / D."""
-    if gx != 0.0:
-        sums = add_term(sums, 0, -(gx * ratio) * a3)  # (projective.6)
-        sums = add_term(sums, 2, 2.0 * (gx * ratio) * x * a3)  # (projective.7)
-        sums = add_term(sums, 2, -(gx * ratio) * ax)
-    if gy != 0.0:
-        sums = add_term(sums, 1, -(gy * ratio) * a3)
-        sums = add_term(sums, 2, 2.0 * (gy * ratio) * y * a3)
-        sums = add_term(sums, 2, -(gy * ratio) * ay)
-    return sums
+    x, y, d = column
+    if at.gx != 0.0:
+        x = add_to(x, -(at.gx * ratio) * a.w)  # (projective.6)
+        d = add_to(d, 2.0 * (at.gx * ratio) * at.x * a.w)  # (projective.7)
+        d = add_to(d, -(at.gx * ratio) * a.x)  # (projective.7)
+    if at.gy != 0.0:
+        y = add_to(y, -(at.gy * ratio) * a.w)  # (projective.6)
+        d = add_to(d, 2.0 * (at.gy * ratio) * at.y * a.w)  # (projective.7)
+        d = add_to(d, -(at.gy * ratio) * a.y)  # (projective.7)
+    return Column(x, y, d)
 
 
 @part
 def row_times(h: Any, n: int, r: int, b: Vector) -> float:
     """Return the r-th row of the n-th matrix times b."""
-    return sum_of_products(h[n, r, 0], b[0], h[n, r, 1], b[1], h[n, r, 2], b[2])
+    return sum_of_products(h[n, r, 0], b.x, h[n, r, 1], b.y, h[n, r, 2], b.w)
 
 
 @part
-def write_column(sums: Any, n: int, i: int, k: int, column: Sums) -> None:
+def write_column(sums: Any, n: int, i: int, k: int, column: Column) -> None:
     """Write the three sums of a row of pixels for the k-th column of gh."""
     for r in range(3):
-        sums[n, i, 3 * r + k, 0], sums[n, i, 3 * r + k, 1] = column[2 * r], column[2 * r + 1]
+        sums[n, i, 3 * r + k, 0], sums[n, i, 3 * r + k, 1] = column[r].total, column[r].lost
 
 
 @kernel
 def _forward(start: int, stop: int, h: Any, align_corners: bool, length: int, grid: Any) -> None:
-    """Compute (projective.1) for stretches of `length` points."""
+    """Compute the grid for stretches of `length` points."""
     _, height, width, _ = grid.shape
     for item in items(start, stop):
         n, i, first, last = stretch_of(item, height, width, length)
         for j in range(first, last):
             b = integer_point(i, j, height, width, align_corners)
+            # (projective.1)
             x, y = project(row_times(h, n, 0, b), row_times(h, n, 1, b), row_times(h, n, 2, b))
             grid[n, i, j, 0], grid[n, i, j, 1] = x, y
 
 
 @kernel
-def _backward(start: int, stop: int, ggrid: Any, grid: Any, h: Any, align_corners: bool, sums: Any) -> None:
+def _backward(start: int, stop: int, ggrid: Any, warp: Warp, sums: Any) -> None:
     """Compute (projective.3) and (projective.4) for rows of all images: sums (N, H, 9, 2), with what they left out."""
+    h, grid, align_corners = warp
     _, height, width, _ = ggrid.shape
     for row in items(start, stop):
         n, i = row // height, row % height
@@ -148,20 +167,19 @@ def _backward(start: int, stop: int, ggrid: Any, grid: Any, h: Any, align_corner
             d = row_times(h, n, 2, b)
             if d == 0.0:
                 continue
-            gx, gy, x, y = ggrid[n, i, j, 0], ggrid[n, i, j, 1], grid[n, i, j, 0], grid[n, i, j, 1]
-            column0 = add_point(column0, b[0] / d, gx, gy, x, y)
-            column1 = add_point(column1, b[1] / d, gx, gy, x, y)
-            column2 = add_point(column2, b[2] / d, gx, gy, x, y)
+            at = Point(grid[n, i, j, 0], grid[n, i, j, 1], ggrid[n, i, j, 0], ggrid[n, i, j, 1])
+            column0 = add_point(column0, b.x / d, at)
+            column1 = add_point(column1, b.y / d, at)
+            column2 = add_point(column2, b.w / d, at)
         write_column(sums, n, i, 0, column0)
         write_column(sums, n, i, 1, column1)
         write_column(sums, n, i, 2, column2)
 
 
 @kernel
-def _second(
-    start: int, stop: int, a: Any, ggrid: Any, grid: Any, h: Any, align_corners: bool, gggrid: Any, sums: Any
-) -> None:
+def _second(start: int, stop: int, a: Any, ggrid: Any, warp: Warp, gggrid: Any, sums: Any) -> None:
     """Compute (projective.5), and (projective.6) and (projective.7) as `_backward` does, for rows of all images."""
+    h, grid, align_corners = warp
     _, height, width, _ = ggrid.shape
     for row in items(start, stop):
         n, i = row // height, row % height
@@ -172,12 +190,12 @@ def _second(
             gggrid[n, i, j, 0], gggrid[n, i, j, 1] = 0.0, 0.0
             if d == 0.0:
                 continue
-            ax, ay, a3 = row_times(a, n, 0, b) / d, row_times(a, n, 1, b) / d, row_times(a, n, 2, b) / d
-            gx, gy, x, y = ggrid[n, i, j, 0], ggrid[n, i, j, 1], grid[n, i, j, 0], grid[n, i, j, 1]
-            gggrid[n, i, j, 0], gggrid[n, i, j, 1] = ax - x * a3, ay - y * a3  # (projective.5)
-            column0 = add_point_twice(column0, b[0] / d, gx, gy, x, y, ax, ay, a3)
-            column1 = add_point_twice(column1, b[1] / d, gx, gy, x, y, ax, ay, a3)
-            column2 = add_point_twice(column2, b[2] / d, gx, gy, x, y, ax, ay, a3)
+            by = Vector(row_times(a, n, 0, b) / d, row_times(a, n, 1, b) / d, row_times(a, n, 2, b) / d)
+            at = Point(grid[n, i, j, 0], grid[n, i, j, 1], ggrid[n, i, j, 0], ggrid[n, i, j, 1])
+            gggrid[n, i, j, 0], gggrid[n, i, j, 1] = by.x - at.x * by.w, by.y - at.y * by.w  # (projective.5)
+            column0 = add_point_twice(column0, b.x / d, at, by)
+            column1 = add_point_twice(column1, b.y / d, at, by)
+            column2 = add_point_twice(column2, b.w / d, at, by)
         write_column(sums, n, i, 0, column0)
         write_column(sums, n, i, 1, column1)
         write_column(sums, n, i, 2, column2)
@@ -210,8 +228,8 @@ class ProjectiveGridGradient(Function):
         """Compute (projective.3) and (projective.4)."""
         xp, (batch, height, _, _) = array_module(ggrid), ggrid.shape
         sums = xp.empty((batch, height, 9, 2))
-        arrays = [argument(array) for array in (ggrid, grid, h)]
-        run(_backward, batch * height, ggrid.size, *arrays, align_corners, sums)
+        warp = Warp(argument(h), argument(grid), align_corners)
+        run(_backward, batch * height, ggrid.size, argument(ggrid), warp, sums)
         return add_rows(sums).reshape(h.shape)
 
     @staticmethod
@@ -228,8 +246,8 @@ class ProjectiveGridSecondGradient(Function):
         """Compute (projective.5) to (projective.7)."""
         xp, (batch, height, _, _) = array_module(ggrid), ggrid.shape
         gggrid, sums = xp.empty(ggrid.shape), xp.empty((batch, height, 9, 2))
-        arrays = [argument(array) for array in (a, ggrid, grid, h)]
-        run(_second, batch * height, ggrid.size, *arrays, align_corners, gggrid, sums)
+        warp = Warp(argument(h), argument(grid), align_corners)
+        run(_second, batch * height, ggrid.size, argument(a), argument(ggrid), warp, gggrid, sums)
         return gggrid, add_rows(sums).reshape(h.shape)
 
 

@@ -21,7 +21,7 @@ OF_THE_CPU = {
     "grids.matrix_product._tiles",
     "grids.thin_plate_spline.system._correct",
     "grids.thin_plate_spline.system._fill",
-    "grids.thin_plate_spline.system._find_residual",
+    "grids.thin_plate_spline.system._subtract_product",
     "samplers.bicubic.kernels.backward_input",
     "samplers.dense_decode.within_exponents._find_extremes",
     "samplers.pieces._find_exponents",

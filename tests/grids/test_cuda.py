@@ -12,7 +12,7 @@ from autograd_core import Tensor, grad
 from refwarp import use_backend
 from refwarp.backend import cuda
 from refwarp.grids.linear_basis import affine_basis
-from refwarp.grids.matrix_product import Product
+from refwarp.grids.matrix_product import MatrixProduct
 from refwarp.grids.thin_plate_spline.radial import RadialMatrix
 
 SIZE = (2, 1, 3, 5)
@@ -102,8 +102,18 @@ OPERATIONS = {
     "affine motion": (lambda theta: refwarp.affine_motion(theta, SIZE), AFFINE, near([IDENTITY] * 2, 23)),
     "smoothness": (lambda w: refwarp.smoothness(w, "2"), set(), near(np.zeros((2, 2, 3, 5)), 24)),
     "bending energy": (lambda w: refwarp.bending_energy(w, "hessian", "2"), set(), near(np.zeros((2, 2, 3, 5)), 25)),
-    "a product of long rows": (Product.apply, PRODUCT | {"reductions._add_rows"}, LONG, LONG.swapaxes(1, 2)[:, :, :1]),
-    "a product of matrices": (Product.apply, PRODUCT, near(np.zeros((2, 3, 9)), 26), near(np.zeros((2, 9, 10)), 27)),
+    "a product of long rows": (
+        MatrixProduct.apply,
+        PRODUCT | {"reductions._add_rows"},
+        LONG,
+        LONG.swapaxes(1, 2)[:, :, :1],
+    ),
+    "a product of matrices": (
+        MatrixProduct.apply,
+        PRODUCT,
+        near(np.zeros((2, 3, 9)), 26),
+        near(np.zeros((2, 9, 10)), 27),
+    ),
     "many distances": (RadialMatrix.apply, RADIAL, near(np.zeros((1, 2, 2)), 28), near(np.zeros((1, 300, 2)), 29)),
 }
 # On CUDA they sum in another order: terms one by one, or every so-many-th, not four at a time.

@@ -54,7 +54,7 @@ from refwarp.arguments import number, public
 from refwarp.backend.launch import runs_on_cuda
 from refwarp.conventions import apply_as_given, check_array, check_option, check_same_dtype, check_size
 from refwarp.grids.linear_basis import Array, affine_basis
-from refwarp.grids.matrix_product import Product, product
+from refwarp.grids.matrix_product import MatrixProduct, matrix_product
 from refwarp.grids.thin_plate_spline.radial import RadialGradient, RadialMatrix, radial_matrix
 from refwarp.grids.thin_plate_spline.system import LARGEST_COUNT, spline_system
 
@@ -92,9 +92,9 @@ def _factors(control: bytes, smoothing: float, lattice: Lattice, xp: ModuleType,
     centres = np.frombuffer(control).reshape(-1, 2)
     count, points = len(centres), lattice.homogeneous(xp)
     with _told(count):
-        z = xp.asarray(spline_system(control, smoothing).solve(np.eye(count + 3, count)))
+        z = xp.asarray(spline_system(control, smoothing).solve(np.eye(count + 3, count)))  # (spline.2): z
     q = xp.empty((count + 3, points.shape[1]))
-    q[:count] = radial_matrix(xp.asarray(centres)[None], points[None, :2].swapaxes(1, 2))[0]
+    q[:count] = radial_matrix(xp.asarray(centres)[None], points[None, :2].swapaxes(1, 2))[0]  # (DTN 3): q
     q[count:] = points
     return read_only(z), read_only(q)
 
@@ -122,17 +122,17 @@ class Solution(Function):
 
     @staticmethod
     def forward(ctx: Context, right: Any, control: Any, *, smoothing: float) -> Any:
-        """Solve (spline.1), whose matrix is (DTN 2); with [F; 0] on the right this is (DTN 1)."""
+        """Solve the equations of the spline; with [F; 0] on the right that gives its coefficients."""
         out, rights = np.empty(right.shape), Tensor(right).numpy()
         for b, centres in enumerate(control):
-            out[b] = spline_system(centres.tobytes(), smoothing).solve(rights[b])
+            out[b] = spline_system(centres.tobytes(), smoothing).solve(rights[b])  # (DTN 1), (spline.1)
         return array_module(right).asarray(out)
 
     @staticmethod
     def backward(ctx: Context, gout: Tensor) -> tuple[Tensor | None, ...]:
         """Solve (spline.1) again, for A is symmetric, and compute (spline.5)."""
         control = ctx.inputs[1]
-        gright = Solution.apply(gout, control, **ctx.parameters)
+        gright = Solution.apply(gout, control, **ctx.parameters)  # (spline.1)
         return gright, -_system_gradient(control, gright, ctx.outputs[0]) if ctx.needs[1] else None
 
 
@@ -143,7 +143,7 @@ class Spline(Function):
     def forward(ctx: Context, f: Any, control: Any, *, smoothing: float, lattice: Lattice) -> Any:
         """Compute (spline.2), that is (DTN 3)."""
         z, q = _factors_of(control, smoothing, lattice)
-        return product(product(f, z.swapaxes(1, 2)), q)
+        return matrix_product(matrix_product(f, z.swapaxes(1, 2)), q)  # (DTN 3), (spline.2)
 
     @staticmethod
     def backward(ctx: Context, gout: Tensor) -> tuple[Tensor | None, ...]:
@@ -162,7 +162,7 @@ class SplineTranspose(Function):
     def forward(ctx: Context, g: Any, control: Any, *, smoothing: float, lattice: Lattice) -> Any:
         """Compute (spline.3)."""
         z, q = _factors_of(control, smoothing, lattice)
-        return product(product(g, q.swapaxes(1, 2)), z)
+        return matrix_product(matrix_product(g, q.swapaxes(1, 2)), z)  # (spline.3)
 
     @staticmethod
     def backward(ctx: Context, gout: Tensor) -> tuple[Tensor | None, ...]:
@@ -179,22 +179,23 @@ def _control_gradient(f: Tensor, g: Tensor, control: Tensor, smoothing: float, l
     xp, (batch, count, _) = array_module(control.data), control.shape
     points = xp.broadcast_to(lattice.homogeneous(xp), (batch, 3, lattice.height * lattice.width))
     centres = Tensor(points[:, :2].swapaxes(1, 2))
-    moments = Product.apply(
+    moments = MatrixProduct.apply(
         concatenate([RadialMatrix.apply(control, centres), Tensor(points)], axis=1), matrix_transpose(g)
     )
     right = pad(matrix_transpose(f), ((0, 0), (0, 3), (0, 0)))
     t = Solution.apply(right, control, smoothing=smoothing)
     adjoint = Solution.apply(moments, control, smoothing=smoothing)
-    direct = RadialGradient.apply(control, centres, Product.apply(t[:, :count], g), same=False)
-    return direct - _system_gradient(control, adjoint, t)
+    direct = RadialGradient.apply(control, centres, MatrixProduct.apply(t[:, :count], g), same=False)
+    return direct - _system_gradient(control, adjoint, t)  # (spline.4)
 
 
 def _system_gradient(control: Tensor, adjoint: Tensor, t: Tensor) -> Tensor:
     """Return the gradient of adjoint^T A t to the control points (spline.5)."""
     count = control.shape[1]
-    outer = Product.apply(adjoint, matrix_transpose(t))
+    outer = MatrixProduct.apply(adjoint, matrix_transpose(t))
     s = outer + matrix_transpose(outer)
-    return RadialGradient.apply(control, control, s[:, :count, :count], same=True) + s[:, :count, count : count + 2]
+    bent = RadialGradient.apply(control, control, s[:, :count, :count], same=True)
+    return bent + s[:, :count, count : count + 2]  # (spline.5)
 
 
 # ---- the public functions ----
@@ -315,7 +316,7 @@ def thin_plate_spline_basis(control: Any, size: Any, align_corners: bool = False
     lattice = _lattice(size, align_corners)
     smoothing = number("smoothing", smoothing, "a finite number >= 0")
     z, q = _factors_of(control.astype(np.float64)[None], smoothing, lattice)
-    return product(z.swapaxes(1, 2), q).reshape(len(control), lattice.height, lattice.width)
+    return matrix_product(z.swapaxes(1, 2), q).reshape(len(control), lattice.height, lattice.width)
 
 
 def _regular_control(count: int) -> Array:

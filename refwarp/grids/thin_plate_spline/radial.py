@@ -23,7 +23,7 @@ Axes: x (B, n, 2), c (B, k, 2), W and F (B, n, k). All in float64.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 from autograd_core import Function, Tensor
 from autograd_core.arrays import array_module
@@ -39,26 +39,34 @@ from refwarp.grids.rows import stretch_length, stretch_of
 _PIECE = 256
 
 
+class Pairs(NamedTuple):
+    """Points x (B, n, 2), centres c (B, k, 2), and W (B, n, k): a weight for each pair of them."""
+
+    x: Any
+    c: Any
+    weights: Any
+
+
 @scalar
 def radial(r2: float) -> float:
-    """Return f as a function of r^2 (radial.1)."""
-    return r2 * math.log(r2) if r2 > 0.0 else 0.0 * r2
+    """Return f as a function of r^2."""
+    return r2 * math.log(r2) if r2 > 0.0 else 0.0 * r2  # (radial.1)
 
 
 @scalar
 def slope(r2: float) -> float:
-    """Return the factor 2 (ln r^2 + 1) of v in (radial.2); 0 at r = 0, where v is 0."""
-    return 2.0 * (math.log(r2) + 1.0) if r2 > 0.0 else 0.0
+    """Return the factor of v in f'(v); 0 at r = 0, where v is 0."""
+    return 2.0 * (math.log(r2) + 1.0) if r2 > 0.0 else 0.0  # (radial.2)
 
 
 @scalar
 def curvature(vx: float, vy: float, dx: float, dy: float) -> tuple[float, float]:
-    """Return f''(v) d (radial.3); NaN at v = 0."""
+    """Return f''(v) d; NaN at v = 0."""
     r2 = vx * vx + vy * vy
     if r2 == 0.0:
         return math.nan, math.nan
     along = 4.0 * (vx * dx + vy * dy) / r2
-    return slope(r2) * dx + along * vx, slope(r2) * dy + along * vy
+    return slope(r2) * dx + along * vx, slope(r2) * dy + along * vy  # (radial.3)
 
 
 @kernel
@@ -69,19 +77,20 @@ def _matrix(start: int, stop: int, x: Any, c: Any, length: int, out: Any) -> Non
         b, i, first, last = stretch_of(item, points, centres, length)
         for j in range(first, last):
             vx, vy = x[b, i, 0] - c[b, j, 0], x[b, i, 1] - c[b, j, 1]
-            out[b, i, j] = radial(vx * vx + vy * vy)
+            out[b, i, j] = radial(vx * vx + vy * vy)  # (radial.4)
 
 
 @kernel
-def _gradient(start: int, stop: int, x: Any, c: Any, weights: Any, sums: Any) -> None:
+def _gradient(start: int, stop: int, pairs: Pairs, sums: Any) -> None:
     """Add up pieces of (radial.5): sums (B n, pieces, 2, 2), with what they left out."""
+    x, c, weights = pairs
     _, points, centres = weights.shape
     for item in items(start, stop):
         b, i, first, last = stretch_of(item, points, centres, _PIECE)
         total_x, lost_x, total_y, lost_y = 0.0, 0.0, 0.0, 0.0
         for j in range(first, last):
             vx, vy = x[b, i, 0] - c[b, j, 0], x[b, i, 1] - c[b, j, 1]
-            factor = weights[b, i, j] * slope(vx * vx + vy * vy)
+            factor = weights[b, i, j] * slope(vx * vx + vy * vy)  # (radial.5)
             total_x, lost = two_sum(total_x, factor * vx)
             lost_x += lost
             total_y, lost = two_sum(total_y, factor * vy)
@@ -97,12 +106,13 @@ def _directional(start: int, stop: int, x: Any, c: Any, d: Any, length: int, out
         b, i, first, last = stretch_of(item, points, centres, length)
         for j in range(first, last):
             vx, vy = x[b, i, 0] - c[b, j, 0], x[b, i, 1] - c[b, j, 1]
-            out[b, i, j] = slope(vx * vx + vy * vy) * (d[b, i, 0] * vx + d[b, i, 1] * vy)
+            out[b, i, j] = slope(vx * vx + vy * vy) * (d[b, i, 0] * vx + d[b, i, 1] * vy)  # (radial.6)
 
 
 @kernel
-def _second(start: int, stop: int, x: Any, c: Any, weights: Any, d: Any, e: Any, same: bool, sums: Any) -> None:
+def _second(start: int, stop: int, pairs: Pairs, d: Any, e: Any, same: bool, sums: Any) -> None:
     """Add up pieces of (radial.7): sums (B n, pieces, 2, 2), with what they left out."""
+    x, c, weights = pairs
     _, points, centres = weights.shape
     for item in items(start, stop):
         b, i, first, last = stretch_of(item, points, centres, _PIECE)
@@ -112,7 +122,7 @@ def _second(start: int, stop: int, x: Any, c: Any, weights: Any, d: Any, e: Any,
             if weight == 0.0 or (same and i == j):
                 continue
             vx, vy = x[b, i, 0] - c[b, j, 0], x[b, i, 1] - c[b, j, 1]
-            hx, hy = curvature(vx, vy, d[b, i, 0] - e[b, j, 0], d[b, i, 1] - e[b, j, 1])
+            hx, hy = curvature(vx, vy, d[b, i, 0] - e[b, j, 0], d[b, i, 1] - e[b, j, 1])  # (radial.7)
             total_x, lost = two_sum(total_x, weight * hx)
             lost_x += lost
             total_y, lost = two_sum(total_y, weight * hy)
@@ -132,12 +142,13 @@ def _add_up(gradient: Any, x: Any, c: Any, weights: Any, *others: Any) -> Any:
     xp, (batch, points, centres) = array_module(x), weights.shape
     pieces = math.ceil(centres / _PIECE)
     sums = xp.empty((batch * points, pieces, 2, 2))
-    run(gradient, batch * points * pieces, weights.size, argument(x), argument(c), argument(weights), *others, sums)
+    pairs = Pairs(argument(x), argument(c), argument(weights))
+    run(gradient, batch * points * pieces, weights.size, pairs, *others, sums)
     return add_rows(sums).reshape(x.shape)
 
 
 def radial_matrix(x: Any, c: Any) -> Any:
-    """Return F of (radial.4) for arrays."""
+    """Return F for arrays."""
     out = array_module(x).empty((*x.shape[:2], c.shape[1]))
     length = stretch_length(out.shape[2], x)
     run(_matrix, out.size // length, out.size, argument(x), argument(c), length, out)
@@ -149,7 +160,7 @@ class RadialMatrix(Function):
 
     @staticmethod
     def forward(ctx: Context, x: Any, c: Any) -> Any:
-        """Compute (radial.4)."""
+        """Compute F."""
         return radial_matrix(x, c)
 
     @staticmethod

@@ -44,7 +44,7 @@ _COLUMNS = 256
 
 @kernel
 def _fill(start: int, stop: int, control: Any, smoothing: float, high: Any, low: Any) -> None:
-    """Compute A, as sums of two doubles (system.1): for points start to stop, their distances to those before."""
+    """Compute A, as sums of two doubles: for points start to stop, their distances to those before."""
     count = control.shape[0]
     for j in range(start, stop):
         for k in range(j):
@@ -52,28 +52,28 @@ def _fill(start: int, stop: int, control: Any, smoothing: float, high: Any, low:
             y = two_sum(control[j, 1], -control[k, 1])
             r2 = double_double.add(double_double.multiply(x, x), double_double.multiply(y, y))
             if r2[0] > 0.0:
-                high[j, k], low[j, k] = double_double.multiply(r2, double_double.log(r2))
+                high[j, k], low[j, k] = double_double.multiply(r2, double_double.log(r2))  # (DTN 2), (system.1)
                 high[k, j], low[k, j] = high[j, k], low[j, k]
-        high[j, j] = smoothing
-        high[j, count], high[j, count + 1], high[j, count + 2] = control[j, 0], control[j, 1], 1.0
-        high[count, j], high[count + 1, j], high[count + 2, j] = control[j, 0], control[j, 1], 1.0
+        high[j, j] = smoothing  # (system.1)
+        high[j, count], high[j, count + 1], high[j, count + 2] = control[j, 0], control[j, 1], 1.0  # (system.1): H^T
+        high[count, j], high[count + 1, j], high[count + 2, j] = control[j, 0], control[j, 1], 1.0  # (system.1): H
 
 
 @kernel
 def _correct(start: int, stop: int, correction: Any, solution: Any) -> None:
-    """Add a correction to rows of the solution (2, K + 3, m), a sum of two doubles (system.2)."""
+    """Add a correction to rows of the solution (2, K + 3, m), a sum of two doubles."""
     for j in range(start, stop):
         x, rest, added = solution[0, j], solution[1, j], correction[j]
         for column in range(len(x)):
-            x[column], lost = two_sum(x[column], added[column])
+            x[column], lost = two_sum(x[column], added[column])  # (system.2)
             x[column], rest[column] = two_sum(x[column], rest[column] + lost)
 
 
 @kernel
-def _find_residual(
+def _subtract_product(
     start: int, stop: int, first: int, high: Any, low: Any, right: Any, solution: Any, residual: Any
 ) -> None:
-    """Compute the residual of columns of the solution, from `first` on (system.2).
+    """Compute the residual, right - A x, of columns of the solution, from `first` on.
 
     The solution is a sum of two doubles. What the roundings of residual[0] leave out is added up in residual[1].
     """
@@ -86,7 +86,7 @@ def _find_residual(
         for k in range(count):
             a, b, x, rest = high[j, k], low[j, k], solution[0, k, start:stop], solution[1, k, start:stop]
             for column in range(width):
-                term, lost = two_product(a, -x[column])
+                term, lost = two_product(a, -x[column])  # (system.2)
                 lost -= a * rest[column] + b * x[column]
                 missing[column], remainder = two_sum(missing[column], term)
                 lowest[column] += remainder + lost
@@ -116,7 +116,7 @@ class System(NamedTuple):
             if ((size <= _CONVERGED * abs(solution[0]).max(axis=0)) | (size > _NO_GAIN * former)).all():
                 break
             self._find_residual(right, solution, residual)
-            correction = lu_solve(self.factors, residual[0], check_finite=False)
+            correction = lu_solve(self.factors, residual[0], check_finite=False)  # (system.2)
         x: Array = self.scale * solution[0]
         return x
 
@@ -125,9 +125,8 @@ class System(NamedTuple):
         count, columns = right.shape
         for first in range(0, columns, _COLUMNS):
             some = min(_COLUMNS, columns - first)
-            run_on_cpu(
-                _find_residual, some, count * count * some, first, self.high, self.low, right, solution, residual
-            )
+            work = count * count * some
+            run_on_cpu(_subtract_product, some, work, first, self.high, self.low, right, solution, residual)
 
 
 @lru_cache(maxsize=64)
