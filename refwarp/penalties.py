@@ -230,7 +230,7 @@ def smoothness(field: Any, norm: str = "1", boundary: str = "valid", reduction: 
         w = _replicated(w, before=0) if boundary == "replicate" else w
         here = _part(w, (0, 1), (0, 1))
         entries = [_part(w, (0, 1), (1, 0)) - here, _part(w, (1, 0), (0, 1)) - here]  # (penalties.1)
-        return _penalty(entries, norm, reduction)
+        return _penalty(entries, norm, reduction)  # (HSTN 7), second term
 
     return _in_double(penalty, field)
 
@@ -287,7 +287,7 @@ def bending_energy(
         w_xx = (_part(w, (1, 1), (0, 2)) - centre) + (_part(w, (1, 1), (2, 0)) - centre)  # (penalties.2)
         w_yy = (_part(w, (0, 2), (1, 1)) - centre) + (_part(w, (2, 0), (1, 1)) - centre)  # (penalties.2)
         if form == "laplacian":
-            return _penalty([w_xx + w_yy], norm, reduction)
+            return _penalty([w_xx + w_yy], norm, reduction)  # (HSTN 7), first term
         falling = _part(w, (2, 0), (2, 0)) + _part(w, (0, 2), (0, 2))
         rising = _part(w, (2, 0), (0, 2)) + _part(w, (0, 2), (2, 0))
         w_xy = falling - rising  # four times (penalties.3)

@@ -164,7 +164,7 @@ LEDGER = (
         "attention grid",
         "holds",
         "",
-        (_HERE + "attention", _GRID + "attention_grid"),
+        (_HERE + "attention", _GRID + "_attention"),
         (_TESTS + "test_attention_is_the_affine_grid_of_its_matrix", _TESTS + "test_derivatives_of_rational_matrices"),
     ),
     Equation(

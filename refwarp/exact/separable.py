@@ -243,7 +243,7 @@ LEDGER = (
         "sampling with any separable kernel",
         "holds",
         "needs (sub)gradients of k, which the caller gives; nothing is normalised",
-        ("refwarp.exact.separable.separable_sample", "refwarp.samplers.separable.separable_sample"),
+        ("refwarp.exact.separable.separable_sample", "refwarp.samplers.separable._gather"),
         (
             _TESTS + "test_every_element_is_within_its_budget",
             _TESTS + "test_a_kernel_of_ones_own",

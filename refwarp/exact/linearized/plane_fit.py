@@ -145,6 +145,7 @@ def fit_weights(
 
 _EXACT = "refwarp.exact.linearized.plane_fit."
 _SAMPLER = "refwarp.samplers.linearized.function."
+_KERNELS = "refwarp.samplers.linearized.kernels."
 _TESTS = "tests/exact/linearized/test_sample.py::"
 _CONVENTIONS = "tests/samplers/linearized/test_conventions.py::"
 _FIT = "tests/samplers/linearized/test_fit.py::"
@@ -171,7 +172,7 @@ LEDGER = (
         "or (3) is, if the centre is one of the K, as it is of the released program's num_grid = 8. All samples that "
         "are given enter, and `count` says how many: 8, or 7. A masked row is zero with its 1, and leaves out even "
         "a NaN",
-        (_EXACT + "data_matrices", _SAMPLER + "linearized_sample"),
+        (_EXACT + "data_matrices", _KERNELS + "plane_of_pixel", _KERNELS + "offset_of"),
         (
             _TESTS + "test_equations_3_and_5_count_samples_differently",
             _FIT + "test_eight_samples_or_seven_and_the_centre",
@@ -188,7 +189,8 @@ LEDGER = (
         "Where eps = 0 leaves the plane undetermined, A = 0",
         (
             *(_EXACT + name for name in ("literal_least_squares", "least_squares", "fit_weights")),
-            "refwarp.samplers.linearized.kernels.fit",
+            _KERNELS + "fit",
+            _KERNELS + "plane_of_pixel",
         ),
         (
             _TESTS + "test_equation_7_as_printed_has_shapes_that_do_not_fit",
@@ -208,7 +210,7 @@ LEDGER = (
         "fits the bias, and leaves it out of the value alone; the slopes differ",
         (
             *(_EXACT + name for name in ("bias_free", "fit_weights")),
-            "refwarp.samplers.linearized.kernels.fit",
+            _KERNELS + "fit",
             _SAMPLER + "linearized_sample",
         ),
         (

@@ -196,7 +196,7 @@ LEDGER = (
         "the matrix Delta of the control points",
         "holds",
         "with r_jj = 0, the limit of d^2 ln d^2",
-        (_EXACT + "system_matrix", "refwarp.grids.thin_plate_spline.system.spline_system"),
+        (_EXACT + "system_matrix", "refwarp.grids.thin_plate_spline.system._fill"),
         (_DERIVATIVES, _TESTS + "test_the_radial_function_tends_to_zero"),
     ),
     Equation(
