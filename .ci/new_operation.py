@@ -70,15 +70,9 @@ def extended_files(name: str) -> Texts:
 
 
 def exporting_files(name: str) -> Texts:
-    """Return the files that list public names, with the operation's; imports are sorted later, by ruff."""
-    imports = {"refwarp/__init__.py": "", "refwarp/grids/__init__.py": f"from refwarp.grids.{name} import {name}\n"}
-    texts = {}
-    for file, line in imports.items():
-        head, begin, rest = (ROOT / file).read_text(encoding="utf-8").partition("__all__ = [\n")
-        names, end, tail = rest.partition("]\n")
-        names = "".join(sorted([*names.splitlines(keepends=True), f'    "{name}",\n']))
-        texts[ROOT / file] = f"{head.rstrip()}\n{line}\n{begin}{names}{end}{tail}"
-    return texts
+    """Return the file that lists public names, with the operation's; imports are sorted later, by ruff."""
+    stub = ROOT / "refwarp" / "__init__.pyi"
+    return {stub: f"from .grids.{name} import {name} as {name}\n" + stub.read_text(encoding="utf-8")}
 
 
 def names_in(source: str) -> set[str]:
@@ -93,7 +87,7 @@ def check(name: str) -> None:
         expected = f"up to {LONGEST_NAME} lower-case letters, with underscores between words, such as wave_grid"
         raise ValueError(f"NAME: given {name!r}, expected {expected}")
     named = [path for room in ("refwarp", "docs") for path in sorted((ROOT / room).rglob("*")) if path.stem == name]
-    exporting = [path for path in exporting_files(name) if f'"{name}"' in path.read_text(encoding="utf-8")]
+    exporting = [path for path in exporting_files(name) if f" {name}\n" in path.read_text(encoding="utf-8")]
     if used := [*named, *filter(Path.exists, new_files(name)), *exporting]:
         raise ValueError(f"NAME: given {name!r}, which is in use in {used[0].relative_to(ROOT)}, expected a new name")
     reserved = {*keyword.kwlist, *dir(builtins)}
@@ -106,7 +100,7 @@ def check(name: str) -> None:
 
 def formatted(path: Path, text: str) -> str:
     """Return a file's text as `make format` leaves it: lines wrapped, imports sorted."""
-    if path.suffix == ".py":
+    if path.suffix in (".py", ".pyi"):
         for step in (["check", "--quiet", "--select", "I", "--fix"], ["format", "--quiet"]):
             command = [sys.executable, "-m", "ruff", *step, "--stdin-filename", str(path), "-"]
             text = subprocess.run(command, cwd=ROOT, input=text, capture_output=True, text=True, check=True).stdout

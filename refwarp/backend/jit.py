@@ -11,7 +11,7 @@ Arguments are arrays, numbers, and what of both travels together, as a NamedTupl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, cast
 
 import numba
@@ -47,13 +47,15 @@ def kernel(function: F) -> F:
     return cast(F, compiled)
 
 
-def each(arguments: Iterable[Any]) -> Iterator[Any]:
+def each(arguments: Iterable[Any]) -> list[Any]:
     """Return a kernel's arguments, and of those that are NamedTuples the fields."""
+    found = []
     for value in arguments:
         if isinstance(value, tuple):
-            yield from each(value)
+            found += each(value)
         else:
-            yield value
+            found.append(value)
+    return found
 
 
 @part

@@ -11,6 +11,7 @@ then a reshape of the result is a copy, into which a kernel would write in vain.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
@@ -88,7 +89,7 @@ _SMALL = 8192
 
 def runs_on_cuda(*arguments: Any) -> bool:
     """Tell whether a kernel with these arguments runs on CUDA."""
-    return _backend == "cuda" or array_module(*each(arguments)) is not np
+    return _backend == "cuda" or ("cupy" in sys.modules and array_module(*each(arguments)) is not np)
 
 
 def _misplaced(function: Callable[..., None], array: Any) -> TypeError:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from refwarp.grids import affine_grid
+from refwarp.grids.affine import affine_grid
 
 GRIDS = ("smooth", "scattered")
 

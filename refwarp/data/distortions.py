@@ -20,8 +20,8 @@ import numpy as np
 
 from autograd_core import to_device
 from autograd_core.arrays import device_of
-from refwarp.grids import affine_grid
-from refwarp.samplers import grid_sample
+from refwarp.grids.affine import affine_grid
+from refwarp.samplers.grid_sample import grid_sample
 
 Array = np.ndarray[Any, Any]
 

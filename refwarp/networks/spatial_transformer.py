@@ -14,8 +14,8 @@ from __future__ import annotations
 
 from autograd_core import Tensor
 from autograd_core.layers import Module
-from refwarp.grids import affine_grid
-from refwarp.samplers import grid_sample
+from refwarp.grids.affine import affine_grid
+from refwarp.samplers.grid_sample import grid_sample
 
 
 class SpatialTransformer(Module):

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from autograd_core import Tensor, grad
 from refwarp.conventions import KINKS
 from refwarp.exact import bilinear as exact
-from refwarp.samplers import grid_sample
+from refwarp.samplers.grid_sample import grid_sample
 
 Floats = npt.NDArray[np.float64]
 

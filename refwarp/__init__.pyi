@@ -1,0 +1,40 @@
+from .backend import get_num_threads as get_num_threads
+from .backend import set_num_threads as set_num_threads
+from .backend.cache import CacheWarning as CacheWarning
+from .backend.launch import use_backend as use_backend
+from .grids.affine import affine_grid as affine_grid
+from .grids.affine_parameters import attention_grid as attention_grid
+from .grids.affine_parameters import attention_matrix as attention_matrix
+from .grids.affine_parameters import kurbiel_matrix as kurbiel_matrix
+from .grids.affine_parameters import rotation_scale_translation_grid as rotation_scale_translation_grid
+from .grids.affine_parameters import rotation_scale_translation_matrix as rotation_scale_translation_matrix
+from .grids.affine_parameters import similarity_grid as similarity_grid
+from .grids.affine_parameters import similarity_matrix as similarity_matrix
+from .grids.affine_parameters import translation_grid as translation_grid
+from .grids.affine_parameters import translation_matrix as translation_matrix
+from .grids.composition import compose as compose
+from .grids.composition import inverse_compositional_update as inverse_compositional_update
+from .grids.composition import invert as invert
+from .grids.flow import affine_motion as affine_motion
+from .grids.flow import flow_grid as flow_grid
+from .grids.linear_basis import affine_basis as affine_basis
+from .grids.linear_basis import bernstein_basis as bernstein_basis
+from .grids.linear_basis import linear_basis_grid as linear_basis_grid
+from .grids.piecewise_affine import piecewise_affine_grid as piecewise_affine_grid
+from .grids.projective import homography_matrix as homography_matrix
+from .grids.projective import projective_grid as projective_grid
+from .grids.thin_plate_spline.function import thin_plate_spline_basis as thin_plate_spline_basis
+from .grids.thin_plate_spline.function import tps_grid as tps_grid
+from .penalties import bending_energy as bending_energy
+from .penalties import smoothness as smoothness
+from .samplers import kernel_functions as kernel_functions
+from .samplers.dense_decode.function import dense_decode as dense_decode
+from .samplers.grid_sample import grid_sample as grid_sample
+from .samplers.kernel_functions import KernelFunction as KernelFunction
+from .samplers.linearized.auxiliary import auxiliary_grid as auxiliary_grid
+from .samplers.linearized.function import linearized_sample as linearized_sample
+from .samplers.multiscale import multiscale_sample as multiscale_sample
+from .samplers.separable import separable_sample as separable_sample
+
+__all__: list[str]
+__version__: str
