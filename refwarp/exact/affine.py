@@ -28,8 +28,8 @@ def target_coordinate(j: int, size: int, align_corners: bool) -> Fraction:
     if size == 1:
         return Fraction(0)
     if align_corners:
-        return Fraction(2 * j, size - 1) - 1
-    return Fraction(2 * j + 1, size) - 1
+        return Fraction(2 * j, size - 1) - 1  # (affine.1)
+    return Fraction(2 * j + 1, size) - 1  # (affine.1)
 
 
 def affine_grid(theta: list[list[Number]], height: int, width: int, align_corners: bool) -> Grid:

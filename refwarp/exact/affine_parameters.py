@@ -47,7 +47,7 @@ def attention(theta: list[Number]) -> Parametrised:
     """Return A of the parameters s, t_x, t_y (STN 2)."""
     s, tx, ty = theta
     return Parametrised(
-        [[(s,), (), (tx,)], [(), (s,), (ty,)]],
+        [[(s,), (), (tx,)], [(), (s,), (ty,)]],  # (STN 2)
         [[[(1,), (), ()], [(), (1,), ()]], *_shifts()],
     )
 
@@ -55,7 +55,7 @@ def attention(theta: list[Number]) -> Parametrised:
 def translation(theta: list[Number]) -> Parametrised:
     """Return A of the parameters t_x, t_y (affine_parameters.1)."""
     tx, ty = theta
-    return Parametrised([[(1,), (), (tx,)], [(), (1,), (ty,)]], _shifts())
+    return Parametrised([[(1,), (), (tx,)], [(), (1,), (ty,)]], _shifts())  # (affine_parameters.1)
 
 
 def _shifts() -> list[Terms]:
@@ -68,7 +68,7 @@ def similarity(theta: list[Number]) -> Parametrised:
     s, a, tx, ty = theta
     c, d = cos(a), sin(a)
     return Parametrised(
-        [[(s * c,), (-s * d,), (tx,)], [(s * d,), (s * c,), (ty,)]],
+        [[(s * c,), (-s * d,), (tx,)], [(s * d,), (s * c,), (ty,)]],  # (affine_parameters.2)
         [[[(c,), (-d,), ()], [(d,), (c,), ()]], [[(-s * d,), (-s * c,), ()], [(s * c,), (-s * d,), ()]], *_shifts()],
     )
 
@@ -78,7 +78,7 @@ def rotation_scale_translation(theta: list[Number], translate_first: bool = Fals
     a, lx, ly, tx, ty = theta
     p, q, c, d = power_of_two(lx), power_of_two(ly), cos(a), sin(a)
     zero, ln2 = 0 * p, log(0 * p + 2)
-    linear = [[p * c, -q * d], [p * d, q * c]]
+    linear = [[p * c, -q * d], [p * d, q * c]]  # (affine_parameters.3)
     changes = [
         [[-p * d, -q * c], [p * c, -q * d]],
         [[ln2 * p * c, zero], [ln2 * p * d, zero]],
@@ -86,7 +86,7 @@ def rotation_scale_translation(theta: list[Number], translate_first: bool = Fals
     ]
 
     def with_shift(rows: list[list[Number]]) -> Terms:
-        return [[(m,), (n,), (m * tx, n * ty) if translate_first else ()] for m, n in rows]
+        return [[(m,), (n,), (m * tx, n * ty) if translate_first else ()] for m, n in rows]  # (affine_parameters.4)
 
     matrix, derivatives = with_shift(linear), [with_shift(rows) for rows in changes]
     if translate_first:
@@ -102,7 +102,7 @@ def kurbiel(theta: list[Number]) -> Parametrised:
     matrix: Terms = [[(), (), ()], [(), (), ()]]
     derivatives: list[Terms] = []
     for (r, k), h in zip(places, theta, strict=True):
-        matrix[r][k] = (h,)
+        matrix[r][k] = (h,)  # (affine_parameters.5)
         derivatives.append([[(1,) if (i, j) == (r, k) else () for j in range(3)] for i in range(2)])
     return Parametrised(matrix, derivatives)
 
@@ -119,10 +119,12 @@ def parametrised_grid(
 
     `number` makes numbers of the entries' type of the rational coordinates.
     """
-    return [
-        [[Sum(term * c for terms, c in zip(row, p, strict=True) for term in terms) for row in a.matrix] for p in line]
-        for line in _points(height, width, align_corners, number)
-    ]
+
+    def coordinate(row: list[tuple[Number, ...]], p: list[Number]) -> Sum:
+        return Sum(term * c for terms, c in zip(row, p, strict=True) for term in terms)  # (affine_parameters.6)
+
+    points = _points(height, width, align_corners, number)
+    return [[[coordinate(row, p) for row in a.matrix] for p in line] for line in points]
 
 
 def parametrised_gradient(
@@ -141,7 +143,7 @@ def parametrised_gradient(
                 for r, row in enumerate(derivative):
                     for terms, c in zip(row, p, strict=True):
                         for term in terms:
-                            total.add(term * g[r] * c)
+                            total.add(term * g[r] * c)  # (affine_parameters.7)
         gtheta.append(total)
     return gtheta
 

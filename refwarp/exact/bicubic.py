@@ -43,9 +43,9 @@ def keys(d: Number, a: Number) -> Number:
     """Return k(d) (bicubic.10)."""
     r = abs(d)
     if r <= 1:
-        return (a + 2) * r * r * r - (a + 3) * r * r + 1
+        return (a + 2) * r * r * r - (a + 3) * r * r + 1  # (bicubic.10)
     if r < 2:
-        return a * r * r * r - 5 * a * r * r + 8 * a * r - 4 * a
+        return a * r * r * r - 5 * a * r * r + 8 * a * r - 4 * a  # (bicubic.10)
     return 0 * r
 
 
@@ -80,7 +80,7 @@ def weight_sizes(f: Number, a: Number) -> list[tuple[Number, Number, Number]]:
         return h * (1 + f + (a + 2) * f * f), f * (3 * (a + 2) * f + 2 * (a + 3)), 6 * (a + 2) * f + 2 * (a + 3)
 
     h = 1 - f
-    return [outer(f, h), inner(f, h), inner(h, f), outer(h, f)]
+    return [outer(f, h), inner(f, h), inner(h, f), outer(h, f)]  # (bicubic.11)
 
 
 def padded_index(n: int, size: int, align_corners: bool, padding: str) -> int | None:
@@ -124,7 +124,7 @@ def grid_sample(
     input: Sequence[Plane], grid: Sequence[Plane], align_corners: bool, padding: str = "zeros"
 ) -> list[list[list[Sum]]]:
     """Return the warped map of one image, (C, H_out, W_out) (bicubic.1)."""
-    return sample(input, samples_at(grid, len(input[0]), len(input[0][0]), align_corners, padding))
+    return sample(input, samples_at(grid, len(input[0]), len(input[0][0]), align_corners, padding))  # (bicubic.1)
 
 
 def grid_sample_gradient(

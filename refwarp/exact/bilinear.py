@@ -86,17 +86,17 @@ HALF = Fraction(1, 2)
 
 def pixel_coordinate(g: Number, size: int, align_corners: bool) -> Number:
     """Return the pixel coordinate x of the normalised coordinate `g` on an axis of `size` pixels (bilinear.1)."""
-    return (g * coordinate_scale(size, align_corners) + size - 1) * HALF
+    return (g * coordinate_scale(size, align_corners) + size - 1) * HALF  # (bilinear.1)
 
 
 def coordinate_scale(size: int, align_corners: bool) -> int:
     """Return s of (bilinear.1); dx/dg is s / 2."""
-    return size - 1 if align_corners else size
+    return size - 1 if align_corners else size  # (bilinear.1)
 
 
 def tent(d: Number) -> Number:
     """Return k(d) = max(0, 1 - |d|) (STN 5)."""
-    return max(0, 1 - abs(d))
+    return max(0, 1 - abs(d))  # (STN 5)
 
 
 def tent_derivative(d: Number, kink: str) -> Number:
@@ -125,7 +125,7 @@ def literal_norm_weights(x: Number, y: Number) -> list[Number]:
     """Return the weights that HSTN's (6) gives to the four neighbours of (x, y), as printed (HSTN 6)."""
     left, top = math.floor(x), math.floor(y)
     parts = [(1 - abs(m - x), 1 - abs(n - y)) for n in (top, top + 1) for m in (left, left + 1)]
-    return [a * a + b * b for a, b in parts]
+    return [a * a + b * b for a, b in parts]  # (HSTN 6)
 
 
 class Window(NamedTuple):
@@ -156,27 +156,29 @@ def _terms(
     """Yield U(n, m) kx(x - m) ky(y - n) for all n, m in the window (STN 3)."""
     for n in window.rows:
         for m in window.columns:
-            yield plane[n][m] * kx(x - m) * ky(y - n)
+            yield plane[n][m] * kx(x - m) * ky(y - n)  # (STN 3)
 
 
 def value(plane: Plane, x: Number, y: Number, window: Window | None = None) -> Sum:
     """Return V, the value sampled at the pixel coordinates (x, y) (STN 5)."""
-    return Sum(_terms(plane, x, y, tent, tent, window or everywhere(plane)))
+    return Sum(_terms(plane, x, y, tent, tent, window or everywhere(plane)))  # (STN 5), and what (HSTN 6) means
 
 
 def map_derivative(x: Number, y: Number, n: int, m: int) -> Number:
     """Return dV/dU(n, m), one product of tents (bilinear.3)."""
-    return tent(x - m) * tent(y - n)
+    return tent(x - m) * tent(y - n)  # (bilinear.3), (STN 6) corrected
 
 
 def x_derivative(plane: Plane, x: Number, y: Number, kink: str, window: Window | None = None) -> Sum:
     """Return dV/dx (bilinear.4)."""
-    return Sum(_terms(plane, x, y, lambda d: tent_derivative(d, kink), tent, window or everywhere(plane)))
+    window = window or everywhere(plane)
+    return Sum(_terms(plane, x, y, lambda d: tent_derivative(d, kink), tent, window))  # (bilinear.4), (STN 7) corrected
 
 
 def y_derivative(plane: Plane, x: Number, y: Number, kink: str, window: Window | None = None) -> Sum:
     """Return dV/dy (bilinear.4)."""
-    return Sum(_terms(plane, x, y, tent, lambda d: tent_derivative(d, kink), window or everywhere(plane)))
+    window = window or everywhere(plane)
+    return Sum(_terms(plane, x, y, tent, lambda d: tent_derivative(d, kink), window))  # (bilinear.4), in y
 
 
 def literal_map_derivative(plane: Plane, x: Number, y: Number) -> Number:
@@ -299,7 +301,7 @@ def grid_sample_gradient(
     height, width = len(input[0]), len(input[0][0])
     scales = tuple(coordinate_scale(size, align_corners) * HALF for size in (width, height))
     samples = samples_at(grid, height, width, align_corners, kink, padding, literal)
-    return sample_gradient(gout, input, samples, scales)
+    return sample_gradient(gout, input, samples, scales)  # (bilinear.5), (bilinear.6)
 
 
 def grid_sample_second_gradient(
@@ -319,7 +321,7 @@ def grid_sample_second_gradient(
     height, width = len(input[0]), len(input[0][0])
     scales = tuple(coordinate_scale(size, align_corners) * HALF for size in (width, height))
     samples = samples_at(grid, height, width, align_corners, kink, padding, literal)
-    return sample_second_gradient(cotangents, gout, input, samples, scales)
+    return sample_second_gradient(cotangents, gout, input, samples, scales)  # (bilinear.7), (bilinear.8), (bilinear.9)
 
 
 _TESTS = "tests/exact/test_bilinear.py::"
@@ -361,7 +363,11 @@ LEDGER = (
         "dV/dU of the bilinear kernel",
         "misprint",
         "the sum over n and m must go: read as printed it is 1 at every interior sample",
-        ("refwarp.exact.bilinear.literal_map_derivative", "refwarp.exact.bilinear.map_derivative"),
+        (
+            "refwarp.exact.bilinear.literal_map_derivative",
+            "refwarp.exact.bilinear.map_derivative",
+            f"{_SAMPLER}.scatter",
+        ),
         (_TESTS + "test_equation_6_as_printed_is_no_derivative",),
     ),
     Equation(
@@ -372,7 +378,7 @@ LEDGER = (
         "on the lattice, where it gives the pixel itself, U_m: inside the generalised gradient only if U_(m-1) "
         "(2 U_m - U_(m+1)) <= 0 (next to a zero, say; of rows first blended along y), and else outside. It holds "
         "elsewhere",
-        ("refwarp.exact.bilinear.literal_x_derivative", "refwarp.exact.bilinear.x_derivative"),
+        ("refwarp.exact.bilinear.literal_x_derivative", "refwarp.exact.bilinear.x_derivative", f"{_SAMPLER}.weighted"),
         (
             _TESTS + "test_equation_7_as_printed_lies_outside_the_generalised_gradient",
             _TESTS + "test_when_equation_7_lies_inside_the_generalised_gradient",

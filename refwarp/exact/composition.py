@@ -55,12 +55,13 @@ def with_last_row(theta: Matrix) -> Matrix:
 
 def product(a: Matrix, b: Matrix) -> Sums:
     """Return a b (composition.2)."""
-    return [[Sum(x * row[k] for x, row in zip(line, b, strict=True)) for k in range(len(b[0]))] for line in a]
+    columns = transpose(b)
+    return [[Sum(x * y for x, y in zip(row, line, strict=True)) for line in columns] for row in a]  # (composition.2)
 
 
 def compose_affine(outer: Matrix, inner: Matrix) -> Sums:
     """Return the composition of two affine warps, 2 x 3 (composition.1)."""
-    return product(outer, with_last_row(inner))
+    return product(outer, with_last_row(inner))  # (composition.1)
 
 
 def inverse(m: Matrix) -> Sums:
@@ -72,7 +73,7 @@ def inverse(m: Matrix) -> Sums:
         If it is singular.
     """
     det = determinant(m)
-    return [[quotient(Sum(cofactor(m, k, j)), det) for k in range(3)] for j in range(3)]
+    return [[quotient(Sum(cofactor(m, k, j)), det) for k in range(3)] for j in range(3)]  # (composition.3)
 
 
 def cofactor(m: Matrix, k: int, j: int) -> tuple[Number, Number]:
@@ -88,13 +89,18 @@ def determinant(m: Matrix) -> Sum:
 
 def product_gradients(g: Matrix, outer: Matrix, inner: Matrix) -> tuple[Sums, Sums]:
     """Return the gradients to both factors (composition.8)."""
-    return product(g, transpose(inner)), product(transpose(outer), g)
+    return product(g, transpose(inner)), product(transpose(outer), g)  # (composition.8)
 
 
 def inverse_gradient(g: Matrix, m: Matrix) -> Sums:
     """Return the gradient to H (composition.9)."""
     j = values(inverse(m))
-    return [[Sum(-j[p][i] * g[p][q] * j[k][q] for p in range(3) for q in range(3)) for k in range(3)] for i in range(3)]
+    places = [(p, q) for p in range(3) for q in range(3)]
+
+    def entry(i: int, k: int) -> Sum:
+        return Sum(-j[p][i] * g[p][q] * j[k][q] for p, q in places)  # (composition.9)
+
+    return [[entry(i, k) for k in range(3)] for i in range(3)]
 
 
 # ---- parameters that are no matrices ----
@@ -102,7 +108,7 @@ def inverse_gradient(g: Matrix, m: Matrix) -> Sums:
 
 def compose_translations(outer: list[Number], inner: list[Number]) -> list[Sum]:
     """Return the sum of two translations (composition.4)."""
-    return [Sum(pair) for pair in zip(outer, inner, strict=True)]
+    return [Sum(pair) for pair in zip(outer, inner, strict=True)]  # (composition.4)
 
 
 # Terms of the parameters s, a, t_x, t_y of a similarity.
@@ -121,7 +127,7 @@ def composed_terms(outer: list[Number], inner: Terms) -> Terms:
     c, d = s * cos(a), s * sin(a)
     return [
         tuple(s * t for t in scales),
-        (a, *angles),
+        (a, *angles),  # (composition.5)
         (*(c * t for t in xs), *(-d * t for t in ys), x),
         (*(d * t for t in xs), *(c * t for t in ys), y),
     ]
@@ -136,18 +142,18 @@ def inverse_terms(theta: list[Number]) -> Terms:
     """Return the terms of the inverse (composition.6)."""
     s, a, x, y = theta
     c, d = cos(a) / s, sin(a) / s
-    return [(1 / s,), (-a,), (-c * x, -d * y), (d * x, -c * y)]
+    return [(1 / s,), (-a,), (-c * x, -d * y), (d * x, -c * y)]  # (composition.6)
 
 
 def inverse_compositional(theta: Matrix, delta: Matrix) -> Matrix:
     """Return theta o delta^-1 for 3 x 3 matrices (composition.7)."""
-    return values(product(theta, values(inverse(delta))))
+    return values(product(theta, values(inverse(delta))))  # (composition.7)
 
 
 def released_update(theta: Matrix, delta: Matrix) -> Matrix:
     """Return delta o theta for 3 x 3 matrices, divided by its last entry (composition.10)."""
     composed = values(product(delta, theta))
-    return [[entry / composed[2][2] for entry in row] for row in composed]
+    return [[entry / composed[2][2] for entry in row] for row in composed]  # (composition.10)
 
 
 _TESTS = "tests/exact/test_composition.py::"

@@ -43,17 +43,17 @@ Field = list[list[list[Number]]]
 
 def difference(source: Image, target: Image, x: Point, w: Point) -> Number:
     """Return what is squared in (HSTN 1)."""
-    return source(*add(x, w)) - target(*x)
+    return source(*add(x, w)) - target(*x)  # (HSTN 1)
 
 
 def linearised_difference(source: Image, gradient: Gradient, target: Image, x: Point, w: Point) -> Number:
     """Return what is squared in (HSTN 2)."""
-    return source(*x) + inner(gradient(*x), w) - target(*x)
+    return source(*x) + inner(gradient(*x), w) - target(*x)  # (HSTN 2)
 
 
 def combined_difference(source: Image, target: Image, x: Point, h: Matrix, w: Point) -> Number:
     """Return what is squared in (HSTN 3)."""
-    return source(*add(add(x, linear_motion(h, x)), w)) - target(*x)
+    return source(*add(add(x, linear_motion(h, x)), w)) - target(*x)  # (HSTN 3)
 
 
 def linearised_combined_difference(
@@ -61,18 +61,18 @@ def linearised_combined_difference(
 ) -> Number:
     """Return what is squared in (HSTN 4)."""
     moved = add(x, linear_motion(h, x))
-    return source(*moved) + inner(gradient(*moved), w) - target(*x)
+    return source(*moved) + inner(gradient(*moved), w) - target(*x)  # (HSTN 4)
 
 
 def converter(theta: Matrix) -> Matrix:
     """Return H, the matrix of the motion of the affine transformation [a b c; d e f] (HSTN 5)."""
     (a, b, c), (d, e, f) = theta
-    return [[a - 1, b, c], [d, e - 1, f]]
+    return [[a - 1, b, c], [d, e - 1, f]]  # (HSTN 5)
 
 
 def linear_motion(h: Matrix, x: Point) -> Point:
     """Return H (x, y, 1), the motion (u, v) (HSTN 5)."""
-    u, v = (a * x[0] + b * x[1] + c for a, b, c in h)
+    u, v = (a * x[0] + b * x[1] + c for a, b, c in h)  # (HSTN 5)
     return u, v
 
 
@@ -110,7 +110,7 @@ def normalised_step(size: int, align_corners: bool, unit: str) -> Fraction:
     if unit == "normalised":
         return Fraction(1)
     s = coordinate_scale(size, align_corners)
-    return Fraction(2, s) if s else Fraction(0)
+    return Fraction(2, s) if s else Fraction(0)  # (flow.2)
 
 
 def flow_grid(flow: Field, align_corners: bool, unit: str) -> Grid:
@@ -122,7 +122,7 @@ def flow_grid(flow: Field, align_corners: bool, unit: str) -> Grid:
         row = []
         for j in range(width):
             rest = target_coordinate(j, width, align_corners), target_coordinate(i, height, align_corners)
-            row.append([Sum((rest[r], flow[r][i][j] * steps[r])) for r in range(2)])
+            row.append([Sum((rest[r], flow[r][i][j] * steps[r])) for r in range(2)])  # (flow.1)
         grid.append(row)
     return grid
 
@@ -130,7 +130,7 @@ def flow_grid(flow: Field, align_corners: bool, unit: str) -> Grid:
 def flow_gradient(ggrid: Field, align_corners: bool, unit: str) -> list[list[list[Sum]]]:
     """Return the gradient to the flow of one image, (2, H, W) (flow.3)."""
     steps = [normalised_step(size, align_corners, unit) for size in (len(ggrid[0]), len(ggrid))]
-    return [[[Sum((g[r] * steps[r],)) for g in row] for row in ggrid] for r in range(2)]
+    return [[[Sum((g[r] * steps[r],)) for g in row] for row in ggrid] for r in range(2)]  # (flow.3)
 
 
 def pixels(size: int, align_corners: bool, unit: str) -> Fraction:
@@ -144,7 +144,7 @@ def affine_motion(theta: Matrix, height: int, width: int, align_corners: bool, u
     xs = [target_coordinate(j, width, align_corners) for j in range(width)]
     ys = [target_coordinate(i, height, align_corners) for i in range(height)]
     return [
-        [[Sum((a * x * factor, b * y * factor, c * factor)) for x in xs] for y in ys]
+        [[Sum((a * x * factor, b * y * factor, c * factor)) for x in xs] for y in ys]  # (HSTN 5)
         for (a, b, c), factor in zip(converter(theta), factors, strict=True)
     ]
 
@@ -157,7 +157,7 @@ def affine_motion_gradient(gmotion: Field, align_corners: bool, unit: str) -> li
         factor, totals = pixels(size, align_corners, unit), [Sum(), Sum(), Sum()]
         for i, row in enumerate(plane):
             for j, g in enumerate(row):
-                totals[0].add(g * factor * target_coordinate(j, width, align_corners))
+                totals[0].add(g * factor * target_coordinate(j, width, align_corners))  # (flow.4)
                 totals[1].add(g * factor * target_coordinate(i, height, align_corners))
                 totals[2].add(g * factor)
         gtheta.append(totals)

@@ -42,7 +42,7 @@ def sampling_grid(transformation: Transformation, height: int, width: int, align
         for j in range(width):
             target = target_coordinate(j, width, align_corners), target_coordinate(i, height, align_corners)
             x, y = transformation(*target)
-            row.append([y, x])
+            row.append([y, x])  # (kurbiel.1)
         grid.append(row)
     return grid
 
@@ -50,19 +50,19 @@ def sampling_grid(transformation: Transformation, height: int, width: int, align
 def affine(theta: list[Number]) -> Transformation:
     """Return the affine transformation of six parameters (kurbiel.2)."""
     t1, t2, t3, t4, t5, t6 = theta
-    return lambda x, y: (t1 * x + t2 * y + t5, t3 * x + t4 * y + t6)
+    return lambda x, y: (t1 * x + t2 * y + t5, t3 * x + t4 * y + t6)  # (kurbiel.2)
 
 
 def translation(theta: list[Number]) -> Transformation:
     """Return the translation of two parameters (kurbiel.3)."""
     t1, t2 = theta
-    return lambda x, y: (x + t1, y + t2)
+    return lambda x, y: (x + t1, y + t2)  # (kurbiel.3)
 
 
 def neighbours(x: Number, reading: str) -> tuple[int, int]:
     """Return the neighbours of a coordinate by the reading "next" (kurbiel.5) or "ceil" (kurbiel.6)."""
     low = math.floor(x)
-    return low, low + 1 if reading == "next" else -math.floor(-x)
+    return low, low + 1 if reading == "next" else -math.floor(-x)  # (kurbiel.5), (kurbiel.6)
 
 
 def value(plane: Plane, x: Number, y: Number, reading: str = "next", top: str = "larger") -> Number:
@@ -72,7 +72,7 @@ def value(plane: Plane, x: Number, y: Number, reading: str = "next", top: str = 
     dx = x_hi - x
     dy = y_hi - y if top == "larger" else y - y_lo
     return (
-        _at(plane, y_lo, x_lo) * dy * dx
+        _at(plane, y_lo, x_lo) * dy * dx  # (kurbiel.4)
         + _at(plane, y_lo, x_hi) * dy * (1 - dx)
         + _at(plane, y_hi, x_lo) * (1 - dy) * dx
         + _at(plane, y_hi, x_hi) * (1 - dy) * (1 - dx)
@@ -84,7 +84,7 @@ def x_derivative(plane: Plane, x: Number, y: Number, reading: str = "next") -> N
     x_lo, x_hi = neighbours(x, reading)
     y_lo, y_hi = neighbours(y, reading)
     dy = y_hi - y
-    return (_at(plane, y_lo, x_hi) - _at(plane, y_lo, x_lo)) * dy + (
+    return (_at(plane, y_lo, x_hi) - _at(plane, y_lo, x_lo)) * dy + (  # (kurbiel.7)
         _at(plane, y_hi, x_hi) - _at(plane, y_hi, x_lo)
     ) * (1 - dy)
 

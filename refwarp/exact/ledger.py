@@ -8,6 +8,7 @@ against the code.
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 import pkgutil
 import re
@@ -78,9 +79,10 @@ def collect() -> list[Equation]:
 
 
 def derivation(line: Equation, docs: Path) -> str:
-    """Return the name of the page that derives an equation: the page of the first of its homes that has one.
+    """Return the page that derives an equation, and the heading under which it prints it: "affine.md#forward".
 
-    The page of a module has the name of the module or of its folder, or contains the tags of its equations.
+    It is the page of the first of the equation's homes that has one. The page of a module has the name of the module or
+    of its folder, or contains the tags of its equations.
 
     Raises
     ------
@@ -90,14 +92,14 @@ def derivation(line: Equation, docs: Path) -> str:
     for home in line.home:
         for room in reversed(home.split(".")[:-1]):
             if (docs / f"{room}.md").exists():
-                return f"{room}.md"
+                return f"{room}.md{heading(docs / f'{room}.md', tags(line))}"
         if not home.startswith("refwarp.exact."):
             continue
         head = importlib.import_module(home.rpartition(".")[0]).__doc__ or ""
         for tag in re.findall(r"\(([a-z_]+\.\d+)\)", head):
             for path in sorted(docs.glob("*.md")):
                 if f"\\tag{{{tag}}}" in path.read_text(encoding="utf-8").replace(r"\_", "_"):
-                    return path.name
+                    return f"{path.name}{heading(path, tags(line))}"
     raise LookupError(f"{line.document} {line.number}: no page in {docs} derives what is in {', '.join(line.home)}")
 
 
@@ -105,6 +107,30 @@ def tags(line: Equation) -> tuple[str, ...]:
     """Return the tags that mark the lines that compute an equation; none for statements of the text."""
     numbers = re.fullmatch(r"\d+(, \d+)*", line.number)
     return tuple(f"({line.document} {number})" for number in re.findall(r"\d+", line.number)) if numbers else ()
+
+
+def heading(path: Path, wanted: Sequence[str]) -> str:
+    """Return the anchor, such as "#forward", of the section of a page that prints one of the wanted tags; "" if none.
+
+    A tag is printed beside a formula: in it, at the end of an indented line, or in a table.
+    """
+    anchor = ""
+    for text in path.read_text(encoding="utf-8").splitlines():
+        if title := re.fullmatch("##+ (.*)", text):
+            anchor = "#" + re.sub(r"[^\w\- ]", "", title[1].lower()).replace(" ", "-")
+        for tag in wanted:
+            if f"\\tag{{{tag[1:-1]}}}" in text or (tag in text and (text[0] == "|" or re.match(" {4}.*\\)$", text))):
+                return anchor
+    return ""
+
+
+@functools.cache
+def definitions(file: str) -> dict[str, tuple[int, list[str]]]:
+    """Return the functions and classes at the top level of a file, each with its first line's number and its lines."""
+    source = (Path(__file__).parents[2] / file).read_text(encoding="utf-8")
+    lines = source.splitlines()
+    nodes = [node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    return {node.name: (node.lineno, lines[node.lineno - 1 : node.end_lineno]) for node in nodes}
 
 
 def place(home: str, wanted: Sequence[str]) -> tuple[str, int, bool]:
@@ -115,13 +141,18 @@ def place(home: str, wanted: Sequence[str]) -> tuple[str, int, bool]:
     """
     module, _, name = home.rpartition(".")
     file = f"{module.replace('.', '/')}.py"
-    source = (Path(__file__).parents[2] / file).read_text(encoding="utf-8")
-    body = next(node for node in ast.parse(source).body if getattr(node, "name", None) == name)
-    for number, text in enumerate(source.splitlines()[: body.end_lineno], start=1):
+    first, lines = definitions(file)[name]
+    for number, text in enumerate(lines, start=first):
         _, _, comment = text.partition("  # ")
-        if number >= body.lineno and any(tag in comment for tag in wanted):
+        if any(tag in comment for tag in wanted):
             return file, number, True
-    return file, body.lineno, False
+    return file, first, False
+
+
+def link_to(test: str) -> str:
+    """Return a link to the line where a test begins."""
+    file, _, name = test.partition("::")
+    return f"[`{test}`](../{file}#L{definitions(file)[name][0]})"
 
 
 def page(docs: Path) -> str:
@@ -135,7 +166,8 @@ def page(docs: Path) -> str:
         "is current.",
         "",
         "A home can be passed to `python -m pydoc`, a test to `pytest`. The line that computes an equation has its",
-        "tag, such as `(STN 7)`, in a comment; the link of a home leads to that line.",
+        "tag, such as `(STN 7)`, in a comment; the link of a home leads to that line, the link of the number to the",
+        "derivation.",
         "",
         "Verdicts: *holds*; *misprint* (the meaning is clear, but the printed equation is not true); *wrong* (the",
         "intended equation is not true either); *ambiguous* (more than one reading; the remark says which are",
@@ -151,7 +183,7 @@ def page(docs: Path) -> str:
                 verdict = f"**{line.verdict}**" + (f": {line.remark}" if line.remark else "")
                 places = {home: place(home, tags(line)) for home in line.home}
                 homes = "<br>".join(f"[`{home}`](../{file}#L{at})" for home, (file, at, _) in places.items())
-                tests = "<br>".join(f"[`{test}`](../{test.partition('::')[0]})" for test in line.tests)
+                tests = "<br>".join(map(link_to, line.tests))
                 text.append(f"| {number} | {line.says} | {verdict} | {homes} | {tests} |")
     return "\n".join(text) + "\n"
 

@@ -27,32 +27,28 @@ Basis = list[list[list[Number]]]
 def linear_basis_grid(m: list[list[Number]], basis: Basis) -> list[list[list[Sum]]]:
     """Return the sampling grid of one image, (H, W, 2) (linear_basis.1)."""
     height, width = len(basis[0]), len(basis[0][0])
-    return [
-        [[Sum(a * b[i][j] for a, b in zip(row, basis, strict=True)) for row in m] for j in range(width)]
-        for i in range(height)
-    ]
+
+    def coordinate(row: list[Number], i: int, j: int) -> Sum:
+        return Sum(a * b[i][j] for a, b in zip(row, basis, strict=True))  # (linear_basis.1)
+
+    return [[[coordinate(row, i, j) for row in m] for j in range(width)] for i in range(height)]
 
 
 def coefficient_gradient(ggrid: list[list[list[Number]]], basis: Basis) -> list[list[Sum]]:
     """Return the gradient to M of one image, (2, K) (linear_basis.2)."""
-    return [
-        [Sum(g[r] * b[i][j] for i, row in enumerate(ggrid) for j, g in enumerate(row)) for b in basis] for r in range(2)
-    ]
+    points = [(i, j, g) for i, row in enumerate(ggrid) for j, g in enumerate(row)]
+    return [[Sum(g[r] * b[i][j] for i, j, g in points) for b in basis] for r in range(2)]  # (linear_basis.2)
 
 
 def basis_gradient(ggrids: list[list[list[list[Number]]]], ms: list[list[list[Number]]]) -> list[list[list[Sum]]]:
     """Return the gradient to B, which all images share, (K, H, W) (linear_basis.3)."""
     height, width = len(ggrids[0]), len(ggrids[0][0])
-    return [
-        [
-            [
-                Sum(m[r][k] * ggrid[i][j][r] for m, ggrid in zip(ms, ggrids, strict=True) for r in range(2))
-                for j in range(width)
-            ]
-            for i in range(height)
-        ]
-        for k in range(len(ms[0][0]))
-    ]
+    pairs = [(m[r], ggrid, r) for m, ggrid in zip(ms, ggrids, strict=True) for r in range(2)]
+
+    def value(k: int, i: int, j: int) -> Sum:
+        return Sum(row[k] * ggrid[i][j][r] for row, ggrid, r in pairs)  # (linear_basis.3)
+
+    return [[[value(k, i, j) for j in range(width)] for i in range(height)] for k in range(len(ms[0][0]))]
 
 
 def affine_basis(height: int, width: int, align_corners: bool) -> Basis:
@@ -64,7 +60,7 @@ def affine_basis(height: int, width: int, align_corners: bool) -> Basis:
 
 def bernstein(n: int, i: int, p: Number) -> Number:
     """Return the Bernstein polynomial i of degree n (linear_basis.6)."""
-    return math.comb(n, i) * (1 - p) ** (n - i) * p**i
+    return math.comb(n, i) * (1 - p) ** (n - i) * p**i  # (linear_basis.6)
 
 
 def bernstein_basis(degree: int, height: int, width: int, align_corners: bool) -> Basis:
@@ -77,13 +73,13 @@ def bernstein_basis(degree: int, height: int, width: int, align_corners: bool) -
 
 def deformation(p: Number, c: Number, alpha: Number, w: list[Number], f: list[Number]) -> Sum:
     """Return phi at a point where the basis functions are f (linear_basis.4)."""
-    return Sum([c, alpha * p, *(a * b for a, b in zip(w, f, strict=True))])
+    return Sum([c, alpha * p, *(a * b for a, b in zip(w, f, strict=True))])  # (linear_basis.4)
 
 
 def u_function(p: Number, centre: Number) -> Number:
     """Return HSTN's U in one dimension (linear_basis.5), away from its centre."""
     square = (p - centre) * (p - centre)
-    return square * log(square)
+    return square * log(square)  # (linear_basis.5)
 
 
 _TESTS = "tests/exact/test_linear_basis.py::"

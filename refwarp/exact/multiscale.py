@@ -39,7 +39,7 @@ Weights = Sequence[Number]
 
 def gaussian_weights(deviation: Number, radius: int, exp: Callable[[Number], Number]) -> list[Number]:
     """Return w(0) ... w(radius) with the caller's exponential (multiscale.1)."""
-    return [exp(-t * t / (2 * deviation * deviation)) for t in range(radius + 1)]
+    return [exp(-t * t / (2 * deviation * deviation)) for t in range(radius + 1)]  # (multiscale.1)
 
 
 def blur_matrix(size: int, weights: Weights) -> list[list[Number]]:
@@ -49,7 +49,7 @@ def blur_matrix(size: int, weights: Weights) -> list[list[Number]]:
         return weights[abs(t)] if abs(t) < len(weights) else 0
 
     norms = [sum(weight(m - near) for near in range(size)) for m in range(size)]
-    return [[weight(m - near) / norms[m] for near in range(size)] for m in range(size)]
+    return [[weight(m - near) / norms[m] for near in range(size)] for m in range(size)]  # (multiscale.2)
 
 
 def blur(plane: Plane, weights: Weights, transposed: bool = False) -> list[list[Sum]]:

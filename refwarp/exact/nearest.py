@@ -26,14 +26,14 @@ from refwarp.exact.sampling import Gradients, Plane, Samples, Tap, sample, sampl
 
 def half_up(x: Number) -> int:
     """Return floor(x + 1/2) (STN 4)."""
-    return int(math.floor(x + HALF))
+    return int(math.floor(x + HALF))  # (STN 4)
 
 
 def half_to_even(x: Number) -> int:
     """Return the integer nearest to x, of two equally near the even one (nearest.1)."""
     below = int(math.floor(x))
     if x - below == Fraction(1, 2):
-        return below + below % 2
+        return below + below % 2  # (nearest.1)
     return half_up(x)
 
 

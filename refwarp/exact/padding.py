@@ -21,7 +21,7 @@ HALF = Fraction(1, 2)
 
 def clamp(x: Number, size: int) -> Number:
     """Return min(max(x, 0), size - 1) (padding.1)."""
-    return 0 if x < 0 else size - 1 if x > size - 1 else x
+    return 0 if x < 0 else size - 1 if x > size - 1 else x  # (padding.1)
 
 
 def mirror(x: Number, size: int, align_corners: bool) -> tuple[Number, int]:
@@ -31,7 +31,7 @@ def mirror(x: Number, size: int, align_corners: bool) -> tuple[Number, int]:
         return low, 1
     period = 2 * (high - low)
     x = x - period * math.floor((x - low) / period)  # whole periods; what is left needs one mirror at most
-    return (2 * high - x, -1) if x > high else (x, 1)
+    return (2 * high - x, -1) if x > high else (x, 1)  # (padding.2)
 
 
 def mirror_index(n: int, size: int, align_corners: bool) -> int:

@@ -179,7 +179,7 @@ def penalty(
     total = Sum()
     for field in fields:
         for vector in vectors(field, stencils, boundary):
-            part = norm_of(Entries.of(vector), norm)
+            part = norm_of(Entries.of(vector), norm)  # (HSTN 7): a norm of Laplacian w or grad w
             total.value, total.k, total.M = (
                 total.value + scale * part.value,
                 total.k + part.k,
@@ -215,7 +215,7 @@ def _scatter(
     for (stencil, plane), value, size in zip(places, *entries, strict=True):
         for (di, dj), weight in stencil.items():
             row, column = place(plane, i + di, j + dj)
-            plane[row][column].add(factor * weight * value, abs(factor * weight) * size)
+            plane[row][column].add(factor * weight * value, abs(factor * weight) * size)  # (penalties.4)
 
 
 def gradient(
@@ -232,7 +232,7 @@ def gradient(
     for field, gfield in zip(fields, gfields, strict=True):
         pixels = centres(field[0], stencils, boundary)
         for (i, j), vector in zip(pixels, vectors(field, stencils, boundary), strict=True):
-            _scatter(gfield, stencils, i, j, norm_slope(Entries.of(vector), norm), factor)
+            _scatter(gfield, stencils, i, j, norm_slope(Entries.of(vector), norm), factor)  # (penalties.4) of (HSTN 7)
     return gfields
 
 

@@ -32,7 +32,7 @@ Weights = dict[Vertex, Fraction]
 def rest(vertex: Vertex, rows: int, columns: int) -> Point:
     """Return where a vertex rests (piecewise_affine.1)."""
     n, m = vertex
-    return Fraction(2 * m, columns - 1) - 1, Fraction(2 * n, rows - 1) - 1
+    return Fraction(2 * m, columns - 1) - 1, Fraction(2 * n, rows - 1) - 1  # (piecewise_affine.1)
 
 
 def area(a: Point, b: Point, c: Point) -> Fraction:
@@ -54,7 +54,7 @@ def weights_in(p: Point, rows: int, columns: int) -> list[Weights]:
     found = []
     for corners in triangles(rows, columns):
         c = [rest(vertex, rows, columns) for vertex in corners]
-        w = [area(p, c[(k + 1) % 3], c[(k + 2) % 3]) / area(*c) for k in range(3)]
+        w = [area(p, c[(k + 1) % 3], c[(k + 2) % 3]) / area(*c) for k in range(3)]  # (piecewise_affine.2)
         if min(w) >= 0:
             found.append(dict(zip(corners, w, strict=True)))
     return found
@@ -69,7 +69,8 @@ def piecewise_affine_grid(
         row = []
         for j in range(width):
             weights = _weights(i, j, height, width, len(vertices), len(vertices[0]), align_corners)
-            row.append([Sum(w * vertices[n][m][r] for (n, m), w in weights.items() if w != 0) for r in range(2)])
+            pairs = [(w, vertices[n][m]) for (n, m), w in weights.items() if w != 0]
+            row.append([Sum(w * v[r] for w, v in pairs) for r in range(2)])  # (piecewise_affine.3)
         grid.append(row)
     return grid
 
@@ -84,7 +85,7 @@ def piecewise_affine_gradient(
         for j in range(width):
             for (n, m), w in _weights(i, j, height, width, rows, columns, align_corners).items():
                 for r in range(2):
-                    gvertices[n][m][r].add(ggrid[i][j][r] * w)
+                    gvertices[n][m][r].add(ggrid[i][j][r] * w)  # (piecewise_affine.4)
     return gvertices
 
 

@@ -40,12 +40,12 @@ Matrix = list[list[Number]]
 
 def homography(theta: list[Number]) -> Matrix:
     """Return H of eight parameters (projective.3)."""
-    return [list(theta[:3]), list(theta[3:6]), [*theta[6:8], Fraction(1)]]
+    return [list(theta[:3]), list(theta[3:6]), [*theta[6:8], Fraction(1)]]  # (projective.3)
 
 
 def homogeneous(h: Matrix, point: tuple[Number, ...]) -> list[Sum]:
     """Return N_x, N_y and D of a point (x, y, 1) (projective.2)."""
-    return [Sum(a * c for a, c in zip(row, point, strict=True)) for row in h]
+    return [Sum(a * c for a, c in zip(row, point, strict=True)) for row in h]  # (projective.2)
 
 
 def projection(h: Matrix, point: tuple[Number, ...]) -> list[Sum]:
@@ -54,7 +54,7 @@ def projection(h: Matrix, point: tuple[Number, ...]) -> list[Sum]:
     if d.value == 0:
         nowhere = all(n.value == 0 for n in numerators)
         return [Sum.of(math.nan if nowhere else _at_infinity(n.value), n.k, math.inf) for n in numerators]
-    return [quotient(n, d) for n in numerators]
+    return [quotient(n, d) for n in numerators]  # (projective.1)
 
 
 def quotient(n: Sum, d: Sum) -> Sum:
@@ -65,7 +65,7 @@ def quotient(n: Sum, d: Sum) -> Sum:
 
 def _at_infinity(n: Number) -> float:
     """Return the limit of n/D as D falls to 0 (projective.4)."""
-    return math.inf if n > 0 else -math.inf if n < 0 else 0.0
+    return math.inf if n > 0 else -math.inf if n < 0 else 0.0  # (projective.4)
 
 
 def projective_grid(h: Matrix, height: int, width: int, align_corners: bool) -> Grid:

@@ -141,7 +141,7 @@ def sample(input: Sequence[Plane], samples: Samples) -> list[list[list[Sum]]]:
             for y in rows:
                 for x in columns:
                     u = plane[y.pixel][x.pixel]
-                    sums[i][j].add(u * x.w * y.w, abs(u) * x.w_size * y.w_size)  # (sampling.1)
+                    sums[i][j].add(u * x.w * y.w, abs(u) * x.w_size * y.w_size)  # (sampling.1): (STN 3)
         output.append(sums)
     return output
 

@@ -47,13 +47,13 @@ Kernel = Callable[[Number], Profile]
 def tent_kernel(d: Number) -> Profile:
     """Return the tent (STN 5), corners from the right."""
     inside = 1 if -1 <= d < 1 else 0
-    return tent(d), tent_derivative(d, "right"), 0, inside * (1 + abs(d)), inside, 0
+    return tent(d), tent_derivative(d, "right"), 0, inside * (1 + abs(d)), inside, 0  # (STN 5)
 
 
 def integer_kernel(d: Number) -> Profile:
     """Return the nearest pixel's kernel, ties up (STN 4)."""
     inside = 1 if -HALF <= d < HALF else 0
-    return inside, 0, 0, inside, 0, 0
+    return inside, 0, 0, inside, 0, 0  # (STN 4)
 
 
 def keys_kernel(a: Number) -> Kernel:
@@ -71,7 +71,7 @@ def keys_kernel(a: Number) -> Kernel:
             size = abs(a) * (r - 1) * (2 - r) * (2 - r) + r * slope
         else:
             return 0, 0, 0, 0, 0, 0
-        values = keys(d, a), keys_slope(d, a), keys_curvature(d, a)
+        values = keys(d, a), keys_slope(d, a), keys_curvature(d, a)  # (kernels.1)
         return (*values, size, slope + r * curvature, curvature + 6 * r * (abs(a) + 2))
 
     return profile
@@ -84,7 +84,7 @@ def b_spline_kernel(d: Number) -> Profile:
     if -1 <= d < 1:
         slope = 3 * half * r * r + 2 * r
         return (
-            (4 - 6 * r * r + 3 * r * r * r) * sixth,
+            (4 - 6 * r * r + 3 * r * r * r) * sixth,  # (kernels.2)
             sign * (3 * half * r * r - 2 * r),
             3 * r - 2,
             (4 + 6 * r * r + 3 * r * r * r) * sixth + r * slope,
@@ -94,7 +94,7 @@ def b_spline_kernel(d: Number) -> Profile:
     if -2 <= d < 2:
         s = 2 - r
         return (
-            s * s * s * sixth,
+            s * s * s * sixth,  # (kernels.2)
             -sign * s * s * half,
             s,
             s * s * s * sixth + r * s * s * half,
@@ -142,7 +142,7 @@ def lanczos_kernel(lobes: int) -> Kernel:
         def leibniz(f: list[Any], g: list[Any], order: int) -> Any:
             return sum(math.comb(order, j) * f[order - j] * g[j] / lobes**j for j in range(order + 1))
 
-        values = [leibniz(f, g, order) for order in range(3)]
+        values = [leibniz(f, g, order) for order in range(3)]  # (kernels.3)
         f, g = ([abs(x) for x in part] for part in (f, g))
         own = [leibniz(f_sizes, g, order) + leibniz(f, g_sizes, order) for order in range(3)]
         # d is rounded. Derivative j of sinc is at most pi^j/(j + 1).
@@ -161,7 +161,7 @@ def gaussian_kernel(deviation: Fraction) -> Kernel:
         if not -4 * s <= d < 4 * s:
             return 0, 0, 0, 0, 0, 0
         z = d / s
-        value = (-z * z / 2).exp() / (s * (2 * d.pi()).sqrt())
+        value = (-z * z / 2).exp() / (s * (2 * d.pi()).sqrt())  # (kernels.4)
         size = value * (1 + z * z)
         slope, curvature = -z / s * value, (z * z - 1) / (s * s) * value
         return value, slope, curvature, size, abs(z) / s * size + value / s, (z * z + 1) / (s * s) * size
@@ -212,7 +212,8 @@ def separable_sample(
 ) -> list[list[list[Sum]]]:
     """Return the warped map of one image, (C, H_out, W_out) (STN 3)."""
     size = len(input[0]), len(input[0][0])
-    return sample(input, samples_at(grid, size, align_corners, lambda g, length: kernel, support, padding))
+    samples = samples_at(grid, size, align_corners, lambda g, length: kernel, support, padding)
+    return sample(input, samples)  # (STN 3)
 
 
 def separable_sample_gradients(
@@ -243,7 +244,7 @@ LEDGER = (
         "sampling with any separable kernel",
         "holds",
         "needs (sub)gradients of k, which the caller gives; nothing is normalised",
-        ("refwarp.exact.separable.separable_sample", "refwarp.samplers.separable._gather"),
+        ("refwarp.exact.sampling.sample", "refwarp.samplers.separable._gather"),
         (
             _TESTS + "test_every_element_is_within_its_budget",
             _TESTS + "test_a_kernel_of_ones_own",

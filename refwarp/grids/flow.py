@@ -94,11 +94,11 @@ def flow_grid(flow: Any, align_corners: bool = False, unit: str = "pixels") -> A
         numerators = _numerators(xp, height, width)
         divisors = xp.asarray([max(s, 1.0) for s in scales])  # where s is 0 the numerator is 0 too
         motion = astype(transpose(flow, (0, 2, 3, 1)), np.float64)
-        points: Tensor = motion + numerators / divisors
+        points: Tensor = motion + numerators / divisors  # (flow.1): (HSTN 1) and (HSTN 3); back, (flow.2)
         if unit == "pixels":  # of halves, for twice a motion may be beyond the largest float
             moves = xp.asarray([1.0 if s > 0 else 0.0 for s in scales])
-            points = (motion * moves + 0.5 * numerators) / (0.5 * divisors)
-        return points  # (flow.1); going back, (flow.2)
+            points = (motion * moves + 0.5 * numerators) / (0.5 * divisors)  # (flow.1); back, (flow.2)
+        return points
 
     return apply_as_given(grid, flow)
 
@@ -144,7 +144,7 @@ def affine_motion(theta: Any, size: Any, align_corners: bool = False, unit: str 
 
     def motion(theta: Tensor) -> Tensor:
         xp = array_module(theta.data)
-        grid = affine_grid(astype(theta, np.float64) - xp.eye(2, 3), size, align_corners)  # (HSTN 5)
+        grid = affine_grid(astype(theta, np.float64) - xp.eye(2, 3), size, align_corners)  # (HSTN 5): H x of (HSTN 3)
         if unit == "pixels":
             grid = grid * xp.asarray([0.5 * s for s in _scales(grid.shape[1:3], align_corners)])
         return transpose(grid, (0, 3, 1, 2))

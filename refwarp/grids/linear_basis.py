@@ -84,8 +84,8 @@ def linear_basis_grid(M: Any, B: Any) -> Any:
     _, height, width = B.shape
 
     def grid(M: Tensor, B: Tensor) -> Tensor:
-        # (linear_basis.1); going back, (linear_basis.2) and (linear_basis.3)
-        rows = MatrixProduct.apply(reshape(M, (1, 2 * batch, count)), reshape(B, (1, count, height * width)))
+        m, b = reshape(M, (1, 2 * batch, count)), reshape(B, (1, count, height * width))
+        rows = MatrixProduct.apply(m, b)  # (linear_basis.1); going back, (linear_basis.2) and (linear_basis.3)
         return transpose(reshape(rows, (batch, 2, height, width)), (0, 2, 3, 1))
 
     return apply_as_given(grid, M, B)

@@ -16,9 +16,13 @@ any derivative. The gradient, and the gradients of sum A_rk gh_rk for a cotangen
     gh_rk = -sum over pixels of g_r a_3 b_k / D^2,  r = 1, 2                           (projective.6)
     gh_3k = sum over pixels and r of g_r (2 r_s a_3 - a_r) b_k / D^2                   (projective.7)
 
-where r_s is x_s or y_s. Times s_x s_y (s = W - 1 or W) the vector b has integers for entries, b' = s_x s_y b, and N, D
-and a change alike, so quotients do not change (projective.8). They are sums of three products, good to the last bit
-however much cancels near the horizon, and so is the quotient: each coordinate is within 4 u of itself, everywhere.
+where r_s is x_s or y_s. Computed with
+
+    b' = s_x s_y b,  s = W - 1 or W                                                    (projective.8)
+
+whose entries are integers, N, D and a change alike, and their quotients do not. They are sums of three products, good
+to the last bit however much cancels near the horizon, and so is the quotient: each coordinate is within 4 u of itself,
+everywhere.
 
 Axes: H (N, 3, 3) with rows N_x, N_y and D; grid (N, H, W, 2), x first, in [-1, 1]. All is computed in float64.
 """
@@ -149,8 +153,7 @@ def _forward(start: int, stop: int, h: Any, align_corners: bool, length: int, gr
         n, i, first, last = stretch_of(item, height, width, length)
         for j in range(first, last):
             b = integer_point(i, j, height, width, align_corners)
-            # (projective.1)
-            x, y = project(row_times(h, n, 0, b), row_times(h, n, 1, b), row_times(h, n, 2, b))
+            x, y = project(row_times(h, n, 0, b), row_times(h, n, 1, b), row_times(h, n, 2, b))  # (projective.1)
             grid[n, i, j, 0], grid[n, i, j, 1] = x, y
 
 

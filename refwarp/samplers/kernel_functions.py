@@ -107,8 +107,7 @@ INTEGER = KernelFunction("integer", 0.5, (lambda d: np.where((-0.5 <= d) & (d < 
 def keys(a: float = -0.5) -> KernelFunction:
     """Return Keys' cubic with the parameter a (kernels.1); -1/2 reproduces parabolas, PyTorch uses -3/4."""
     a = number("a", a, "a finite number", math.isfinite)
-    # (kernels.1)
-    value = _cubic(lambda r: (1 - r) * (1 + r - (a + 2) * r * r), lambda r: a * (r - 1) * (2 - r) ** 2)
+    value = _cubic(lambda r: (1 - r) * (1 + r - (a + 2) * r * r), lambda r: a * (r - 1) * (2 - r) ** 2)  # (kernels.1)
     slope = _cubic(lambda r: r * (3 * (a + 2) * r - 2 * (a + 3)), lambda r: a * (2 - r) * (4 - 3 * r), sign=-1)
     curvature = _cubic(lambda r: 6 * (a + 2) * r - 2 * (a + 3), lambda r: a * (6 * r - 10))
     return KernelFunction(f"Keys' cubic (a = {a})", 2.0, (value, slope, curvature))
@@ -153,9 +152,10 @@ def lanczos(lobes: int = 3) -> KernelFunction:
     lobes = int(lobes)  # NumPy's own integers wrap around
 
     def profile(order: int) -> Profile:
-        def value(d: Floats) -> Any:  # (kernels.3)
+        def value(d: Floats) -> Any:
             terms = (
-                math.comb(order, j) * _sinc(d, order - j) * _sinc(d / lobes, j) / lobes**j for j in range(order + 1)
+                math.comb(order, j) * _sinc(d, order - j) * _sinc(d / lobes, j) / lobes**j  # (kernels.3)
+                for j in range(order + 1)
             )
             return np.where((-lobes <= d) & (d < lobes), sum(terms), 0.0)
 
@@ -168,9 +168,9 @@ def gaussian(deviation: float) -> KernelFunction:
     """Return the Gaussian with that deviation in pixels, cut off at four deviations (kernels.4)."""
     s = number("deviation", deviation, "a number of pixels above 0 and below 256", lambda r: 0 < r < 256)
 
-    def value(d: Floats) -> Any:  # (kernels.4)
+    def value(d: Floats) -> Any:
         inside = (-4 * s <= d) & (d < 4 * s)
-        return np.where(inside, np.exp(-0.5 * (d / s) ** 2) / (s * math.sqrt(2 * math.pi)), 0.0)
+        return np.where(inside, np.exp(-0.5 * (d / s) ** 2) / (s * math.sqrt(2 * math.pi)), 0.0)  # (kernels.4)
 
     return KernelFunction(
         f"Gaussian (deviation {s})",

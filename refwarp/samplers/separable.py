@@ -238,9 +238,9 @@ class Separable(Function):
     def backward(ctx: Context, gout: Tensor) -> tuple[Tensor | None, ...]:
         """Compute (separable.3)."""
         map, grid = ctx.inputs
-        size = map.shape[2:]
-        # (separable.3)
-        gmap = SeparableTransposed.apply(gout, grid, size=size, **ctx.parameters) if ctx.needs[0] else None
+        gmap = None
+        if ctx.needs[0]:
+            gmap = SeparableTransposed.apply(gout, grid, size=map.shape[2:], **ctx.parameters)  # (separable.3)
         return gmap, _grid_gradient(ctx, gout, map) if ctx.needs[1] else None
 
 
@@ -267,8 +267,9 @@ class SeparableTransposed(Function):
         """Compute (separable.4)."""
         gout, grid = ctx.inputs
         weighting, rules = ctx.parameters["weighting"], ctx.parameters["rules"]
-        # (separable.4)
-        ggout = Separable.apply(cotangent_map, grid, weighting=weighting, rules=rules) if ctx.needs[0] else None
+        ggout = None
+        if ctx.needs[0]:
+            ggout = Separable.apply(cotangent_map, grid, weighting=weighting, rules=rules)  # (separable.4)
         return ggout, _grid_gradient(ctx, gout, cotangent_map) if ctx.needs[1] else None
 
 
@@ -279,9 +280,8 @@ def _grid_gradient(ctx: Context, cotangent: Tensor, map: Tensor) -> Tensor:
     axes = []
     for orders, size in (((p + 1, q), map.shape[3]), ((p, q + 1), map.shape[2])):
         slopes = Separable.apply(map, ctx.inputs[1], weighting=weighting._replace(orders=orders), rules=rules)
-        total = sum(multiply(cotangent, slopes), axis=1)
-        # (separable.3), (separable.4)
-        axes.append(multiply(total, 0.5 * coordinate_scale(size, rules.align_corners)))
+        half = 0.5 * coordinate_scale(size, rules.align_corners)
+        axes.append(multiply(sum(multiply(cotangent, slopes), axis=1), half))  # (separable.3), (separable.4)
     return stack(axes, axis=3)
 
 

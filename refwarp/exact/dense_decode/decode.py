@@ -69,7 +69,7 @@ def printed_normalisation(points: Points, n: int, m: int) -> Number:
     """Return S_nm (DTN 6)."""
     total: Number = 0
     for i in range(len(points)):
-        total = total + printed_weight(points, i, n, m)
+        total = total + printed_weight(points, i, n, m)  # (DTN 6)
     return total
 
 
@@ -129,7 +129,7 @@ def encode_decode(plane: Plane, points: Points) -> list[list[Number | None]]:
     values = [encoded_value(plane, x, y) for x, y in points]
     covered = set(covered_pixels(points, height, width))
     return [
-        [printed_value(values, points, n, m) if (n, m) in covered else None for m in range(1, width + 1)]
+        [printed_value(values, points, n, m) if (n, m) in covered else None for m in range(1, width + 1)]  # (DTN 5)
         for n in range(1, height + 1)
     ]
 
@@ -180,7 +180,7 @@ def finite_sources(grid: Sequence[Plane], height: int, width: int, align_corners
     whole = Window(range(height), range(width))
     return [
         Source(i, j, x, y, whole if literal else support(x, y, height, width))
-        for i, j, x, y in finite_samples(grid, height, width, align_corners)
+        for i, j, x, y in finite_samples(grid, height, width, align_corners)  # (decoder.1)
     ]
 
 
@@ -190,12 +190,12 @@ def weighted_mean(values: Sequence[Plane], sources: Sequence[Source], height: in
     maps = empty_maps(len(values), height, width)
     for source in sources:
         for pixel, dx, dy in source.reached():
-            if tent(dx) * tent(dy) > 0:
+            if tent(dx) * tent(dy) > 0:  # (decoder.2)
                 weights.setdefault(pixel, Sum()).add(tent(dx) * tent(dy))  # (DTN 6)
     for source in sources:
         for pixel, dx, dy in source.reached():
             if tent(dx) * tent(dy) > 0:
-                share = tent(dx) * tent(dy) / weights[pixel].value
+                share = tent(dx) * tent(dy) / weights[pixel].value  # (decoder.2): w / S
                 for plane, map in zip(values, maps, strict=True):
                     map[pixel[0]][pixel[1]].add(plane[source.i][source.j] * share)  # (DTN 7)
     return Decoded(weights, maps)
@@ -304,7 +304,7 @@ LEDGER = (
         "encoder and decoder share T",
         "definition",
         "",
-        (_HOME + "encode_decode", "refwarp.samplers.dense_decode.function.dense_decode"),
+        (_HOME + "encode_decode", _KERNELS + "forward"),
         (_TESTS + "test_equation_5_restores_a_map_whose_pixels_were_permuted",),
     ),
     Equation(

@@ -19,7 +19,7 @@ from refwarp.exact.sampling import Plane
 
 def neighbours(height: int, width: int, n: int, m: int) -> list[Pixel]:
     """Return the pixels around (n, m) that lie inside the map, without itself (decoder.8)."""
-    around = [(n + i, m + j) for i in (-1, 0, 1) for j in (-1, 0, 1) if (i, j) != (0, 0)]
+    around = [(n + i, m + j) for i in (-1, 0, 1) for j in (-1, 0, 1) if (i, j) != (0, 0)]  # (decoder.8)
     return [(i, j) for i, j in around if 0 <= i < height and 0 <= j < width]
 
 
@@ -42,7 +42,8 @@ def filled(decoded: Decoded, previous: Sequence[Plane], fill: str) -> Maps:
     result = [[list(row) for row in plane] for plane in decoded.maps]
     for n, m in holes(decoded, height, width):
         for plane, map in zip(previous, result, strict=True):
-            map[n][m] = Sum(plane[i][j] * weight for (i, j), weight in taken((n, m), height, width, fill))
+            sources = taken((n, m), height, width, fill)
+            map[n][m] = Sum(plane[i][j] * weight for (i, j), weight in sources)  # (decoder.8)
     return result
 
 

@@ -64,12 +64,13 @@ def sample(
 ) -> Sum:
     """Return what (LMS 1) means (STN 3)."""
     x, y = transform(*place)
-    return Sum(image(m, n) * tent(x - m) * tent(y - n) for m, n in pixels)
+    return Sum(image(m, n) * tent(x - m) * tent(y - n) for m, n in pixels)  # (STN 3), what (LMS 1) means
 
 
 def linearization(centre: Number, slopes: Point, point: Point, centre_point: Point) -> Number:
     """Return I~ at T(x) = `point` from I(T(x_i)), the slopes (a_x, a_y) and T(x_i) (LMS 2)."""
-    return centre + slopes[0] * (point[0] - centre_point[0]) + slopes[1] * (point[1] - centre_point[1])
+    moved = [p - c for p, c in zip(point, centre_point, strict=True)]
+    return centre + slopes[0] * moved[0] + slopes[1] * moved[1]  # (LMS 2)
 
 
 # ---- everything that is linear in the map ----
@@ -85,7 +86,7 @@ class Functional(NamedTuple):
 
     def coefficients(self, v: Number, beta: Point) -> list[Number]:
         """Return what multiplies I^k - I^0, for each k (linearized.7)."""
-        return [wb * v + wx * beta[0] + wy * beta[1] for wx, wy, wb in self.weights]
+        return [wb * v + wx * beta[0] + wy * beta[1] for wx, wy, wb in self.weights]  # (linearized.7)
 
     def __call__(self, plane: Plane, v: Number, beta: Point = (0, 0)) -> Bounded:
         """Return L_i of a plane (linearized.7)."""
@@ -94,7 +95,7 @@ class Functional(NamedTuple):
         centre, *samples = [Bounded(total.value, total.M) for total in sums]
         result: Bounded = centre * v
         for coefficient, other in zip(self.coefficients(v, beta), samples, strict=True):
-            result = result + (other - centre) * coefficient
+            result = result + (other - centre) * coefficient  # (linearized.7)
         return result
 
     def scatter(self, g: Number, plane: list[list[Bounded]], v: Number, beta: Point = (0, 0)) -> None:
@@ -198,7 +199,7 @@ def grid_gradient(
     """
 
     def along(pixel: Functional, beta: Point) -> Bounded:
-        terms = (pixel(plane, 0, beta) * gout[c][pixel.i][pixel.j] for c, plane in enumerate(input))
+        terms = (pixel(plane, 0, beta) * gout[c][pixel.i][pixel.j] for c, plane in enumerate(input))  # (linearized.9)
         return sum(terms, Bounded(Fraction(0)))
 
     return [(along(pixel, (1, 0)), along(pixel, (0, 1))) for pixel in pixels]
@@ -248,7 +249,7 @@ LEDGER = (
         "sampling with a kernel",
         "misprint",
         "the kernel must compare T of the output place with the pixels: as printed a shift returns the map unshifted",
-        (_EXACT + "literal_sample", _EXACT + "sample", "refwarp.samplers.bilinear.function.Bilinear"),
+        (_EXACT + "literal_sample", _EXACT + "sample", "refwarp.samplers.bilinear.kernels.blend"),
         (_TESTS + "test_equation_1_as_printed_does_not_transform",),
     ),
     Equation(

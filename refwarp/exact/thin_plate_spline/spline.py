@@ -55,21 +55,21 @@ def slope(p: list[Number], c: list[Number]) -> list[Number]:
     r2 = squared_distance(p, c)
     if not abs(r2) > 0:
         return [0 * r2, 0 * r2]
-    return [2 * (log(r2) + 1) * (a - b) for a, b in zip(p, c, strict=True)]
+    return [2 * (log(r2) + 1) * (a - b) for a, b in zip(p, c, strict=True)]  # (spline.4)
 
 
 def curvature(p: list[Number], c: list[Number], d: list[Number]) -> list[Number]:
     """Return f''(p - c) d (spline.5), which diverges where the points meet."""
     v = [a - b for a, b in zip(p, c, strict=True)]
     r2 = squared_distance(p, c)
-    return [2 * (log(r2) + 1) * b + 4 * a * dot(v, d) / r2 for a, b in zip(v, d, strict=True)]
+    return [2 * (log(r2) + 1) * b + 4 * a * dot(v, d) / r2 for a, b in zip(v, d, strict=True)]  # (spline.5)
 
 
 def system_matrix(control: Points, smoothing: Number = 0) -> Matrix:
     """Return the matrix Delta of the control points (DTN 2), smoothing on the diagonal of R."""
     rows = []
     for j, c in enumerate(control):
-        row = [radial(squared_distance(c, d)) for d in control]
+        row = [radial(squared_distance(c, d)) for d in control]  # (DTN 2): R
         row[j] = row[j] + smoothing
         rows.append([1, *c, *row])
     return [*rows, [0, 0, 0, *(1 for _ in control)], *([0, 0, 0, *(c[r] for c in control)] for r in range(2))]
@@ -77,12 +77,12 @@ def system_matrix(control: Points, smoothing: Number = 0) -> Matrix:
 
 def transformation(points: Points, control: Points, smoothing: Number = 0) -> Matrix:
     """Return T, 2 x (K + 3) (DTN 1)."""
-    return transpose(solve(system_matrix(control, smoothing), [*points, *([0, 0] for _ in range(3))]))
+    return transpose(solve(system_matrix(control, smoothing), [*points, *([0, 0] for _ in range(3))]))  # (DTN 1)
 
 
 def extended(p: list[Number], control: Points) -> list[Number]:
     """Return q of a point (DTN 3)."""
-    return [1, *p, *(radial(squared_distance(p, c)) for c in control)]
+    return [1, *p, *(radial(squared_distance(p, c)) for c in control)]  # (DTN 3): q
 
 
 def target_points(height: int, width: int, align_corners: bool, number: Callable[[Fraction], Number]) -> Grid:
@@ -95,13 +95,14 @@ def target_points(height: int, width: int, align_corners: bool, number: Callable
 def spline_grid(points: Points, control: Points, targets: Grid, smoothing: Number = 0) -> Grid:
     """Return the sampling grid of one image, (height, width, 2) with x first (DTN 3)."""
     t = transformation(points, control, smoothing)
-    return [[[dot(row, extended(p, control)) for row in t] for p in line] for line in targets]
+    return [[[dot(row, extended(p, control)) for row in t] for p in line] for line in targets]  # (DTN 3)
 
 
 def cardinal_coefficients(control: Points, smoothing: Number = 0) -> Matrix:
     """Return Z, (K + 3) x K (spline.1)."""
     count = len(control)
-    return solve(system_matrix(control, smoothing), [[int(i == k) for k in range(count)] for i in range(count + 3)])
+    right = [[int(i == k) for k in range(count)] for i in range(count + 3)]
+    return solve(system_matrix(control, smoothing), right)  # (spline.1): Z
 
 
 class Gradients(NamedTuple):
@@ -125,7 +126,7 @@ def spline_gradient(ggrid: Grid, points: Points, control: Points, targets: Grid,
     mu = solve(transpose(matrix), moments)
     gcontrol = []
     for j, c in enumerate(control):
-        total = [-dot(mu[j], a[1 + d]) - dot(w[j], mu[count + 1 + d]) for d in range(2)]
+        total = [-dot(mu[j], a[1 + d]) - dot(w[j], mu[count + 1 + d]) for d in range(2)]  # (spline.3)
         for p, g in flat:
             total = [x + dot(g, w[j]) * s for x, s in zip(total, slope(c, p), strict=True)]
         for k, other in enumerate(control):

@@ -1,6 +1,6 @@
 """The gradients of bicubic sampling's gradients, (bicubic.7) and (bicubic.9) of `kernels`, on the CPU and on CUDA.
 
-(bicubic.8), with respect to the map, is a map gradient with other weights, and computed as the first one is.
+That with respect to the map is a map gradient with other weights, and computed as the first one is (`kernels.tap`).
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ class Tables(NamedTuple):
 @scalar
 def blend(u00: float, u01: float, u10: float, u11: float, hx: float, fx: float, hy: float, fy: float) -> float:
     """Return the value in a cell: (STN 5) without the terms that are 0."""
-    return (u00 * hx + u01 * fx) * hy + (u10 * hx + u11 * fx) * fy  # (STN 5), (bilinear.2)
+    return (u00 * hx + u01 * fx) * hy + (u10 * hx + u11 * fx) * fy  # (STN 5), (DTN 4), (LMS 1), (bilinear.2)
 
 
 @scalar
@@ -124,7 +124,7 @@ def weighted(gout: float, scale: float, d: Three, a0: Three, w0: Two, a1: Three,
     `a0` and `a1` are the pixels of the slopes; weights are products of two factors.
     """
     slope0, slope1 = slope(a0, d, 1.0), slope(a1, d, 1.0)
-    inner = (slope0 * w0[1] * w0[0] + slope1 * w1[1] * w1[0]) * scale
+    inner = (slope0 * w0[1] * w0[0] + slope1 * w1[1] * w1[0]) * scale  # (STN 7) corrected
     term = gout * inner  # (bilinear.6)
     if TINY <= abs(inner) and TINY <= abs(term) <= HUGE:
         return term
@@ -191,7 +191,7 @@ def scatter(g: float, gx: float, gy: float, height: int, width: int, rules: Rule
     n, (hy, fy), (py0, py1), _ = read_axis(gy, height, rules)
     if m == OUTSIDE or n == OUTSIDE:
         return
-    _add(plane, lost, height, width, n, m, g * px0 * py0 * hx * hy)  # (bilinear.5)
+    _add(plane, lost, height, width, n, m, g * px0 * py0 * hx * hy)  # (bilinear.5), (STN 6) corrected
     _add(plane, lost, height, width, n, m + 1, g * px1 * py0 * fx * hy)
     _add(plane, lost, height, width, n + 1, m, g * px0 * py1 * hx * fy)
     _add(plane, lost, height, width, n + 1, m + 1, g * px1 * py1 * fx * fy)

@@ -235,7 +235,7 @@ def forward(start: int, stop: int, values: Any, lift: int, reach: Reach, sums: A
                     wx, wy = reach.weights[s, 0, p], reach.weights[s, 1, q]
                     if wx == 0.0 or wy == 0.0:
                         continue
-                    _, i, j = pixel_of(s, rows, columns)
+                    _, i, j = pixel_of(s, rows, columns)  # (DTN 5): V(p), which stands at Tp
                     v, power = np.float64(values[b, c, i, j]) * scale, reach.powers[s, 0, p] + reach.powers[s, 1, q]
                     term = scaled_product(v, wx * wy / sums[b, y, x], 1.0, power - powers[b, y, x])
                     total, remainder = two_sum(total, term)  # (DTN 7)

@@ -191,7 +191,7 @@ def fit(squares: LeastSquares, b: int, p: int) -> tuple[int, Fit]:
             t = (dy - cy) - r * (dx - cx)  # (linearized.3)
             d, remainder = two_sum(d, t * t)
             lost += remainder
-    d = compensated(d, lost) + (e1 * z * z + r * r * ex + ey)  # (linearized.4)
+    d = compensated(d, lost) + (e1 * z * z + r * r * ex + ey)  # (linearized.4), the last pivot of (LMS 7)
     if not is_determined(cxx, cyy, d):
         return UNFITTED, NOTHING
     return FITTED, Fit(m, cx, cy, cxx, r, z, d)

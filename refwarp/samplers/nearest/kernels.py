@@ -46,7 +46,7 @@ def nearest_pixel(g: float, size: int, rules: Rules, ties: int) -> int:
         return size - 1 if g > 0.0 else 0
     k = int(math.floor(0.5 * (g * s + odd + 1)))  # (nearest.3), or one more, where a rounding reached it
     above = fused_multiply_add(g, s, odd + 1 - 2.0 * k)  # (nearest.4)
-    n = (size - 1 - odd) // 2 + (k - 1 if above < 0.0 else k)
+    n = (size - 1 - odd) // 2 + (k - 1 if above < 0.0 else k)  # (STN 4), but for the mirror
     # Up is meant in the given coordinate: in the mirror it is down.
     if above == 0.0 and (sign < 0.0 if ties == UP else n % 2 != 0):
         n -= 1
