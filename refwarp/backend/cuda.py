@@ -89,8 +89,15 @@ def _stream(arguments: tuple[Any, ...]) -> Any:
 def _there(value: Any) -> Any:
     """Return an argument as it is on the GPU, of a NamedTuple the fields."""
     if isinstance(value, tuple):
-        return type(value)(*map(_there, value))
+        return type(value)(*(_as_numbas_own(_there(field)) for field in value))
     return cuda.to_device(value) if isinstance(value, np.ndarray) else value
+
+
+def _as_numbas_own(field: Any) -> Any:
+    """Return a field of a NamedTuple: older versions of Numba do not know the type of CuPy's arrays in there."""
+    if SIMULATED or not hasattr(field, "__cuda_array_interface__"):
+        return field
+    return cuda.as_cuda_array(field, sync=False)
 
 
 def launch(kernel: Callable[..., None], count: int, *arguments: Any) -> None:

@@ -38,7 +38,9 @@ def launch(kernel, count, *arguments):
 
 
 def on_cuda(given):
-    """Return the type of what arrives there: no array is read-only."""
+    """Return the type of what arrives there: no array is read-only, nor is one in a NamedTuple."""
+    if isinstance(given, types.containers.BaseTuple):
+        return types.BaseTuple.from_types([on_cuda(field) for field in given], given.instance_class)
     return types.Array(given.dtype, given.ndim, given.layout) if isinstance(given, types.Array) else given
 
 
