@@ -55,16 +55,8 @@ as at a clamped coordinate, whose slope is 0. A pixel that a sample does not rea
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
-
-from autograd_core import Tensor
-from autograd_core.arrays import is_array, is_on_device
-from autograd_core.functions import astype
-from autograd_core.tensor import as_tensor
-from refwarp.arguments import LARGEST_POINTS, lengths, plain, shown
 from refwarp.backend.intrinsics import fused_multiply_add
 from refwarp.backend.jit import scalar
 
@@ -89,8 +81,6 @@ class Size(NamedTuple):
     height: int
     width: int
 
-
-DTYPES = (np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64))
 
 # What `locate` returns for a coordinate from which no pixel of the map is in reach.
 OUTSIDE = -(1 << 30)
@@ -273,101 +263,3 @@ def _choose_edge_side(
     if first:
         return 0, 1.0, 0.0, -share, share, 0.0
     return size - 2, 0.0, 1.0, -share, share, 0.0
-
-
-def check_option(name: str, given: Any, options: tuple[Any, ...]) -> None:
-    """Raise ValueError unless `given` is one of the options, and of its type: 1 is not True."""
-    kind = type(given)
-    value = given if kind is str or kind is bool else plain(name, given)
-    for option in options:
-        if value is option or (type(value) is type(option) and value == option):
-            return
-    expected = ", ".join(repr(option) for option in options)
-    raise ValueError(f"{name}: given {shown(given)}, expected one of {expected}")
-
-
-def check_array(name: str, array: Any, shape: str, fixed: tuple[int | None, ...]) -> None:
-    """Raise unless `array` has a supported dtype, and the axes of `fixed` (None: any length).
-
-    Raises
-    ------
-    TypeError
-        If it is no NumPy array or Tensor, or of another dtype.
-    ValueError
-        If its shape is another; `shape` is how the message writes the expected one.
-    """
-    if not (isinstance(array, Tensor) or is_array(array)):
-        raise TypeError(f"{name}: given {type(array).__name__}, expected a NumPy array or a Tensor of shape {shape}")
-    if array.dtype not in DTYPES:
-        raise TypeError(f"{name}: given dtype {array.dtype}, expected float16, float32 or float64; convert it first")
-    lengths = array.shape
-    if len(lengths) == len(fixed):
-        for length, wanted in zip(lengths, fixed, strict=True):
-            if wanted is not None and length != wanted:
-                break
-        else:
-            return
-    raise ValueError(f"{name}: given shape {lengths}, expected {shape}")
-
-
-def check_same_dtype(name: str, array: Any, other_name: str, other: Any) -> None:
-    """Raise TypeError if two arguments differ in dtype: nothing is promoted silently."""
-    if array.dtype != other.dtype:
-        raise TypeError(
-            f"{name}: given dtype {array.dtype} while {other_name} is {other.dtype}, expected the same; "
-            "convert one of them"
-        )
-
-
-def check_same_library(name: str, array: Any, other_name: str, other: Any) -> None:
-    """Raise TypeError if of two arguments one is NumPy's and one CuPy's: nothing is moved silently."""
-    one = array.data if isinstance(array, Tensor) else array
-    another = other.data if isinstance(other, Tensor) else other
-    if type(one) is not type(another) and is_on_device(one) != is_on_device(another):
-        given, expected = ("CuPy", "NumPy") if is_on_device(one) else ("NumPy", "CuPy")
-        raise TypeError(
-            f"{name}: given an array of {given} while {other_name} is of {expected}, expected one library; "
-            "move one of them with autograd_core.to_device"
-        )
-
-
-def check_maps_and_grid(input: Any, grid: Any) -> None:
-    """Raise TypeError or ValueError unless a sampler can take a map (N, C, H, W) and a grid (N, H_out, W_out, 2)."""
-    check_array("input", input, "(N, C, H, W)", (None, None, None, None))
-    check_array("grid", grid, "(N, H_out, W_out, 2)", (None, None, None, 2))
-    check_same_dtype("grid", grid, "input", input)
-    check_same_library("grid", grid, "input", input)
-    if grid.shape[0] != input.shape[0]:
-        raise ValueError(f"grid: given N = {grid.shape[0]} while input has N = {input.shape[0]}, expected the same")
-    if 0 in input.shape[2:]:
-        raise ValueError(f"input: given shape {tuple(input.shape)}, expected H and W of at least 1")
-
-
-def apply_as_given(operation: Callable[..., Tensor], *arrays: Any) -> Any:
-    """Apply an operation of Tensors to arrays or Tensors, and return the kind and dtype that was given.
-
-    NumPy in gives NumPy out; one Tensor in gives a Tensor out. float16 is computed in float64, and of that the result
-    is rounded once, to float16.
-    """
-    tensors = [as_tensor(array) for array in arrays]
-    given = tensors[0].dtype
-    if given == DTYPES[0]:
-        tensors = [astype(tensor, DTYPES[2]) for tensor in tensors]
-    result = operation(*tensors)
-    if result.dtype != given:
-        result = astype(result, given)
-    return result if any([isinstance(array, Tensor) for array in arrays]) else result.data
-
-
-def check_size(size: Any) -> tuple[int, int, int, int]:
-    """Return the output size (N, C, H, W) as integers.
-
-    Raises
-    ------
-    ValueError
-        If it is not four non-negative integers, or of more points than can be.
-    """
-    n, c, h, w = lengths("size", size, 4, 0, "four non-negative integers (N, C, H, W)")
-    if n * h * w > LARGEST_POINTS:
-        raise ValueError(f"size: given {shown(size)}, expected N H W of at most {LARGEST_POINTS:,}")
-    return n, c, h, w

@@ -42,8 +42,7 @@ from autograd_core.functions import (
     sum,
     where,
 )
-from refwarp.arguments import public
-from refwarp.conventions import apply_as_given, check_array, check_option
+from refwarp.arguments import apply_as_given, check_array, check_option, public
 
 NORMS = ("1", "2", "squared")
 BOUNDARIES = ("valid", "replicate")

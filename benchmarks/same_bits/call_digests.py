@@ -1,6 +1,6 @@
-"""Digests of the bits that random calls give with the refwarp that is imported: one side of `same_bits.py`.
+"""Digests of the bits that random calls give with the refwarp that is imported: one side of `compare.py`.
 
-    PYTHONPATH=SOURCE python benchmarks/call_digests.py DIGESTS.json [--calls 200] [--operation NAME ...]
+    PYTHONPATH=SOURCE python benchmarks/same_bits/call_digests.py DIGESTS.json [--calls 200] [--operation NAME ...]
 
 Each call is made with one and with two threads, forward, for its first and for its second derivatives. Of an error the
 type counts as the result.
@@ -126,7 +126,7 @@ def main() -> None:
     parser.add_argument("--operation", nargs="*", default=sorted(CALLS))
     arguments = parser.parse_args()
     if missing := public_operations() - CALLS.keys():
-        sys.exit(f"benchmarks/random_calls.py has no calls of {', '.join(sorted(missing))}")
+        sys.exit(f"benchmarks/same_bits/random_calls.py has no calls of {', '.join(sorted(missing))}")
     warnings.simplefilter("ignore")
     np.seterr(all="ignore")
     found = {}

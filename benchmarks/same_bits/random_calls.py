@@ -1,9 +1,9 @@
-"""Random calls of every public operation, by which `same_bits.py` compares two states of the sources.
+"""Random calls of every public operation, by which `compare.py` compares two states of the sources.
 
 A call follows from its operation, its dtype and its number alone, so that both states get the same ones.
-There are ordinary numbers and the ends of the range of floats, zeros, subnormal and not finite numbers; samples inside
-the map, outside and on the lattice; maps of no pixel, of one, and of so many that two threads share the work; arrays
-that are not contiguous; and calls that have to be refused.
+There are numbers of moderate size and the ends of the range of floats, zeros, subnormal and not finite numbers; samples
+inside the map, outside and on the lattice; maps of no pixel, of one, and of so many that two threads share the work;
+arrays that are not contiguous; and calls that have to be refused.
 """
 
 from __future__ import annotations

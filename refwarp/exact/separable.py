@@ -41,7 +41,7 @@ from refwarp.exact.sampling import (
 
 # k, k', k'' at a distance d, and their magnitudes.
 Profile = tuple[Number, Number, Number, Number, Number, Number]
-Kernel = Callable[[Number], Profile]
+KernelFunction = Callable[[Number], Profile]
 
 
 def tent_kernel(d: Number) -> Profile:
@@ -56,7 +56,7 @@ def integer_kernel(d: Number) -> Profile:
     return inside, 0, 0, inside, 0, 0  # (STN 4)
 
 
-def keys_kernel(a: Number) -> Kernel:
+def keys_kernel(a: Number) -> KernelFunction:
     """Return Keys' cubic (kernels.1)."""
 
     def profile(d: Number) -> Profile:
@@ -129,7 +129,7 @@ def _sinc_sizes(d: Any) -> list[Any]:
     return [both, first * pi, (both + 2 * first / z) * pi * pi]
 
 
-def lanczos_kernel(lobes: int) -> Kernel:
+def lanczos_kernel(lobes: int) -> KernelFunction:
     """Return the Lanczos kernel for distances that are `arb` (kernels.3)."""
 
     def profile(d: Any) -> Profile:
@@ -153,7 +153,7 @@ def lanczos_kernel(lobes: int) -> Kernel:
     return profile
 
 
-def gaussian_kernel(deviation: Fraction) -> Kernel:
+def gaussian_kernel(deviation: Fraction) -> KernelFunction:
     """Return the Gaussian for distances that are `arb` (kernels.4)."""
 
     def profile(d: Any) -> Profile:
@@ -169,7 +169,7 @@ def gaussian_kernel(deviation: Fraction) -> Kernel:
     return profile
 
 
-def taps(x: Number, size: int, align_corners: bool, kernel: Kernel, support: int, padding: str) -> list[Tap]:
+def taps(x: Number, size: int, align_corners: bool, kernel: KernelFunction, support: int, padding: str) -> list[Tap]:
     """Return what each pixel of the window contributes to a sample at the pixel coordinate x."""
     found = []
     for n in range(math.floor(x) - support + 1, math.floor(x) + support + 1):
@@ -183,7 +183,7 @@ def samples_at(
     grid: Sequence[Plane],
     size: tuple[int, int],
     align_corners: bool,
-    kernel_at: Callable[[Number, int], Kernel],
+    kernel_at: Callable[[Number, int], KernelFunction],
     support: int,
     padding: str,
 ) -> Samples:
@@ -205,7 +205,7 @@ def samples_at(
 def separable_sample(
     input: Sequence[Plane],
     grid: Sequence[Plane],
-    kernel: Kernel,
+    kernel: KernelFunction,
     support: int,
     align_corners: bool = False,
     padding: str = "zeros",
@@ -221,7 +221,7 @@ def separable_sample_gradients(
     gout: Sequence[Plane],
     input: Sequence[Plane],
     grid: Sequence[Plane],
-    kernel: Kernel,
+    kernel: KernelFunction,
     support: int,
     align_corners: bool = False,
     padding: str = "zeros",

@@ -26,8 +26,7 @@ from autograd_core import Function, Tensor
 from autograd_core.arrays import array_module
 from autograd_core.function import Context
 from autograd_core.functions import astype, cos, reshape, sin, stack
-from refwarp.arguments import public
-from refwarp.conventions import apply_as_given, check_array, check_option
+from refwarp.arguments import apply_as_given, check_array, check_option, public
 from refwarp.grids.affine import affine_grid
 
 # Makes a Tensor (N, 2, 3) of one (N, P), both in float64.

@@ -30,11 +30,10 @@ from autograd_core import Function, Tensor
 from autograd_core.arrays import array_module
 from autograd_core.function import Context
 from autograd_core.functions import astype, concatenate, cos, matrix_transpose, sin, stack
-from refwarp.arguments import public
+from refwarp.arguments import apply_as_given, check_array, check_same_dtype, public
 from refwarp.backend import double_double
 from refwarp.backend.jit import items, kernel, part
 from refwarp.backend.launch import argument, run
-from refwarp.conventions import apply_as_given, check_array, check_same_dtype
 from refwarp.grids.affine_parameters import columns
 from refwarp.grids.matrix_product import MatrixProduct
 

@@ -28,8 +28,8 @@ import numpy as np
 from autograd_core import Tensor
 from autograd_core.arrays import array_module
 from autograd_core.functions import astype, transpose
-from refwarp.arguments import public
-from refwarp.conventions import apply_as_given, check_array, check_option, coordinate_scale
+from refwarp.arguments import apply_as_given, check_array, check_option, public
+from refwarp.conventions import coordinate_scale
 from refwarp.grids.affine import affine_grid
 
 UNITS = ("pixels", "normalised")

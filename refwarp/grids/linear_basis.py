@@ -30,8 +30,16 @@ import numpy as np
 from autograd_core import Tensor
 from autograd_core.arguments import is_integer
 from autograd_core.functions import reshape, transpose
-from refwarp.arguments import LARGEST_POINTS, public, shown
-from refwarp.conventions import apply_as_given, check_array, check_option, check_same_dtype, check_size
+from refwarp.arguments import (
+    LARGEST_POINTS,
+    apply_as_given,
+    check_array,
+    check_option,
+    check_same_dtype,
+    check_size,
+    public,
+    shown,
+)
 from refwarp.grids.matrix_product import MatrixProduct
 
 Array = np.ndarray[Any, Any]

@@ -34,11 +34,11 @@ import numpy as np
 from autograd_core import Function, Tensor
 from autograd_core.arrays import array_module
 from autograd_core.function import Context
-from refwarp.arguments import public
+from refwarp.arguments import apply_as_given, check_array, check_option, check_size, public
 from refwarp.backend.arithmetic import EMPTY, Sum, add_to, compensated, two_sum
 from refwarp.backend.jit import items, kernel, scalar
 from refwarp.backend.launch import argument, run
-from refwarp.conventions import apply_as_given, check_array, check_option, check_size, pixel_of
+from refwarp.conventions import pixel_of
 from refwarp.grids.rows import stretch_length, stretch_of
 
 # About so many rows of pixels of a cell are one thread's, in the backward pass.

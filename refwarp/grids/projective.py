@@ -38,12 +38,12 @@ from autograd_core import Function, Tensor
 from autograd_core.arrays import array_module
 from autograd_core.function import Context
 from autograd_core.functions import astype, concatenate, reshape
-from refwarp.arguments import public
+from refwarp.arguments import apply_as_given, check_array, check_option, check_size, public
 from refwarp.backend.arithmetic import EMPTY, Sum, add_to, sum_of_products
 from refwarp.backend.jit import items, kernel, part, scalar
 from refwarp.backend.launch import argument, run
 from refwarp.backend.reductions import add_rows
-from refwarp.conventions import apply_as_given, check_array, check_option, check_size, coordinate_scale
+from refwarp.conventions import coordinate_scale
 from refwarp.grids.rows import stretch_length, stretch_of
 
 

@@ -14,7 +14,8 @@ import numpy as np
 
 from autograd_core import Tensor
 from autograd_core.layers import AveragePool2d, Conv2d, Dense, Flatten, MaxPool2d, Module, ReLU, Sequential
-from refwarp.networks.localisation import check_maps, check_reduction, features_after
+from refwarp.arguments import check_count
+from refwarp.networks.localisation import check_maps, features_after
 from refwarp.networks.spatial_transformer import SpatialTransformer
 
 
@@ -87,7 +88,7 @@ class CNN(Module):
     """
 
     def __init__(self, size: tuple[int, int], channels: int, reduction: int, classifier: Module) -> None:
-        check_reduction(reduction)
+        check_count("reduction", reduction)
         self.size, self.channels = size, channels
         self.reduce = AveragePool2d(reduction)
         self.classifier = classifier

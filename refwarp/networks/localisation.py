@@ -12,7 +12,7 @@ import numpy as np
 
 from autograd_core import Tensor
 from autograd_core.layers import AveragePool2d, Conv2d, Dense, Flatten, MaxPool2d, Module, ReLU, Sequential
-from refwarp.conventions import check_array
+from refwarp.arguments import check_array, check_count
 
 IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 
@@ -23,12 +23,6 @@ def affine_regression(in_features: int, *, rng: np.random.Generator, dtype: Any 
     layer.weight = Tensor(np.zeros((6, in_features), dtype), requires_grad=True)
     layer.bias = Tensor(np.array(IDENTITY, dtype), requires_grad=True)
     return layer
-
-
-def check_reduction(reduction: int) -> None:
-    """Raise ValueError unless the side of squares to average over is a positive integer."""
-    if not isinstance(reduction, int | np.integer) or reduction < 1:
-        raise ValueError(f"reduction: given {reduction!r}, expected a positive integer")
 
 
 def check_maps(input: Tensor, channels: int, size: tuple[int, int]) -> None:
@@ -94,7 +88,7 @@ class AffineLocalisation(Module):
         dtype: Any = np.float32,
     ) -> None:
         self.channels, self.size = channels, size
-        check_reduction(reduction)
+        check_count("reduction", reduction)
         reduced = size[0] // reduction, size[1] // reduction
         height, width = features_after(reduced, kernel_size=kernel_size, poolings=(2, 1))
         first, second = features

@@ -8,15 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from autograd_core import Tensor
-from refwarp.arguments import public
-from refwarp.conventions import (
-    KINKS,
-    PADDINGS,
-    Rules,
-    apply_as_given,
-    check_maps_and_grid,
-    check_option,
-)
+from refwarp.arguments import apply_as_given, check_maps_and_grid, check_option, public
+from refwarp.conventions import KINKS, PADDINGS, Rules
 from refwarp.samplers.bicubic.function import Bicubic
 from refwarp.samplers.bilinear.function import Bilinear
 from refwarp.samplers.nearest.function import Nearest

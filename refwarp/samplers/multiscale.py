@@ -32,11 +32,10 @@ from autograd_core import Function, Tensor
 from autograd_core.arrays import array_module, mean_of_sum
 from autograd_core.function import Context
 from autograd_core.functions import astype, concatenate, mean, reshape
-from refwarp.arguments import number, numbers, public
+from refwarp.arguments import apply_as_given, check_maps_and_grid, check_option, number, numbers, public
 from refwarp.backend.arithmetic import compensated, two_sum
 from refwarp.backend.jit import items, kernel
 from refwarp.backend.launch import argument, run
-from refwarp.conventions import apply_as_given, check_maps_and_grid, check_option
 from refwarp.samplers.grid_sample import grid_sample
 
 AGGREGATES = ("mean", "sum", "stack")

@@ -33,22 +33,11 @@ from autograd_core import Function, Tensor
 from autograd_core.arrays import array_module
 from autograd_core.function import Context
 from autograd_core.functions import astype, multiply, stack, sum
-from refwarp.arguments import public
+from refwarp.arguments import apply_as_given, check_maps_and_grid, check_option, public
 from refwarp.backend.arithmetic import compensated, two_sum
 from refwarp.backend.jit import items, kernel
 from refwarp.backend.launch import argument, run, runs_on_cuda
-from refwarp.conventions import (
-    PADDINGS,
-    REFLECTION,
-    ZEROS,
-    Rules,
-    apply_as_given,
-    cell,
-    check_maps_and_grid,
-    check_option,
-    coordinate_scale,
-    remainder_of_four,
-)
+from refwarp.conventions import PADDINGS, REFLECTION, ZEROS, Rules, cell, coordinate_scale, remainder_of_four
 from refwarp.samplers.bicubic.kernels import padded_index
 from refwarp.samplers.gathering import gather_taps, total
 from refwarp.samplers.kernel_functions import INTEGER, KernelFunction

@@ -16,12 +16,12 @@ from rich.progress import Progress
 
 from autograd_core.layers import Module
 from autograd_core.optimizers import Adam, StepSchedule
-from refwarp.conventions import check_option
+from refwarp.arguments import check_count, check_option
 from refwarp.data import DISTORTIONS, Digits, Examples, distort, load_digits
 from refwarp.networks import CNN, STCNN, AffineLocalisation, convolutional_classifier
 from refwarp.training.device import check_device
 from refwarp.training.loop import Checkpoint, Passes, Run, train
-from refwarp.training.metrics import History, check_count, error_rate
+from refwarp.training.metrics import History, error_rate
 
 # Height and width of the distorted digits; what both classifiers read is half as high and half as wide.
 SIZE, REDUCED = (40, 40), (20, 20)

@@ -21,8 +21,8 @@ from rich.progress import Progress
 import refwarp
 from autograd_core import Tensor, no_grad, to_device
 from autograd_core.layers import Module
+from refwarp.arguments import check_count, check_option
 from refwarp.backend.launch import use_backend
-from refwarp.conventions import check_option
 from refwarp.data import DISTORTIONS, Digits, Examples, distort, load_digits
 from refwarp.files import atomic_write, make_output_folder
 from refwarp.golden import SUITE
@@ -40,7 +40,7 @@ from refwarp.tour.report import report
 from refwarp.tour.results import MODELS, ST_CNN, Array, Gallery, Poses, Results, Trial, View, metrics
 from refwarp.tour.style import render
 from refwarp.training import check_device, predict, training_progress
-from refwarp.training.metrics import check_count, model_device
+from refwarp.training.metrics import model_device
 
 # What the pictures of the transformer show: the first test digit of each class, and these classes in many poses.
 POSED_CLASSES = (2, 4, 7)

@@ -23,10 +23,11 @@ from rich.progress import Progress
 from autograd_core import Tensor, to_device
 from autograd_core.layers import Module, softmax_cross_entropy
 from autograd_core.optimizers import Optimizer, StepSchedule
+from refwarp.arguments import check_count
 from refwarp.data import Distortion, Examples, distort
 from refwarp.files import check_input_file, check_output_file, lock, make_output_folder
 from refwarp.training.checkpoints import load_state, save_state
-from refwarp.training.metrics import History, check_count, error_rate, model_device
+from refwarp.training.metrics import History, error_rate, model_device
 from refwarp.training.progress import EpochDisplay
 
 Settings = Mapping[str, str | int | float]

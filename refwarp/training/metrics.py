@@ -12,16 +12,10 @@ import numpy as np
 from autograd_core import Tensor, no_grad, to_device
 from autograd_core.arrays import device_of
 from autograd_core.layers import Module
+from refwarp.arguments import check_count
 from refwarp.data import Examples
 
 Array = np.ndarray[Any, Any]
-
-
-def check_count(name: str, given: Any, least: int = 1) -> None:
-    """Raise ValueError unless `given` is an integer of at least `least`."""
-    if not isinstance(given, int | np.integer) or given < least:
-        expected = "a positive integer" if least == 1 else f"an integer of at least {least}"
-        raise ValueError(f"{name}: given {given!r}, expected {expected}")
 
 
 def model_device(model: Module) -> str:

@@ -12,8 +12,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from refwarp.backend import cache as kernel_cache
-from refwarp.backend import jit
+from refwarp.backend import cache, jit
 from refwarp.backend.cache import CacheWarning
 
 KERNELS = """
@@ -46,7 +45,7 @@ def kernels(tmp_path, monkeypatch):
     source.write_text(KERNELS)
 
     def anew():
-        monkeypatch.setattr(kernel_cache, "_told", False)
+        monkeypatch.setattr(cache, "_told", False)
         spec = importlib.util.spec_from_file_location("some_kernels", source)
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
@@ -139,7 +138,7 @@ def test_a_full_disk_costs_time_alone(kernels, monkeypatch):
     def full(*arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(kernel_cache, "open", full, raising=False)
+    monkeypatch.setattr(cache, "open", full, raising=False)
     with told(f"{folder}: compiled kernels cannot be kept there (No space left on device)"):
         assert call(module.double) == [2.0, 4.0, 8.0]
         assert call(module.triple) == [3.0, 6.0, 12.0]

@@ -26,8 +26,8 @@ print(found.grade.word, len(found.outcomes) > 100, len(found.skipped))
 
 
 TAGS = [
-    ("test_tags_of_equations_are_defined_and_used", "exact"),
-    ("test_tags_of_equations_are_defined_and_used", "grids"),
+    ("test_each_equation_has_its_tag_on_the_line_that_computes_it", "exact"),
+    ("test_each_equation_has_its_tag_on_the_line_that_computes_it", "grids"),
     ("test_tags_of_equations_are_in_the_documentation", "grids"),
 ]
 LINKS = [
@@ -145,8 +145,10 @@ def test_it_is_formatted_whatever_the_length_of_the_name(made):
     assert len(LONG) == 32
     said = run(checkout, SCRIPT, LONG).stdout
     written = [line.removeprefix("wrote ") for line in said.splitlines() if line.startswith("wrote ")]
-    programs = [path.replace(LONG, name) for path in written if path.endswith(".py") for name in (LONG, "wave_grid")]
-    assert len(programs) == 2 * 14
+    programs = [
+        path.replace(LONG, name) for path in written if path.endswith((".py", ".pyi")) for name in (LONG, "wave_grid")
+    ]
+    assert len(programs) == 2 * 13
     for command in (["check"], ["format", "--check"]):
         done = run(checkout, "-m", "ruff", *command, "--quiet", *programs)
         assert done.returncode == 0, done.stdout

@@ -52,7 +52,7 @@ Objects = npt.NDArray[np.object_]
 _FAR_AWAY = 2**60
 
 
-class Kernel(NamedTuple):
+class KernelFunction(NamedTuple):
     """The bounds of an interpolation kernel and its derivatives, by order p.
 
     Attributes
@@ -72,11 +72,13 @@ class Kernel(NamedTuple):
     R: tuple[Number, ...] = (0, 0, 0)
 
 
-TENT = Kernel(0, (0, 1, 1, 1), (1, 1, 0, 0), (1, 2, 0, 0), (0, 8, 0))
+TENT = KernelFunction(0, (0, 1, 1, 1), (1, 1, 0, 0), (1, 2, 0, 0), (0, 8, 0))
 # The rule "literal" takes pixels, on the lattice, for differences of pixels.
-LITERAL_TENT = Kernel(0, (0, 0, 0, 0), (1, 2, 0, 0), (1, 2, 0, 0), (0, 8, 0))
-BICUBIC = Kernel(1, (0, 1, 1, 1), (Fraction(11, 8), Fraction(3, 2), 6, 12), (Fraction(11, 8), 3, 12, 24), (18, 12, 6))
-NEAREST = Kernel(0, (0, 0, 0, 0), (1, 0, 0, 0), (1, 0, 0, 0))
+LITERAL_TENT = KernelFunction(0, (0, 0, 0, 0), (1, 2, 0, 0), (1, 2, 0, 0), (0, 8, 0))
+BICUBIC = KernelFunction(
+    1, (0, 1, 1, 1), (Fraction(11, 8), Fraction(3, 2), 6, 12), (Fraction(11, 8), 3, 12, 24), (18, 12, 6)
+)
+NEAREST = KernelFunction(0, (0, 0, 0, 0), (1, 0, 0, 0), (1, 0, 0, 0))
 KERNELS = {"bilinear": TENT, "bicubic": BICUBIC, "nearest": NEAREST}
 
 
@@ -104,7 +106,7 @@ class Neighbourhood:
         call: Call,
         reaches: tuple[Number, Number],
         far: tuple[bool, bool],
-        kernel: Kernel,
+        kernel: KernelFunction,
     ) -> None:
         self.reaches, self.kernel = reaches, kernel
 

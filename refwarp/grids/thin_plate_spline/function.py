@@ -50,9 +50,8 @@ from autograd_core.arrays import array_module, is_array, read_only
 from autograd_core.function import Context
 from autograd_core.functions import astype, concatenate, matrix_transpose, pad, reshape, transpose
 from autograd_core.tensor import as_tensor
-from refwarp.arguments import number, public
+from refwarp.arguments import apply_as_given, check_array, check_option, check_same_dtype, check_size, number, public
 from refwarp.backend.launch import runs_on_cuda
-from refwarp.conventions import apply_as_given, check_array, check_option, check_same_dtype, check_size
 from refwarp.grids.linear_basis import Array, affine_basis
 from refwarp.grids.matrix_product import MatrixProduct, matrix_product
 from refwarp.grids.thin_plate_spline.radial import RadialGradient, RadialMatrix, radial_matrix

@@ -20,19 +20,8 @@ from autograd_core import Function, Tensor
 from autograd_core.arrays import array_module
 from autograd_core.function import Context
 from autograd_core.functions import astype, where
-from refwarp.arguments import public
-from refwarp.conventions import (
-    HUGE,
-    KINKS,
-    RIGHT,
-    Rules,
-    Size,
-    apply_as_given,
-    check_array,
-    check_option,
-    check_same_dtype,
-    check_size,
-)
+from refwarp.arguments import apply_as_given, check_array, check_option, check_same_dtype, check_size, public
+from refwarp.conventions import HUGE, KINKS, RIGHT, Rules, Size
 from refwarp.samplers.dense_decode import cpu, kernels
 from refwarp.samplers.dense_decode.kernels import HOLE, SMALL, Given, Gradients, find_reach
 from refwarp.samplers.dense_decode.released import released_decode

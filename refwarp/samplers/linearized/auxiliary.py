@@ -26,8 +26,17 @@ import numpy as np
 from autograd_core.arguments import is_integer
 from autograd_core.arrays import array_module, is_array
 from autograd_core.tensor import Tensor, as_tensor
-from refwarp.arguments import lengths, numbers, public, shown
-from refwarp.conventions import check_array, check_option, check_same_dtype, check_same_library, coordinate_scale
+from refwarp.arguments import (
+    check_array,
+    check_option,
+    check_same_dtype,
+    check_same_library,
+    lengths,
+    numbers,
+    public,
+    shown,
+)
+from refwarp.conventions import coordinate_scale
 from refwarp.grids.affine import target_coordinate
 
 # The most samples around a point: more than any use needs.

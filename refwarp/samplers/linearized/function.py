@@ -57,19 +57,19 @@ from autograd_core.arrays import array_module, is_array
 from autograd_core.function import Context
 from autograd_core.functions import astype, expand_dims, reshape, transpose
 from autograd_core.tensor import as_tensor
-from refwarp.arguments import numbers, public, shown
-from refwarp.backend.launch import argument, run, runs_on_cuda
-from refwarp.conventions import (
-    PADDINGS,
-    Rules,
+from refwarp.arguments import (
     apply_as_given,
     check_array,
     check_maps_and_grid,
     check_option,
     check_same_dtype,
     check_same_library,
-    coordinate_scale,
+    numbers,
+    public,
+    shown,
 )
+from refwarp.backend.launch import argument, run, runs_on_cuda
+from refwarp.conventions import PADDINGS, Rules, coordinate_scale
 from refwarp.samplers.bilinear.function import BilinearGradient
 from refwarp.samplers.linearized import cpu, kernels
 from refwarp.samplers.linearized.auxiliary import auxiliary_grid

@@ -5,7 +5,7 @@ M is that of the terms multiplied out, T interpolated or not. c counts the round
 the second noise is added last. For an affine T there are eight.
 
 G: an implementation may round the places in the output's axes that T is taken at. With `theta` these are the target
-coordinates (see `affine.target_move`), else j + displacement, which moves by e times the number of points along the
+coordinates (`judging.pixels.target_move`), else j + displacement, which moves by e times the number of points along the
 axis. Noise that comes after T moves nothing.
 """
 

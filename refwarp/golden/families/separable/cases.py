@@ -17,30 +17,30 @@ from refwarp.golden.case import Case
 from refwarp.golden.drawing import call, draw
 from refwarp.golden.drawing.samples import ROW, along_x, clear, column, off_y, points, row
 
-Kernel = Mapping[str, Any]
+KernelFunction = Mapping[str, Any]
 
-TENT: Kernel = {"name": "tent"}
-INTEGER: Kernel = {"name": "integer"}
-CUBIC_B_SPLINE: Kernel = {"name": "cubic_b_spline"}
+TENT: KernelFunction = {"name": "tent"}
+INTEGER: KernelFunction = {"name": "integer"}
+CUBIC_B_SPLINE: KernelFunction = {"name": "cubic_b_spline"}
 
 
-def keys(a: float) -> Kernel:
+def keys(a: float) -> KernelFunction:
     """Return Keys' cubic as an option."""
     return {"name": "keys", "a": a}
 
 
-def lanczos(lobes: int) -> Kernel:
+def lanczos(lobes: int) -> KernelFunction:
     """Return a Lanczos kernel as an option."""
     return {"name": "lanczos", "lobes": lobes}
 
 
-def gaussian(deviation: float) -> Kernel:
+def gaussian(deviation: float) -> KernelFunction:
     """Return a Gaussian as an option."""
     return {"name": "gaussian", "deviation": deviation}
 
 
 # By the name that they have in cases, with what they are.
-KERNELS: Mapping[str, tuple[Kernel, str]] = {
+KERNELS: Mapping[str, tuple[KernelFunction, str]] = {
     "tent": (TENT, "the tent"),
     "integer": (INTEGER, "the integer kernel"),
     "keys": (keys(-0.5), "Keys' cubic"),
@@ -55,7 +55,7 @@ def _case(
     name: str,
     comment: str,
     flags: str,
-    kernel: Kernel,
+    kernel: KernelFunction,
     input: npt.ArrayLike,
     grid: npt.ArrayLike,
     dtype: str = "",

@@ -58,7 +58,7 @@ class Sampling(NamedTuple):
         Of the budget.
     """
 
-    kernel: separable.Kernel
+    kernel: separable.KernelFunction
     support: int
     steepest: tuple[Fraction, Fraction] = (Fraction(0), Fraction(0))
     roundings: Callable[[Number], Triple] = lambda r: (0, 0, 0)
@@ -127,7 +127,7 @@ def sampling_of(option: Mapping[str, Any]) -> Sampling:
     return KERNELS[option["name"]](**{name: value for name, value in option.items() if name != "name"})
 
 
-def moving(k: Sampling, furthest: Number, number: Callable[[Number], Number]) -> separable.Kernel:
+def moving(k: Sampling, furthest: Number, number: Callable[[Number], Number]) -> separable.KernelFunction:
     """Return the kernel with weights that know how far they move, for a coordinate of a reach (separable.5)."""
     far, change = number(furthest), number(MOVE * furthest * furthest / 2)
 
@@ -154,7 +154,7 @@ def separable_sample(case: Case, convention: str) -> Answers:
     transcendental = named["name"] in TRANSCENDENTAL
     with Balls(BITS) if transcendental else nullcontext(Fraction) as number:
 
-        def kernel_at(g: Number, length: int) -> separable.Kernel:
+        def kernel_at(g: Number, length: int) -> separable.KernelFunction:
             if not isinstance(g, Fraction):  # infinite, and stays so
                 return moving(k, Fraction(0), number)
             far = reach(g, length, coordinate_scale(length, align_corners))

@@ -21,12 +21,11 @@ import numpy as np
 from autograd_core import Function, Tensor
 from autograd_core.arrays import array_module
 from autograd_core.function import Context
-from refwarp.arguments import public
+from refwarp.arguments import apply_as_given, check_array, check_option, check_size, public
 from refwarp.backend.arithmetic import two_sum
 from refwarp.backend.jit import items, kernel, scalar
 from refwarp.backend.launch import argument, run
 from refwarp.backend.reductions import add_rows
-from refwarp.conventions import apply_as_given, check_array, check_option, check_size
 from refwarp.grids.affine import target_coordinate
 from refwarp.grids.rows import stretch_length, stretch_of
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from refwarp.golden.case import Case, Floats
-from refwarp.golden.cases import call, draw
+from refwarp.golden.drawing import call, draw
 
 
 def _case(

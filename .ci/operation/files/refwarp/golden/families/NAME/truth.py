@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from refwarp.exact import NAME as exact
 from refwarp.golden.case import Case
-from refwarp.golden.families.affine.truth import target_move
-from refwarp.golden.truth.answer import Answer, numbers
-from refwarp.golden.truth.judge import Answers, Judge
+from refwarp.golden.judging.answer import Answer, numbers
+from refwarp.golden.judging.judge import Answers, Judge
+from refwarp.golden.judging.pixels import target_move
 
 
 def NAME(case: Case, convention: str) -> Answers:
