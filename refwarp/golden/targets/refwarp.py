@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import refwarp
+import refwarp.backend  # refuses an environment in which each call would fail
 from autograd_core import Tensor, grad
 from refwarp.golden.operations import OPERATIONS, Call
 from refwarp.samplers import kernel_functions
