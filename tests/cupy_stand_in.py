@@ -79,10 +79,15 @@ class DeviceArray(np.lib.mixins.NDArrayOperatorsMixin):
         return format(self.host, specification)
 
 
+def like(value, elements):
+    """Return a list, a tuple or a NamedTuple like `value` with other elements."""
+    return type(value)(*elements) if hasattr(value, "_fields") else type(value)(elements)
+
+
 def to_host(value, refuse=True):
     """Return what a function of NumPy takes in the place of `value`; NumPy's arrays are refused, if asked for."""
     if isinstance(value, list | tuple):
-        return type(value)(to_host(element, refuse) for element in value)
+        return like(value, [to_host(element, refuse) for element in value])
     if isinstance(value, dict):
         return {name: to_host(element, refuse) for name, element in value.items()}
     if refuse and isinstance(value, np.ndarray):
@@ -93,7 +98,7 @@ def to_host(value, refuse=True):
 def to_device(value):
     """Return what a function of CuPy returns in the place of `value`: arrays, also of no axes, and no NumPy scalars."""
     if isinstance(value, list | tuple):
-        return type(value)(map(to_device, value))
+        return like(value, map(to_device, value))
     return DeviceArray(np.asarray(value)) if isinstance(value, np.ndarray | np.generic) else value
 
 

@@ -1,17 +1,13 @@
 """Every operation and its derivatives on arrays however they lie in memory, with results from memory full of NaN.
 
-The cases are the golden suite's: of each operation one for each combination of options that decide what is computed.
 What comes out has the bits that contiguous arrays give, which other tests hold against the truth.
 """
 
-import functools
-import hashlib
 import inspect
 import os
 import platform
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -19,77 +15,33 @@ import pytest
 
 import refwarp
 from autograd_core import Tensor, grad
-from refwarp.golden import SUITE
-from refwarp.golden.format import read
 from refwarp.golden.layouts import CONTIGUOUS, LAYOUTS, lay_out
 from refwarp.golden.operations import OPERATIONS
-from refwarp.golden.targets import refwarp as target
-from refwarp.golden.verify import is_asked
 from tests.every_function import functions_of, record_forwards
+from tests.operations import bits, calls, digest
 from tests.poisoned_memory import poison
 
-# Of maps and grids together; enough for each kernel's fast paths.
-MOST_ELEMENTS = 700
 DTYPES = ("float16", "float32", "float64")
 # Public functions that are given no arrays.
 NO_OPERATIONS = {"get_num_threads", "set_num_threads", "use_backend"}
 
 
-@functools.cache
-def cases(operation, dtype):
-    """Return the largest case, up to a size, for each combination of options that are no numbers."""
-    found = {}
-    for case in read_suite():
-        size = sum(array.size for array in case.inputs.values())
-        if case.operation != operation or case.result == "invalid" or size > MOST_ELEMENTS or not is_asked(case, dtype):
-            continue
-        decisive = {name: value for name, value in case.options.items() if isinstance(value, str | bool | Mapping)}
-        key = repr(sorted(decisive.items())) + repr(sorted(case.inputs))
-        if key not in found or size > found[key][0]:
-            found[key] = size, case
-    return [case for _, case in found.values()]
-
-
-@functools.cache
-def read_suite():
-    return read(SUITE).cases
-
-
-def calls(operation, dtype):
-    """Yield the function, the arrays and the options of every call of the cases of an operation."""
-    for case in cases(operation, dtype):
-        for call in OPERATIONS[operation]:
-            if call.part != "forward" and not any(map(case.conventions, call.paths())):
-                continue  # the suite does not say what it is
-            arrays = [case.inputs[name].astype(dtype) if name in case.inputs else None for name in call.arguments]
-            function = getattr(target, call.function(operation))
-            yield f"{case.name} {call.part}", functools.partial(function, **case.options), arrays
-
-
-def bits(results):
-    """Return the bits of results, but of NaN only that it is one."""
-    results = results if isinstance(results, tuple) else (results,)
-    return [
-        None if array is None else (array.dtype, array.shape, np.where(np.isnan(array), np.nan, array).tobytes())
-        for array in results
-    ]
-
-
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_the_layout_of_the_inputs_changes_no_bit(operation, dtype, monkeypatch):
-    expected = {name: bits(function(*arrays)) for name, function, arrays in calls(operation, dtype)}
+    expected = {call.name: bits(call(*call.arrays)) for call in calls(operation, dtype)}
     assert expected
     # From here on no kernel can be compiled: arrays of other layouts must take those of contiguous ones.
     poison(monkeypatch)
     names = list(LAYOUTS)
-    for name, function, arrays in calls(operation, dtype):
-        mixed = [names[k % len(names)] for k in range(len(arrays))]
-        for layouts in [mixed, *([layout] * len(arrays) for layout in names)]:
+    for call in calls(operation, dtype):
+        mixed = [names[k % len(names)] for k in range(len(call.arrays))]
+        for layouts in [mixed, *([layout] * len(call.arrays) for layout in names)]:
             given = [
-                None if array is None else lay_out(array, layout) for array, layout in zip(arrays, layouts, strict=True)
+                None if array is None else lay_out(array, layout)
+                for array, layout in zip(call.arrays, layouts, strict=True)
             ]
-            assert bits(function(*given)) == expected[name], (name, layouts)
+            assert bits(call(*given)) == expected[call.name], (call.name, layouts)
 
 
 def test_every_function_is_among_them(monkeypatch):
@@ -97,8 +49,8 @@ def test_every_function_is_among_them(monkeypatch):
     functions = set(functions_of("refwarp"))
     applied = record_forwards(functions, monkeypatch)
     for operation in OPERATIONS:
-        for _, call, arrays in calls(operation, "float64"):
-            call(*arrays)
+        for call in calls(operation, "float64"):
+            call(*call.arrays)
     assert applied == functions
     public = {name for name in refwarp.__all__ if inspect.isfunction(getattr(refwarp, name))}
     assert public - NO_OPERATIONS == set(OPERATIONS)
@@ -127,22 +79,11 @@ def test_grids_that_are_views_can_be_sampled_at_the_nearest_pixel_and_differenti
         np.testing.assert_array_equal(found.data, np.zeros(grid.shape))
 
 
-def digest():
-    """Return a digest of the bits of every call on contiguous arrays."""
-    told = hashlib.sha256()
-    for operation in OPERATIONS:
-        for dtype in ("float32", "float64"):
-            for name, function, arrays in calls(operation, dtype):
-                told.update(repr((name, bits(function(*arrays)))).encode())
-    return told.hexdigest()
-
-
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can fill memory that it hands out")
 def test_what_memory_held_before_changes_no_bit_scratch_of_kernels_included():
     """Scratch of a kernel comes from malloc, which glibc can fill: here with the byte 0xfe, of numbers like 1e303."""
-    here = Path(__file__).parent
-    paths = f"import sys; sys.path[:0] = {[str(here), str(here.parent)]!r}"
-    command = [sys.executable, "-c", f"{paths}; import test_layouts; print(test_layouts.digest())"]
+    path = f"import sys; sys.path.insert(0, {str(Path(__file__).parents[1])!r})"
+    command = [sys.executable, "-c", f"{path}; from tests.operations import digest; print(digest())"]
     environment = {**os.environ, "MALLOC_PERTURB_": str(0xFF ^ 0xFE)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == digest()

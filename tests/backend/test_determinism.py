@@ -10,6 +10,7 @@ import pytest
 import refwarp
 from autograd_core import Tensor, grad
 from refwarp.backend import cuda, launch
+from tests.every_function import functions_of, record_forwards
 
 # Of a launch: threads of a block, and blocks at most; the first is what is used.
 LAUNCHES = [(4, 2), (1, 1), (3, 1), (2, 3)] if cuda.SIMULATED else [(128, 65536), (1, 3), (32, 7), (256, 65536)]
@@ -42,6 +43,14 @@ def around_identity(n, rows):
     return np.eye(3)[:rows] + 0.05 * normal(n, rows, 3)
 
 
+def decoder(**options):
+    """Return a call of the decoder with a previous map, and its arguments: sources that collide, and leave holes."""
+    return (
+        lambda size, values, grid, previous: refwarp.dense_decode(values, grid, size, previous=previous, **options),
+        lambda n, c, h, w: [normal(n, c, h // 2, w // 2), 0.7 * normal(n, h // 2, w // 2, 2), normal(n, c, h, w)],
+    )
+
+
 OPERATIONS = {
     **{
         f"grid_sample-{mode}-{padding}": sampler(refwarp.grid_sample, mode=mode, padding_mode=padding)
@@ -57,6 +66,9 @@ OPERATIONS = {
     ),
     "multiscale_sample": sampler(refwarp.multiscale_sample),
     "dense_decode": (lambda size, values, grid: refwarp.dense_decode(values, grid, size=size), sampler(None)[1]),
+    "dense_decode-neighbours": decoder(fill="neighbours"),
+    "dense_decode-released": decoder(fill="previous", variant="released"),
+    "dense_decode-first_release": decoder(fill="previous", variant="first_release"),
     "affine_grid": of_size(refwarp.affine_grid, lambda n, *_: [around_identity(n, 2)]),
     "projective_grid": of_size(refwarp.projective_grid, lambda n, *_: [around_identity(n, 3)]),
     "attention_grid": of_size(refwarp.attention_grid, lambda n, *_: [normal(n, 3)]),
@@ -69,6 +81,11 @@ OPERATIONS = {
         lambda n, c, h, w: [normal(n, 2, 4), normal(4, h, w)],
     ),
     "tps_grid": of_size(refwarp.tps_grid, lambda n, *_: [normal(n, 9, 2)]),
+    "tps_grid-control": (
+        lambda size, points, control: refwarp.tps_grid(points, size, control, smoothing=0.5),
+        lambda n, *_: [normal(n, 9, 2), normal(n, 9, 2)],
+    ),
+    "invert": (lambda size, theta: refwarp.invert(theta), lambda n, *_: [around_identity(n, 3)]),
     "flow_grid": (lambda size, flow: refwarp.flow_grid(flow), lambda n, c, h, w: [normal(n, 2, h, w)]),
     "affine_motion": of_size(refwarp.affine_motion, lambda n, *_: [around_identity(n, 2)]),
 }
@@ -86,6 +103,15 @@ def results(name, size, dtype):
     if live:
         found += grad(live, [gout, *inputs], [Tensor(normal(*gradient.shape).astype(dtype)) for gradient in live])
     return [tensor.numpy().tobytes() for tensor in found]
+
+
+def test_every_function_is_among_them(monkeypatch):
+    """Operations that share their Functions with others need not be here; no Function, and no backward, is left out."""
+    functions = set(functions_of("refwarp"))
+    applied = record_forwards(functions, monkeypatch)
+    for name in OPERATIONS:
+        results(name, (2, 2, 4, 5), np.float64)
+    assert applied == functions
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

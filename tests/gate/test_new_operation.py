@@ -131,7 +131,7 @@ def test_what_is_written_passes_the_checks(made):
         *(f"tests/docs/test_links.py::{test}" for test in LINKS),
         "tests/benchmarking/test_same_bits.py::test_calls_are_drawn_of_all_that_is_public",
         "tests/test_arguments.py::test_every_operation_of_the_suite_is_found",
-        "tests/backend/test_cupy_stand_in.py::test_no_operation_is_left_out",
+        "tests/backend/test_determinism.py::test_every_function_is_among_them",
         *(f"tests/exact/test_ledger.py::{test}[{room}/wave_grid.py]" for test, room in TAGS),
     ]
     done = run(checkout, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests)
