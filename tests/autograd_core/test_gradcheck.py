@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from autograd_core import Function, GradientError, KinkError, Tensor, functions, gradcheck
-from autograd_core.differences import EPS, complex_step, differences
 
 
 def rng():
@@ -327,81 +326,6 @@ def test_a_zero_gradient_passes_and_a_small_one_in_its_place_does_not():
         gradcheck(lambda x: Flat.apply(x, slope=1e-6), inputs, rng=rng())
 
 
-class Kinked(Function):
-    """left x for x < 0, right x for x > 0; at 0 its gradient is `here`."""
-
-    @staticmethod
-    def forward(ctx, x, left, here, right):
-        return np.where(x.real < 0, left * x, right * x)
-
-    @staticmethod
-    def backward(ctx, gout):
-        x, slopes = ctx.inputs[0].data, ctx.parameters
-        return gout * np.where(x < 0, slopes["left"], np.where(x > 0, slopes["right"], slopes["here"]))
-
-
-@pytest.mark.parametrize("method", ["auto", "complex", "central"])
-def test_kinks_are_reported_as_kinks(method):
-    with pytest.raises(KinkError) as caught:
-        gradcheck(
-            lambda x: Kinked.apply(x, left=-0.25, here=0.0, right=3.0).sum(),
-            [np.array([[0.5, 0.0], [-1.0, 2.0]])],
-            rng=rng(),
-            method=method,
-        )
-    message = str(caught.value)
-    assert message.startswith("input 0, element (0, 1): the derivative is ")
-    left, right = (float(part.split()[-1]) for part in message.split(" from the ")[:2])
-    np.testing.assert_allclose([left, right], [-0.25, 3.0], rtol=1e-9)
-
-
-@pytest.mark.parametrize("function", [functions.relu, functions.absolute, lambda x: functions.maximum(x, 0.0)])
-@pytest.mark.parametrize("near", [0.0, 1e-12])
-def test_kinks_of_the_functions_are_found_also_from_very_near(function, near):
-    with pytest.raises(KinkError):
-        gradcheck(function, [np.array([0.7, near, -0.3])], rng=rng())
-
-
-def test_ties_are_kinks_and_crossing_smooth_curves_are_none():
-    with pytest.raises(KinkError):
-        gradcheck(functions.maximum, [np.array([0.5, 1.0]), np.array([0.5, 2.0])], rng=rng())
-    gradcheck(lambda x: functions.relu(x) ** 2, [np.array([0.0, 1.0])], rng=rng())
-
-
-def test_jumps_are_reported_as_kinks():
-    class Step(Function):
-        @staticmethod
-        def forward(ctx, x):
-            return np.floor(x) + x
-
-        @staticmethod
-        def backward(ctx, gout):
-            return gout
-
-    gradcheck(Step.apply, [np.array([0.5, 1.5])], rng=rng())
-    with pytest.raises(KinkError, match=r"element \(1,\)"):
-        gradcheck(Step.apply, [np.array([0.5, 1.0])], rng=rng())
-    gradcheck(Step.apply, [np.array([0.5, 1.0])], rng=rng(), direction="right")  # floor jumps to the left only
-    with pytest.raises(GradientError, match="undecided|differ"):
-        gradcheck(Step.apply, [np.array([0.5, 1.0])], rng=rng(), direction="left")
-
-
-@pytest.mark.parametrize("direction", ["right", "left", "central"])
-def test_one_sided_checks_hold_the_gradient_to_that_side(direction):
-    slopes = {"left": -0.25, "right": 3.0, "central": 1.375}
-    x = np.array([0.5, 0.0, -1.0])
-    for side, slope in slopes.items():
-
-        def kinked(t, slope=slope):
-            return Kinked.apply(functions.sin(t), left=slopes["left"], here=slope, right=slopes["right"])
-
-        if side == direction:
-            gradcheck(kinked, [x], rng=rng(), direction=direction)
-        else:
-            with pytest.raises(GradientError, match=r"element \(1,\).*they differ.*1 of 3"):
-                gradcheck(kinked, [x], rng=rng(), direction=direction)
-
-
 def test_auto_uses_the_complex_step_where_it_holds_and_differences_elsewhere():
     def dtypes_seen(function):
         seen = set()
@@ -486,48 +410,3 @@ def test_options_under_which_nothing_would_be_checked_are_refused(option, messag
 
 def test_empty_inputs_pass():
     gradcheck(lambda x, y: x * y, [np.zeros((0, 3)), np.ones(3)], rng=rng(), order=2)
-
-
-CURVES = {
-    "exp": (np.exp, np.exp),
-    "sin": (np.sin, np.cos),
-    "log": (np.log, lambda x: 1 / x),
-    "cube": (lambda x: x**3, lambda x: 3 * x**2),
-    "runge": (lambda x: 1 / (1 + 25 * x**2), lambda x: -50 * x / (1 + 25 * x**2) ** 2),
-    "steep": (lambda x: np.arctan(30 * (x - 1)), lambda x: 30 / (1 + 900 * (x - 1) ** 2)),
-}
-
-
-@pytest.mark.parametrize("name", CURVES)
-def test_differences_keep_within_their_estimated_error(name):
-    function, derivative = CURVES[name]
-    x = np.random.default_rng(2).uniform(0.1, 2, 20_000)
-    slopes = differences(lambda t: function(x + t), 0.25)
-    exact, size = derivative(x), abs(function(x)) + abs(derivative(x))
-    for side in (slopes.right, slopes.left, slopes.central):
-        assert (abs(side.value - exact) <= side.error).all()
-    assert not slopes.jump.any()
-    assert np.median(slopes.right.error / size) < 1e-10 and np.median(slopes.central.error / size) < 5e-13
-
-
-def test_differences_know_the_noise_of_a_function():
-    # A wobble of 1e-10 so quick that it is noise to every step.
-    x = np.random.default_rng(2).uniform(0.1, 2, 20_000)
-    slopes = differences(lambda t: np.sin(x + t) + 1e-10 * np.sin(1e14 * (x + t)), 0.25)
-    for side in (slopes.right, slopes.left, slopes.central):
-        assert (abs(side.value - np.cos(x)) <= side.error).all()
-        assert np.median(side.error) < 1e-6
-
-
-def test_one_sided_differences_at_a_kink_of_curves():
-    slopes = differences(lambda t: np.array([np.exp(t) if t >= 0 else 1 + np.sin(3 * t)]), 0.25)
-    assert abs(slopes.right.value[0] - 1) <= 3 * slopes.right.error[0] < 1e-8
-    assert abs(slopes.left.value[0] - 3) <= 3 * slopes.left.error[0] < 1e-8
-
-
-def test_the_complex_step_is_exact_to_rounding():
-    x = np.random.default_rng(3).uniform(0.1, 2, 200)
-    slope = complex_step(lambda t: np.exp(x + t) * np.sin(x + t))
-    exact = np.exp(x) * (np.sin(x) + np.cos(x))
-    # Two elementary functions and three roundings, whose sum cancels by sin + cos at most.
-    assert (abs(slope - exact) <= 8 * EPS * np.exp(x) * (abs(np.sin(x)) + abs(np.cos(x)))).all()

@@ -1,10 +1,13 @@
 """What the tests of the golden suite share: the suite that ships, read once."""
 
+from pathlib import Path
+
 import pytest
 
 from refwarp.golden import SUITE
 from refwarp.golden.case import Case
-from refwarp.golden.format import Golden, read
+from refwarp.golden.format import Golden, read, write
+from tests.golden.seamed import with_seams
 
 
 @pytest.fixture(scope="session")
@@ -24,3 +27,17 @@ def few(suite: Golden) -> list[Case]:
     """A few small cases of every kind, for tests that write files."""
     wanted = ("interior_3x4", "row_at_pixel", "nan_3x4", "empty_batch", "refused_mode", "identity_3x5")
     return [case for case in suite.cases if case.name.partition("/")[2] in wanted]
+
+
+@pytest.fixture(scope="session")
+def seamed(few: list[Case]) -> list[Case]:
+    """Cases of every kind, one of them with seams."""
+    return with_seams(few)
+
+
+@pytest.fixture
+def file(seamed: list[Case], tmp_path: Path) -> Path:
+    """A golden file of these cases."""
+    path = tmp_path / "few.h5"
+    write(path, seamed, "7")
+    return path
