@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from types import SimpleNamespace
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -41,13 +42,33 @@ def meet(start, stop, arrived, patience, met):
             let_others_run()
 
 
+class Columns(NamedTuple):
+    """Arrays of one element an item."""
+
+    integers: Any
+    flags: Any
+    numbers: Any
+
+
+class Terms(NamedTuple):
+    """A NamedTuple, an array and numbers."""
+
+    columns: Columns
+    matrix: Any
+    flag: Any
+    count: Any
+    factor: Any
+
+
 @kernel
-def combine(start, stop, integers, flags, numbers, matrix, flag, count, factor, out):
+def combine(start, stop, terms, matrix, flag, count, factor, out):
+    """Add what is given as it is, and once more what is given in a NamedTuple."""
+    columns = terms.columns
     for i in range(start, stop):
-        total = factor * numbers[i] + count + integers[i]
+        total = factor * columns.numbers[i] + count + columns.integers[i]
         for k in range(matrix.shape[1]):
-            total += matrix[i, k]
-        out[i] = total if flag and flags[i] else 0.0
+            total += matrix[i, k] * terms.factor + terms.matrix[k, i]
+        out[i] = total + terms.count if (flag and columns.flags[i]) or terms.flag else 0.0
 
 
 @kernel
@@ -97,13 +118,15 @@ def test_arguments_of_all_kinds():
     rng = np.random.default_rng(0)
     integers, flags, numbers = rng.integers(-9, 9, 50), rng.random(50) < 0.5, rng.standard_normal(50)
     matrix = rng.standard_normal((50, 3)).astype(np.float32)
-    for array in (integers, flags, numbers, matrix):
+    turned = rng.standard_normal((3, 50))
+    for array in (integers, flags, numbers, matrix, turned):
         array.flags.writeable = False
     given = [(True, 7, 0.25), (False, -3, -2.0), (True, -(2**40), np.float64(3.5))]
     given += [(np.False_, np.uint8(200), np.float32(-1e30)), (np.True_, np.int32(-5), np.float32(0.3))]
     for flag, count, factor in given:
         alone, together = np.full((2, 50), np.nan)
-        arguments = integers, flags, numbers, matrix, flag, count, factor
+        terms = Terms(Columns(integers, flags, numbers), turned, not flag and count < 0, count, factor)
+        arguments = terms, matrix, flag, count, factor
         combine(0, 50, *arguments, alone)
         pool.launch(combine, 50, 3, *arguments, together)
         np.testing.assert_array_equal(together, alone)

@@ -5,6 +5,7 @@ matrices (samples, pixels) of its weights and their derivatives; all else is pro
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -107,6 +108,16 @@ def kernel_taps(g, size, kernel, padding, align_corners):
 # ---- samplers ----
 
 
+class Image(NamedTuple):
+    """The arrays of one image: the cotangents of the gradients of map and grid, that of the output, map and grid."""
+
+    a: np.ndarray
+    b: np.ndarray
+    gout: np.ndarray
+    u: np.ndarray
+    grid: np.ndarray
+
+
 class Sampler:
     """The samples of one image: matrices (samples, pixels) of weights and their derivatives for each axis."""
 
@@ -129,8 +140,9 @@ class Sampler:
     def scattered(self, g, p, q):
         return np.einsum("cs,sn,sm->cnm", g, self.axes[1][q], self.axes[0][p])
 
-    def outputs(self, a, b, gout, u):
+    def outputs(self, image):
         """Return the output, both gradients, and the three second gradients."""
+        a, b, gout, u, _ = image
         gout, b = gout.reshape(len(gout), len(self.undefined)), b.reshape(-1, 2)
         (sx, sy), mixed = self.scales, self.gathered(u, 1, 1)
         bx, by = b[:, 0] * sx, b[:, 1] * sy
@@ -153,14 +165,14 @@ class Sampler:
         return np.moveaxis(self.samples(np.stack([x, y])), 0, -1)
 
 
-def separable(a, b, gout, u, grid, *, kernel, padding_mode, align_corners):
+def separable(image, *, kernel, padding_mode, align_corners):
     """Return all outputs of separable_sample for one image."""
     k = KERNELS[kernel["name"]](**{name: value for name, value in kernel.items() if name != "name"})
 
     def read(g, length):
         return kernel_taps(g, length, k, padding_mode, align_corners)
 
-    return Sampler(grid, u.shape[1:], align_corners, padding_mode, read).outputs(a, b, gout, u)
+    return Sampler(image.grid, image.u.shape[1:], align_corners, padding_mode, read).outputs(image)
 
 
 def blur_matrix(size, deviation, truncate, dtype):
@@ -171,17 +183,19 @@ def blur_matrix(size, deviation, truncate, dtype):
     return weights / weights.sum(1, keepdims=True, dtype=dtype)
 
 
-def multiscale(a, b, gout, u, grid, *, deviations, aggregate, truncate, padding_mode, align_corners):
+def multiscale(image, *, deviations, aggregate, truncate, padding_mode, align_corners):
     """Return all outputs of multiscale_sample for one image; on kinks, from the right."""
 
     def read(g, length):
         return taps(g, length, "bilinear", padding_mode, align_corners)
 
+    a, _, gout, u, grid = image
     sampler, levels = Sampler(grid, u.shape[1:], align_corners, padding_mode, read), []
     for number, deviation in enumerate(deviations):
         rows, columns = (blur_matrix(size, deviation, truncate, u.dtype) for size in u.shape[1:])
         level = gout[number] if aggregate == "stack" else gout
-        found = list(sampler.outputs(rows @ a @ columns.T, b, level, rows @ u @ columns.T))
+        blurred = image._replace(a=rows @ a @ columns.T, gout=level, u=rows @ u @ columns.T)
+        found = list(sampler.outputs(blurred))
         for place in (1, 4):  # the gradients with respect to the map
             found[place] = rows.T @ found[place] @ columns
         levels.append(found)
@@ -212,7 +226,8 @@ class Plain:
                 stacked = [len(options["deviations"])] if options.get("aggregate") == "stack" else []
                 gout = np.zeros((len(input), *stacked, input.shape[1], *grid.shape[1:3]), input.dtype)
             with np.errstate(all="ignore"):
-                found = [self.function(*image, **options) for image in zip(a, b, gout, input, grid, strict=True)]
+                images = [Image(*arrays) for arrays in zip(a, b, gout, input, grid, strict=True)]
+                found = [self.function(image, **options) for image in images]
             like = {0: gout, 3: gout, 1: input, 4: input, 2: grid, 5: grid}
             results = [
                 np.array([image[place] for image in found], input.dtype).reshape(like[place].shape) for place in places

@@ -139,14 +139,13 @@ def outputs_of(call, image):
 @given(
     st.sampled_from(PADDINGS),
     st.booleans(),
-    small,
-    small,
+    st.tuples(small, small),
     st.tuples(steps, st.just(F(0))).flatmap(st.permutations) | st.tuples(steps, steps),
     planes,
     st.tuples(planes, small, small, small),
     st.integers(0, 2),
 )
-def test_g_bounds_how_far_an_element_moves(mode, padding, corners, x, y, move, plane, cotangents, only):
+def test_g_bounds_how_far_an_element_moves(mode, padding, corners, point, move, plane, cotangents, only):
     """What is continuous, for any move of up to a pixel; what jumps, within its cell. Rounded weights are left out.
 
     The reaches are the moves themselves, and one cotangent is there at a time, so that each term has to hold alone.
@@ -155,14 +154,15 @@ def test_g_bounds_how_far_an_element_moves(mode, padding, corners, x, y, move, p
     a, g, *b = cotangents
     a = a if only == 0 else [[F(0)] * WIDTH] * HEIGHT
     b = [value if only == axis + 1 else F(0) for axis, value in enumerate(b)]
-    here, there = (one_sample(call, *at, plane, (a, g, *b)) for at in ((x, y), (x + move[0], y + move[1])))
+    moved = [z + step for z, step in zip(point, move, strict=True)]
+    here, there = (one_sample(call, *at, plane, (a, g, *b)) for at in (point, moved))
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(slopes.KERNELS, mode, slopes.KERNELS[mode]._replace(R=(0, 0, 0)))
         reaches = iter(move)
         patch.setattr(slopes, "reach", lambda g, size, scale: abs(next(reaches)))
         bounds = slopes.sensitivities(call, here, OWN[mode])
     before, after = outputs_of(call, here), outputs_of(call, there)
-    same_cell = all(math.floor(z) == math.floor(z + step) and z % 1 != 0 for z, step in zip((x, y), move, strict=True))
+    same_cell = all(math.floor(z) == math.floor(z + step) and z % 1 != 0 for z, step in zip(point, move, strict=True))
     for path, bound in bounds.items():
         if same_cell or path not in grid_sample.JUMPS[mode][1]:
             assert np.all(np.abs(after[path] - before[path]) <= bound.ravel()), path

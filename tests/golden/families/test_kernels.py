@@ -50,8 +50,9 @@ def test_a_program_with_an_error_is_wrong(family):
     """The plain program with coordinates a thousandth of a pixel off, as no rounding of float32 makes them."""
     operation, cases, target = family
 
-    def shifted(a, b, gout, u, grid, **options):
-        return target.module.function(a, b, gout, u, grid + grid.dtype.type(2.0**-10 / max(u.shape[1:])), **options)
+    def shifted(image, **options):
+        off = image.grid.dtype.type(2.0**-10 / max(image.u.shape[1:]))
+        return target.module.function(image._replace(grid=image.grid + off), **options)
 
     wrong = ModuleTarget(plain_kernels.Plain(operation, shifted), "shifted")
     outcomes = verify(

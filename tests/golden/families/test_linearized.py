@@ -241,7 +241,8 @@ class Plain:
         slopes = self._fitted(input, grid, auxiliary, **options)[1]
         return np.zeros_like(input), (gout[..., None] * slopes).sum(axis=1)
 
-    def _fitted(self, input, grid, auxiliary, mask, tikhonov, intercept, padding_mode, align_corners, input_gradient):
+    def _fitted(self, input, grid, auxiliary, *, mask, tikhonov, intercept, **placing):
+        padding_mode, align_corners = placing["padding_mode"], placing["align_corners"]
         dtype, (height, width) = input.dtype, input.shape[2:]
         size = np.array([width, height])
         s = (size - 1 if align_corners else size).astype(dtype)

@@ -34,9 +34,12 @@ def coordinates(rng, size, align_corners, dtype, count):
     return np.choose(rng.integers(0, len(choices), count), choices).astype(dtype)
 
 
-def exact_results(mode, padding, align_corners, kink, gout, input, grid, a, b):
-    """Return value, gradients and, where the mode has them, second gradients of one image."""
-    gout, input, grid, a, b = (fractions(array[0]) for array in (gout, input, grid, a, b))
+def exact_results(mode, padding, align_corners, kink, arrays):
+    """Return value, gradients and, where the mode has them, second gradients of one image.
+
+    The arrays are gout, input and grid, and the cotangents of the gradients.
+    """
+    gout, input, grid, a, b = (fractions(array[0]) for array in arrays)
     if mode == "bilinear":
         value = bilinear.grid_sample(input, grid, align_corners, padding=padding)
         first = bilinear.grid_sample_gradient(gout, input, grid, align_corners, kink, padding=padding)
@@ -70,9 +73,8 @@ def test_every_element_is_within_its_budget(dtype, mode, kink, padding, size):
 
         out = refwarp.grid_sample(*tensors[1:], **options)
         first = grad(out, tensors[1:], tensors[0], create_graph=True)
-        value_truth, first_truth, second_truth = exact_results(
-            mode, padding, align_corners, kink, gout, input, grid, a, b
-        )
+        arrays = gout, input, grid, a, b
+        value_truth, first_truth, second_truth = exact_results(mode, padding, align_corners, kink, arrays)
         for result, truth in zip((out, *first), (*value_truth, *first_truth), strict=True):
             assert worst_share(result.data[0], truth, C[mode], dtype.__name__) <= 1
         if mode == "nearest":
@@ -94,8 +96,8 @@ def test_wide_maps(mode, padding, align_corners):
     tensors = [Tensor(array, requires_grad=True) for array in (input, grid)]
     out = refwarp.grid_sample(*tensors, mode=mode, padding_mode=padding, align_corners=align_corners)
     ginput, ggrid = grad(out, tensors, gout)
-    nothing = np.zeros_like(input), np.zeros_like(grid)
-    value, first, _ = exact_results(mode, padding, align_corners, "right", gout, input, grid, *nothing)
+    arrays = gout, input, grid, np.zeros_like(input), np.zeros_like(grid)
+    value, first, _ = exact_results(mode, padding, align_corners, "right", arrays)
     assert worst_share(out.data[0], value[0], C[mode], "float64") <= 1
     assert worst_share(ggrid.data[0], first[1], C[mode], "float64") <= 1
     assert worst_share(ginput.data[0], first[0], C[mode], "float64") <= 1
