@@ -1,7 +1,6 @@
 """Convolution and its gradients against their formulas written as loops, in pieces and on threads."""
 
 import itertools
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -9,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
-from autograd_core import Tensor, get_num_threads, grad, gradcheck, set_num_threads
+from autograd_core import Tensor, grad, gradcheck
 from autograd_core.layers import Conv2d, conv2d, convolution
 from tests.autograd_core.draws import integers, normal, rng
+from tests.threads import threads
 
 EPS32 = np.finfo(np.float32).eps
 
@@ -67,16 +67,6 @@ def check_against_the_loops(case):
 @given(convolutions())
 def test_convolution_and_its_gradients_equal_the_loops(case):
     check_against_the_loops(case)
-
-
-@contextmanager
-def threads(count):
-    before = get_num_threads()
-    set_num_threads(count)
-    try:
-        yield
-    finally:
-        set_num_threads(before)
 
 
 @given(convolutions())

@@ -1,4 +1,4 @@
-"""The tester is tested, continued: kinks and jumps are told from wrong gradients; each side has a gradient of its own."""
+"""The tester is tested, continued: kinks and jumps are told from wrong gradients, and each side has its own."""
 
 import numpy as np
 import pytest

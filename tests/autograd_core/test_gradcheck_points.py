@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from autograd_core import Function, GradientError, KinkError, Tensor, functions, gradcheck
+from tests.autograd_core.cubes import cube
 
 
 def rng(seed=5):
@@ -54,15 +55,6 @@ def test_a_backward_that_keeps_what_the_first_forward_saw_is_caught(name, order,
 def test_a_second_derivative_that_keeps_what_the_first_forward_saw_is_caught():
     kept = {}
 
-    class Cube(Function):
-        @staticmethod
-        def forward(ctx, x):
-            return x**3
-
-        @staticmethod
-        def backward(ctx, gout):
-            return Slope.apply(ctx.inputs[0], gout)
-
     class Slope(Function):
         @staticmethod
         def forward(ctx, x, gout):
@@ -74,10 +66,10 @@ def test_a_second_derivative_that_keeps_what_the_first_forward_saw_is_caught():
             x, gout = ctx.inputs
             return 6 * gout * gslope * kept[x.shape], 3 * x**2 * gslope
 
-    gradcheck(Cube.apply, [X[0, :2]], rng=rng())
+    gradcheck(cube(Slope).apply, [X[0, :2]], rng=rng())
     kept.clear()
     with pytest.raises(GradientError) as caught:
-        gradcheck(Cube.apply, [X], rng=rng(), order=2)
+        gradcheck(cube(Slope).apply, [X], rng=rng(), order=2)
     assert [note.split(":")[0] for note in caught.value.__notes__] == ["at a second point", "at order 2"]
 
 

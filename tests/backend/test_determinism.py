@@ -11,6 +11,7 @@ import refwarp
 from autograd_core import Tensor, grad
 from refwarp.backend import cuda, launch
 from tests.every_function import functions_of, record_forwards
+from tests.threads import on_threads
 
 # Of a launch: threads of a block, and blocks at most; the first is what is used.
 LAUNCHES = [(4, 2), (1, 1), (3, 1), (2, 3)] if cuda.SIMULATED else [(128, 65536), (1, 3), (32, 7), (256, 65536)]
@@ -129,12 +130,5 @@ def test_on_cuda_every_run_and_every_shape_of_a_launch_gives_the_same_bits(name,
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_on_the_cpu_every_run_and_every_number_of_threads_gives_the_same_bits(name, dtype):
     assert np.prod(ON_THE_CPU[2:]) * 2 > launch._SMALL
-    before = refwarp.get_num_threads()
-    try:
-        found = []
-        for threads in (1, 2, 3, 5, 1):
-            refwarp.set_num_threads(threads)
-            found.append(results(name, ON_THE_CPU, dtype))
-    finally:
-        refwarp.set_num_threads(before)
+    found = on_threads((1, 2, 3, 5, 1), lambda: results(name, ON_THE_CPU, dtype))
     assert all(each == found[0] for each in found)

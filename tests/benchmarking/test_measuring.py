@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from autograd_core import Tensor
-from refwarp import get_num_threads, set_num_threads
+from refwarp import get_num_threads
 from refwarp.benchmarking import Disagreement, Entry, Measurement, Pair, labelled, measure
 from refwarp.benchmarking.entries import check_agreement
 from refwarp.benchmarking.inputs import GRIDS, MARGIN, off_the_lattice, sampling, to_pixels
 from refwarp.benchmarking.measuring import LEAST, MOST, PATIENCE, SHORTEST, limited_threads
+from tests.threads import threads
 
 
 class Machine:
@@ -129,16 +130,12 @@ def test_every_result_of_several_is_compared():
 
 
 def test_threads_are_set_and_set_back():
-    before = get_num_threads()
-    set_num_threads(3)
-    try:
+    with threads(3):
         with limited_threads(2):
             assert get_num_threads() == 2
             torch = sys.modules.get("torch")
             assert torch is None or torch.get_num_threads() == 2
         assert get_num_threads() == 3
-    finally:
-        set_num_threads(before)
 
 
 @pytest.mark.parametrize("kind", GRIDS)

@@ -1,12 +1,15 @@
 """What the tests of the golden suite share: the suite that ships, read once."""
 
+from collections.abc import Callable
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
 from refwarp.golden import SUITE
 from refwarp.golden.case import Case
 from refwarp.golden.format import Golden, read, write
+from tests.golden.affine_adapter import AFFINE
 from tests.golden.seamed import with_seams
 
 
@@ -41,3 +44,15 @@ def file(seamed: list[Case], tmp_path: Path) -> Path:
     path = tmp_path / "few.h5"
     write(path, seamed, "7")
     return path
+
+
+@pytest.fixture
+def adapter(tmp_path: Path) -> Callable[..., str]:
+    """Write an adapter that has affine grids, and what is given."""
+
+    def write_adapter(text: str = "") -> str:
+        path = tmp_path / "mine.py"
+        path.write_text(AFFINE + dedent(text))
+        return str(path)
+
+    return write_adapter

@@ -48,7 +48,42 @@ def test_truncated_files(file, share):
     assert "truncated or damaged" in refused(file)
 
 
-# ---- what can be damaged ----
+# ---- attributes ----
+
+CHANGED = [
+    (OUTPUT, "c", 1e9),
+    (CASE, "comment", "Something else."),
+    ("/", "flags", "{}"),
+    (CASE, "options", "[]"),
+    (CASE, "options", "{'mode': 'bilinear'}"),
+    (CASE, "options", "[" * 60_000),
+    (CASE, "comment", 7),
+    (CASE, "comment", np.bytes_(b"\xff\xfe")),
+    (OUTPUT, "c", "four"),
+    (CASE, "operation", "warp"),
+    (CASE, "result", "fine"),
+    ("/", "flags", "Kink"),
+    ("/", "version", "one"),
+    ("/", "generator", "8"),
+]
+REMOVED = [(CASE, "options"), ("/", "cases"), (OUTPUT, "c"), ("/", "version"), ("/", "digest")]
+
+
+@pytest.mark.parametrize(("member", "attribute", "value"), CHANGED, ids=lambda value: repr(value)[:24])
+def test_changed_attributes(file, member, attribute, value):
+    with h5py.File(file, "r+") as content:
+        content[member].attrs[attribute] = value
+    assert "damaged" in refused(file)
+
+
+@pytest.mark.parametrize(("member", "attribute"), REMOVED)
+def test_removed_attributes(file, member, attribute):
+    with h5py.File(file, "r+") as content:
+        del content[member].attrs[attribute]
+    assert "damaged" in refused(file)
+
+
+# ---- groups and arrays ----
 
 DAMAGES = []
 
@@ -70,21 +105,6 @@ def change_input(content):
 
 
 @damage
-def change_constant(content):
-    content[OUTPUT].attrs["c"] = 1e9
-
-
-@damage
-def change_comment(content):
-    content[CASE].attrs["comment"] = "Something else."
-
-
-@damage
-def change_flags(content):
-    content.attrs["flags"] = "{}"
-
-
-@damage
 def remove_case(content):
     del content[CASE]
 
@@ -92,16 +112,6 @@ def remove_case(content):
 @damage
 def remove_output(content):
     del content[OUTPUT]
-
-
-@damage
-def remove_attribute(content):
-    del content[CASE].attrs["options"]
-
-
-@damage
-def remove_count(content):
-    del content.attrs["cases"]
 
 
 @damage
@@ -296,78 +306,8 @@ def make_input_null(content):
 
 
 @damage
-def make_options_a_list(content):
-    content[CASE].attrs["options"] = "[]"
-
-
-@damage
-def make_options_no_json(content):
-    content[CASE].attrs["options"] = "{'mode': 'bilinear'}"
-
-
-@damage
-def nest_options(content):
-    content[CASE].attrs["options"] = "[" * 60_000
-
-
-@damage
-def make_comment_a_number(content):
-    content[CASE].attrs["comment"] = 7
-
-
-@damage
-def break_encoding(content):
-    content[CASE].attrs["comment"] = np.bytes_(b"\xff\xfe")
-
-
-@damage
-def make_constant_text(content):
-    content[OUTPUT].attrs["c"] = "four"
-
-
-@damage
-def remove_constant(content):
-    del content[OUTPUT].attrs["c"]
-
-
-@damage
-def name_unknown_operation(content):
-    content[CASE].attrs["operation"] = "warp"
-
-
-@damage
-def name_unknown_result(content):
-    content[CASE].attrs["result"] = "fine"
-
-
-@damage
 def move_operation(content):
     content.move("grid_sample", "warp")
-
-
-@damage
-def make_flags_no_json(content):
-    content.attrs["flags"] = "Kink"
-
-
-@damage
-def make_version_text(content):
-    content.attrs["version"] = "one"
-
-
-@damage
-def remove_version(content):
-    del content.attrs["version"]
-
-
-@damage
-def remove_digest(content):
-    del content.attrs["digest"]
-
-
-@damage
-def change_generator(content):
-    content.attrs["generator"] = "8"
 
 
 @pytest.mark.parametrize("do_damage", DAMAGES)

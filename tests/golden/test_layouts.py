@@ -20,7 +20,6 @@ from refwarp.golden.targets import refwarp as own
 from refwarp.golden.targets.module import ModuleTarget
 from refwarp.golden.verify import Selection, verify
 from refwarp.terminal.console import TextConsole
-from tests.golden.test_targets import AFFINE
 
 CARELESS = """
 def affine_grid(theta, **options):
@@ -45,16 +44,6 @@ def cases(suite):
     found = [case for case in suite.cases if case.operation == "affine_grid" and case.inputs["theta"].size == 6]
     small = [case for case in found if case.dtype == "float16" and max(case.options["size"]) <= 8]
     return [case for case in small if case.result != "invalid" or case.name == "affine_grid/refused_batch"]
-
-
-@pytest.fixture
-def adapter(tmp_path):
-    def write(text):
-        path = tmp_path / "mine.py"
-        path.write_text(AFFINE + text)
-        return str(path)
-
-    return write
 
 
 def verified(path, cases, *layouts):

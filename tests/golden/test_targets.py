@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from textwrap import dedent
 from types import SimpleNamespace
 
 import numpy as np
@@ -19,6 +18,7 @@ from refwarp.golden.targets import load, process
 from refwarp.golden.targets.module import ModuleTarget
 from refwarp.golden.targets.process import Worker
 from refwarp.golden.verify import Grade, Selection, verify
+from tests.golden.affine_adapter import AFFINE
 
 # ---- modules ----
 
@@ -109,37 +109,6 @@ def test_a_peer_that_is_not_installed_is_named_with_its_extra(monkeypatch):
 
 
 # ---- adapters ----
-
-
-AFFINE = """
-import numpy as np
-
-def points(size, align_corners):
-    axes = [(2 * np.arange(n) + 1 - n) / max(n - align_corners, 1) for n in (size[3], size[2])]
-    return np.stack([*np.meshgrid(*axes), np.ones((size[2], size[3]))], axis=-1)
-
-def affine_grid(theta, *, size, align_corners):
-    if theta.shape[1:] != (2, 3) or len(theta) != size[0] or type(align_corners) is not bool:
-        raise ValueError("no such grid")
-    return np.einsum("hwk,nik->nhwi", points(size, align_corners), theta).astype(theta.dtype)
-
-right = affine_grid
-
-def affine_grid_vjp(ggrid, theta, *, size, align_corners):
-    return np.einsum("hwk,nhwi->nik", points(size, align_corners), ggrid).astype(theta.dtype)
-"""
-
-
-@pytest.fixture
-def adapter(tmp_path):
-    """Write an adapter that has affine grids, and what is given."""
-
-    def write(text="") -> str:
-        path = tmp_path / "mine.py"
-        path.write_text(AFFINE + dedent(text))
-        return str(path)
-
-    return write
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from autograd_core.gradcheck import gradcheck
 from refwarp.exact import linear_basis as exact
 from refwarp.exact.arithmetic.budget import worst_share
 from refwarp.exact.arithmetic.numbers import Sum, fractions
+from tests.threads import on_threads
 
 DTYPES = ["float32", "float64"]
 
@@ -97,13 +98,7 @@ def test_empty_shapes_and_layouts():
 def test_the_bits_do_not_depend_on_the_number_of_threads():
     rng = np.random.default_rng(5)
     m, b = rng.standard_normal((3, 2, 7)), rng.standard_normal((7, 40, 41))
-    before, results = refwarp.get_num_threads(), []
-    try:
-        for count in (1, 2, 3, 1):
-            refwarp.set_num_threads(count)
-            results.append(refwarp.linear_basis_grid(m, b).tobytes())
-    finally:
-        refwarp.set_num_threads(before)
+    results = on_threads((1, 2, 3, 1), lambda: refwarp.linear_basis_grid(m, b).tobytes())
     assert len(set(results)) == 1
 
 

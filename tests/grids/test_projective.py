@@ -15,6 +15,7 @@ from refwarp.backend.arithmetic import sum_of_products
 from refwarp.exact import projective as exact
 from refwarp.exact.arithmetic.budget import UNIT_ROUNDOFF, share, worst_share
 from refwarp.exact.arithmetic.numbers import fractions
+from tests.threads import on_threads
 
 FIRST, SECOND = 8, 12  # c of the budget for first and second derivatives
 
@@ -284,16 +285,14 @@ def test_empty_batches_and_outputs():
 def test_the_bits_do_not_depend_on_the_number_of_threads():
     rng = np.random.default_rng(9)
     h, ggrid = rng.standard_normal((3, 3, 3)), rng.standard_normal((3, 60, 50, 2))
-    threads, results = refwarp.get_num_threads(), []
-    try:
-        for count in (1, 3):
-            refwarp.set_num_threads(count)
-            tensor = Tensor(h, True)
-            grid = refwarp.projective_grid(tensor, (3, 1, 60, 50))
-            results.append((grid.data, grad(grid, tensor, ggrid)[0].data))
-    finally:
-        refwarp.set_num_threads(threads)
-    assert all(np.array_equal(a, b) for a, b in zip(*results, strict=True))
+
+    def everything():
+        tensor = Tensor(h, True)
+        grid = refwarp.projective_grid(tensor, (3, 1, 60, 50))
+        return [result.data.tobytes() for result in (grid, *grad(grid, tensor, ggrid))]
+
+    alone, together = on_threads((1, 3), everything)
+    assert alone == together
 
 
 @pytest.mark.parametrize(

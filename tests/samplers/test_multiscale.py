@@ -14,6 +14,7 @@ from refwarp.exact.arithmetic.budget import worst_share
 from refwarp.exact.arithmetic.numbers import Sum, fractions
 from refwarp.exact.sampling import Cotangents
 from refwarp.samplers.multiscale import gaussian_blur, gaussian_weights
+from tests.threads import on_threads
 
 # c of the budget: 22 is proven, from the roundings on the longest path; 6 is what it keeps.
 BUDGET = 6
@@ -178,13 +179,7 @@ def test_empty_batches_channels_and_outputs(shapes):
 def test_the_bits_do_not_depend_on_the_number_of_threads():
     rng = np.random.default_rng(7)
     input, grid = rng.standard_normal((2, 3, 60, 50)), rng.uniform(-1, 1, (2, 40, 40, 2))
-    before, results = refwarp.get_num_threads(), []
-    try:
-        for count in (1, 2, 3):
-            refwarp.set_num_threads(count)
-            results.append(refwarp.multiscale_sample(input, grid).tobytes())
-    finally:
-        refwarp.set_num_threads(before)
+    results = on_threads((1, 2, 3), lambda: refwarp.multiscale_sample(input, grid).tobytes())
     assert results[0] == results[1] == results[2]
 
 

@@ -15,6 +15,7 @@ from refwarp.exact.arithmetic.budget import worst_share
 from refwarp.exact.arithmetic.numbers import Sum, fractions
 from refwarp.exact.sampling import Cotangents
 from refwarp.samplers.kernel_functions import CUBIC_B_SPLINE, INTEGER, TENT, KernelFunction, gaussian, keys, lanczos
+from tests.threads import on_threads
 
 PADDINGS = ["zeros", "border", "reflection"]
 C = 16
@@ -264,14 +265,8 @@ def test_arguments_are_not_changed():
 
 def test_the_bits_do_not_depend_on_the_number_of_threads():
     case = make_case(np.random.default_rng(15), np.float64, size=(17, 19), samples=(60, 41))
-    before, found = refwarp.get_num_threads(), []
-    try:
-        for count in (1, 3):
-            refwarp.set_num_threads(count)
-            found.append([part.tobytes() for part in results(case, keys())])
-    finally:
-        refwarp.set_num_threads(before)
-    assert found[0] == found[1]
+    alone, together = on_threads((1, 3), lambda: [part.tobytes() for part in results(case, keys())])
+    assert alone == together
 
 
 def test_numpy_scalars_are_numbers():

@@ -11,6 +11,8 @@ from refwarp.exact.arithmetic.numbers import Dual
 from refwarp.exact.dense_decode import decode as decoder
 from refwarp.exact.dense_decode import holes as decoder_holes
 from refwarp.exact.dense_decode.second import decode_second_gradient
+from tests.exact.nested import at as at_place  # `at` are the sources' points
+from tests.exact.nested import derivative, places
 
 F = Fraction
 SMALL = st.fractions(min_value=-9, max_value=9, max_denominator=30)
@@ -260,26 +262,3 @@ def test_windows_hold_every_term_that_is_not_zero(values, coordinates, kink):
 def to_g(point, align_corners, height=HEIGHT, width=WIDTH):
     sizes = [size - 1 if align_corners else size for size in (width, height)]
     return [(2 * z - (size - 1)) / F(s) for z, s, size in zip(point, sizes, (width, height), strict=True)]
-
-
-def places(nested, prefix=()):
-    if not isinstance(nested, list):
-        return [prefix]
-    return [place for index, part in enumerate(nested) for place in places(part, (*prefix, index))]
-
-
-def at_place(nested, place):
-    for index in place:
-        nested = nested[index]
-    return nested
-
-
-def derivative(function, nested, place):
-    """Differentiate a function of a nested list with respect to one of its elements."""
-
-    def seeded(part, prefix=()):
-        if not isinstance(part, list):
-            return Dual(part, int(prefix == place))
-        return [seeded(inner, (*prefix, index)) for index, inner in enumerate(part)]
-
-    return Dual.of(function(seeded(nested))).derivative

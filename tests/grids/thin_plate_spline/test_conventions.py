@@ -13,6 +13,7 @@ from autograd_core import Tensor, grad
 from refwarp.grids.thin_plate_spline import function as thin_plate_spline
 from refwarp.grids.thin_plate_spline import system as spline_system
 from tests.grids.thin_plate_spline.cases import almost_on_a_line, irregular, regular, with_a_close_pair
+from tests.threads import on_threads
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
@@ -153,14 +154,8 @@ def test_the_bits_do_not_depend_on_the_number_of_threads(threads):
         first = grad(grid, (points, control), ggrid, create_graph=True)
         return [result.data.tobytes() for result in (grid, *first, *grad(first[1].sum(), (points, control)))]
 
-    before = refwarp.get_num_threads()
-    try:
-        refwarp.set_num_threads(3)
-        expected = everything()
-        refwarp.set_num_threads(threads)
-        assert everything() == expected
-    finally:
-        refwarp.set_num_threads(before)
+    found, expected = on_threads((threads, 3), everything)
+    assert found == expected
 
 
 @pytest.mark.parametrize(

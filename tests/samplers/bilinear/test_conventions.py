@@ -7,6 +7,7 @@ import refwarp
 from autograd_core import Tensor, grad
 from refwarp.exact import bilinear as exact
 from refwarp.exact.arithmetic.numbers import fractions
+from tests.threads import on_threads
 
 FLOATS = [np.float16, np.float32, np.float64]
 
@@ -156,14 +157,7 @@ def test_the_bits_do_not_depend_on_the_number_of_threads(dtype):
         second = grad(first, (gout, *tensors), cotangents)
         return [result.data.tobytes() for result in (out, *first, *second)]
 
-    before = refwarp.get_num_threads()
-    try:
-        results = []
-        for count in (1, 2, 3, 7, 1):
-            refwarp.set_num_threads(count)
-            results.append(everything())
-    finally:
-        refwarp.set_num_threads(before)
+    results = on_threads((1, 2, 3, 7, 1), everything)
     assert all(result == results[0] for result in results)
 
 

@@ -10,6 +10,7 @@ from refwarp.samplers.bicubic import function as bicubic
 from refwarp.samplers.bilinear import cpu as bilinear_cpu
 from refwarp.samplers.bilinear import function as bilinear
 from refwarp.samplers.nearest import function as nearest
+from tests.threads import on_threads
 
 PADDINGS = ["zeros", "border", "reflection"]
 
@@ -91,17 +92,12 @@ def test_planes_in_vectors_have_the_bits_of_planes_alone(monkeypatch, channels, 
     input, gout = (rng.standard_normal((2, channels, *size)).astype(dtype) for size in ((7, 9), (70, 61)))
     if infinite:
         gout[0, 0, 5, 5], gout[1, 1, 65, 7] = -np.inf, np.nan
-    ways, before = {}, refwarp.get_num_threads()
-    try:
-        for in_vectors in (False, True):
-            monkeypatch.setattr(bilinear_cpu, "takes_vectors", lambda *map, choice=in_vectors: choice)
-            for count in (1, 2, 3):
-                refwarp.set_num_threads(count)
-                ways[in_vectors, count] = results("bilinear", input, grid, gout)[1]
-    finally:
-        refwarp.set_num_threads(before)
-    for found in ways.values():
-        np.testing.assert_array_equal(found, ways[False, 1])
+    ways = []
+    for in_vectors in (False, True):
+        monkeypatch.setattr(bilinear_cpu, "takes_vectors", lambda *map, choice=in_vectors: choice)
+        ways += on_threads((1, 2, 3), lambda: results("bilinear", input, grid, gout)[1])
+    for found in ways:
+        np.testing.assert_array_equal(found, ways[0])
 
 
 def test_vectors_leave_threads_enough_to_do(monkeypatch):
@@ -122,14 +118,9 @@ def test_the_bits_do_not_depend_on_how_many_planes_a_thread_sums(monkeypatch, mo
     case = draw(np.float64, (5, 8), False)
     expected = results(mode, *case)
     monkeypatch.setattr(launch, "_SMALL", 0)
-    before = refwarp.get_num_threads()
-    try:
-        for count in (1, 2, 5):
-            refwarp.set_num_threads(count)
-            for a, b in zip(results(mode, *case), expected, strict=True):
-                np.testing.assert_array_equal(a, b)
-    finally:
-        refwarp.set_num_threads(before)
+    for found in on_threads((1, 2, 5), lambda: results(mode, *case)):
+        for a, b in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(a, b)
 
 
 def test_halving_a_map_reads_ties_alone():

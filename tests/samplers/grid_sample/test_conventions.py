@@ -5,6 +5,7 @@ import pytest
 
 import refwarp
 from autograd_core import Tensor, grad
+from tests.threads import on_threads
 
 MODES = ["nearest", "bicubic"]
 PADDINGS = ["zeros", "border", "reflection"]
@@ -76,14 +77,7 @@ def test_the_bits_do_not_depend_on_the_number_of_threads(mode):
         second = grad(first[0], gout, cotangents[0])
         return [result.data.tobytes() for result in (out, *first, *second)]
 
-    before = refwarp.get_num_threads()
-    try:
-        results = []
-        for count in (1, 3, 2):
-            refwarp.set_num_threads(count)
-            results.append(everything())
-    finally:
-        refwarp.set_num_threads(before)
+    results = on_threads((1, 3, 2), everything)
     assert all(result == results[0] for result in results)
 
 

@@ -7,6 +7,7 @@ import refwarp
 from autograd_core import Tensor, grad
 from autograd_core.gradcheck import gradcheck
 from tests.samplers.linearized.cases import gradients, same_samples, setting
+from tests.threads import on_threads
 
 FLOATS = [np.float16, np.float32, np.float64]
 
@@ -269,15 +270,11 @@ def test_the_bits_do_not_depend_on_the_number_of_threads():
     input, grid = rng.standard_normal((2, 3, 17, 19)), rng.uniform(-1.1, 1.1, (2, 30, 31, 2))
     auxiliary = refwarp.auxiliary_grid(grid, (17, 19), rng)
     gout = rng.standard_normal((2, 3, 30, 31))
-    before = refwarp.get_num_threads()
-    results = []
-    try:
-        for count in (1, 2, 3):
-            refwarp.set_num_threads(count)
-            everything = gradients(input, grid, auxiliary, gout, input_gradient="fit")
-            results.append([array.tobytes() for array in everything])
-    finally:
-        refwarp.set_num_threads(before)
+
+    def everything():
+        return [array.tobytes() for array in gradients(input, grid, auxiliary, gout, input_gradient="fit")]
+
+    results = on_threads((1, 2, 3), everything)
     assert results[0] == results[1] == results[2]
 
 
