@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
+import re
 import shutil
 import sys
 import tempfile
@@ -36,18 +37,20 @@ from numba.core.serialize import dumps
 _DIGEST = hashlib.sha256
 _SEAL = _DIGEST().digest_size
 _PACKAGE = Path(__file__).parents[1]
+# How a file imports what marks functions to compile.
+_COMPILES = re.compile(rb"refwarp\.backend(\.jit\b| import [^#]*\bjit\b)")
 
 
 def sources() -> list[Path]:
     """Return every source file that compiled code can come from: those of the rooms in which something is compiled.
 
     A room is a file or a folder of the package. It counts as a whole as soon as one of its files, however deep,
-    imports `refwarp.backend.jit`.
+    imports `refwarp.backend.jit`, whose decorators compile.
     """
     found = []
     for room in sorted(_PACKAGE.iterdir()):
         files = sorted(room.rglob("*.py")) if room.is_dir() else [room] if room.suffix == ".py" else []
-        if any(b"refwarp.backend.jit" in file.read_bytes() for file in files):
+        if any(_COMPILES.search(file.read_bytes()) for file in files):
             found += files
     return found
 

@@ -22,7 +22,7 @@ import numpy as np
 from numba import cuda
 
 from autograd_core.arrays import array_module
-from refwarp.backend.jit import each, items
+from refwarp.backend.jit import flattened, items
 
 SIMULATED = bool(numba.config.ENABLE_CUDASIM)
 # A few multiprocessors' fill; what the simulator can do in a moment.
@@ -81,7 +81,7 @@ def cuda_kernel(compiled: Any) -> Any:
 
 def _stream(arguments: tuple[Any, ...]) -> Any:
     """Return the stream to launch on: CuPy's current one, if arrays are CuPy's, else the default."""
-    xp = array_module(*each(arguments))
+    xp = array_module(*flattened(arguments))
     current = 0 if xp is np else xp.cuda.get_current_stream().ptr
     return cuda.external_stream(current) if current else 0
 
@@ -113,6 +113,6 @@ def launch(kernel: Callable[..., None], count: int, *arguments: Any) -> None:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Grid size")  # of a map too small to fill the GPU
         cuda_kernel(kernel)[blocks, _THREADS, _stream(arguments)](0, count, *there)
-    for value, copied in zip(each(arguments), each(there), strict=True):
+    for value, copied in zip(flattened(arguments), flattened(there), strict=True):
         if isinstance(value, np.ndarray) and value.flags.writeable:
             copied.copy_to_host(value)

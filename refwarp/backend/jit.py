@@ -47,12 +47,12 @@ def kernel(function: F) -> F:
     return cast(F, compiled)
 
 
-def each(arguments: Iterable[Any]) -> list[Any]:
+def flattened(arguments: Iterable[Any]) -> list[Any]:
     """Return a kernel's arguments, and of those that are NamedTuples the fields."""
     found = []
     for value in arguments:
         if isinstance(value, tuple):
-            found += each(value)
+            found += flattened(value)
         else:
             found.append(value)
     return found

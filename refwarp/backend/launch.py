@@ -22,7 +22,7 @@ import numpy as np
 from autograd_core.arrays import array_module, read_only
 from autograd_core.threads import get_num_threads
 from refwarp.arguments import shown
-from refwarp.backend.jit import each
+from refwarp.backend.jit import flattened
 
 # Flags of NumPy's arrays, as `ndarray.flags.num` has them: one look at all of them takes 50 nanoseconds.
 _IN_ORDER = 0x101  # row by row, and aligned
@@ -89,7 +89,7 @@ _SMALL = 8192
 
 def runs_on_cuda(*arguments: Any) -> bool:
     """Tell whether a kernel with these arguments runs on CUDA."""
-    return _backend == "cuda" or ("cupy" in sys.modules and array_module(*each(arguments)) is not np)
+    return _backend == "cuda" or ("cupy" in sys.modules and array_module(*flattened(arguments)) is not np)
 
 
 def _misplaced(function: Callable[..., None], array: Any) -> TypeError:
@@ -111,7 +111,7 @@ def run(function: Callable[..., None], count: int, elements: int, *arguments: An
     `elements` is the size of the work, to tell whether it is worth more than one thread. On CUDA each thread takes
     single items. An array is either what `argument` returned or one that the kernel writes: a new one, and not a view.
     """
-    for value in each(arguments):
+    for value in flattened(arguments):
         if isinstance(value, np.ndarray) and value.flags.num & _KNOWN not in _TAKEN:
             raise _misplaced(function, value)
     if runs_on_cuda(*arguments):

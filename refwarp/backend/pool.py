@@ -47,7 +47,7 @@ from numba.extending import intrinsic
 from numba.np.numpy_support import as_dtype
 
 from refwarp.backend.atomics import add, let_others_run, load, pause, replace, store
-from refwarp.backend.jit import each, kernel
+from refwarp.backend.jit import flattened, kernel
 
 # Elements of the state. What different threads write lies on different cache lines, of 64 or 128 bytes.
 BUSY, ANNOUNCED, NEXT, DONE, FAILED, SHUTDOWN, FUNCTION, ARGUMENTS, COUNT, CHUNKS, END = range(0, 11 * 16, 16)
@@ -125,6 +125,12 @@ def _run_worker(state: Any, asleep: Any, worker: int) -> bool:
 
 
 @kernel
+def _announce(state: Any) -> None:
+    """Let workers that are about to fall asleep stay for a job."""
+    add(state, ANNOUNCED, 1)
+
+
+@kernel
 def _run_job(state: Any, function: int, arguments: Any, count: int, chunks: int) -> bool:
     """Start a job, take part in it, and wait for the workers; tell whether all was done.
 
@@ -183,13 +189,11 @@ class _Pool:
             while len(self._threads) < min(workers, MAX_WORKERS):
                 worker = len(self._threads)
                 self._wake_ups[worker] = SimpleQueue()
-                thread = threading.Thread(
-                    target=self._run_worker, args=(worker,), name=f"refwarp {worker}", daemon=True
-                )
+                thread = threading.Thread(target=self._work, args=(worker,), name=f"refwarp {worker}", daemon=True)
                 thread.start()
                 self._threads.append(thread)
 
-    def _run_worker(self, worker: int) -> None:
+    def _work(self, worker: int) -> None:
         while _run_worker(self._state, self._asleep, worker):
             self._wake_ups[worker].get()
 
@@ -197,7 +201,7 @@ class _Pool:
         """Run a job, and tell whether all was done."""
         if len(self._threads) < chunks - 1:
             self.start(chunks - 1)
-        self._state[ANNOUNCED] += 1
+        _announce(self._state)
         for worker, thread in enumerate(self._threads[: chunks - 1]):
             if self._asleep[worker]:
                 _keep_off_this_core(thread.native_id)
@@ -221,7 +225,7 @@ class _Wrapper(NamedTuple):
 
 @functools.cache
 def _layout_is_known() -> bool:
-    """Tell whether array objects of NumPy are laid out as `_unpack_array` reads them; warn if they are not.
+    """Tell whether array objects of NumPy are laid out as `_unpack_array` reads them.
 
     Extension modules read the same fields, so NumPy can move them only in a release for which these must be compiled
     anew.
@@ -241,13 +245,22 @@ def _layout_is_known() -> bool:
             and read(lengths, array.ndim) == array.shape
             and read(strides, array.ndim) == array.strides
         )
-    if not known:
+    return known
+
+
+_told = False
+
+
+def _tell() -> None:
+    """Warn, once in a process, that the pool does nothing."""
+    global _told
+    if not _told:
+        _told = True  # first, for the warning may be raised
         warnings.warn(
             f"kernels run on one thread: refwarp does not know how NumPy {np.__version__} lays out array objects",
             RuntimeWarning,
             stacklevel=2,
         )
-    return known
 
 
 def _unpack_array(builder: Any, kind: Any, array: Any) -> list[Any]:
@@ -339,22 +352,23 @@ if hasattr(os, "register_at_fork"):
 atexit.register(lambda: _pool.shutdown())
 
 
-def launch(kernel: Any, count: int, threads: int, *arguments: Any) -> None:
-    """Run `kernel(0, count, *arguments)` on several threads, a chunk of the range each.
+def launch(function: Any, count: int, threads: int, *arguments: Any) -> None:
+    """Run the kernel `function(0, count, *arguments)` on several threads, a chunk of the range each.
 
     The slow path, where the calling thread computes all, is taken while another thread of the program runs a job, where
     a chunk failed, for lack of memory for its scratch, and where the layout of NumPy's arrays is not known. So a kernel
     that allocates must not add to what it is given.
     """
     if not _layout_is_known():
-        kernel(0, count, *arguments)
+        _tell()
+        function(0, count, *arguments)
         return
-    key = (kernel, *map(_type_key, arguments))
+    key = (function, *map(_type_key, arguments))
     if (wrapper := _wrappers.get(key)) is None:
         signature = tuple(map(numba.typeof, (0, 0, *arguments)))
-        kernel.compile(signature)
-        wrapper = _wrappers[key] = _compile_wrapper(kernel.overloads[signature])
+        function.compile(signature)
+        wrapper = _wrappers[key] = _compile_wrapper(function.overloads[signature])
     chunks = min(threads, MAX_WORKERS + 1)  # no more than there can be threads, nor than NEXT can count
-    words = np.array([*map(_word, each(arguments))], np.int64)
+    words = np.array([*map(_word, flattened(arguments))], np.int64)
     if not _pool.run(wrapper.address, words, count, chunks):
-        kernel(0, count, *arguments)
+        function(0, count, *arguments)

@@ -13,7 +13,7 @@ import pytest
 import refwarp
 from autograd_core import Tensor, to_device
 from autograd_core.arrays import device_of
-from refwarp.backend.jit import each
+from refwarp.backend.jit import flattened
 from refwarp.golden.operations import OPERATIONS
 from refwarp.grids.thin_plate_spline import function as thin_plate_spline
 from tests.cupy_stand_in import DeviceArray, library, to_host
@@ -30,7 +30,7 @@ def normal(*shape):
 @pytest.fixture
 def device(monkeypatch):
     def launch(kernel, count, *arguments):
-        kinds = {type(value) for value in each(arguments) if isinstance(value, np.ndarray | DeviceArray)}
+        kinds = {type(value) for value in flattened(arguments) if isinstance(value, np.ndarray | DeviceArray)}
         assert len(kinds) == 1, f"{kernel.__name__} was given arrays of two libraries"
         text = kernel.py_func
         loop = FunctionType(text.__code__, {**text.__globals__, "items": range})

@@ -237,8 +237,9 @@ def test_any_number_of_threads_can_be_asked_for(monkeypatch):
 
 
 @pytest.fixture
-def layout_forgotten():
-    """Let the layout of NumPy's arrays be checked anew, in the test and after it."""
+def layout_forgotten(monkeypatch):
+    """Let the layout of NumPy's arrays be checked and told anew, in the test and after it."""
+    monkeypatch.setattr(pool, "_told", False)
     pool._layout_is_known.cache_clear()
     yield
     pool._layout_is_known.cache_clear()
@@ -259,6 +260,15 @@ def test_another_layout_of_arrays(layout_forgotten, monkeypatch, field, shift):
         for _ in range(3):
             pool.launch(count_items, 100, 2, visits)
     assert (visits == 3).all() and len(told) == 1
+
+
+def test_another_layout_is_told_once_where_warnings_are_errors(layout_forgotten, monkeypatch):
+    monkeypatch.setattr(pool, "DATA", pool.DATA + 8)
+    visits = np.zeros(100, np.int64)
+    with pytest.raises(RuntimeWarning, match="kernels run on one thread"):
+        pool.launch(count_items, 100, 2, visits)
+    pool.launch(count_items, 100, 2, visits)
+    assert (visits == 1).all()
 
 
 def test_no_threads_to_be_had(monkeypatch):

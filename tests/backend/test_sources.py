@@ -47,10 +47,11 @@ def test_an_edit_of_a_scalar_changes_the_cache(copy, file, tmp_path):
 
 
 @pytest.mark.parametrize("file", ["samplers/new/deep/kernels.py", "new_room.py"])
-def test_a_new_file_of_kernels_changes_the_cache(copy, file, tmp_path):
+@pytest.mark.parametrize("line", ["from refwarp.backend.jit import scalar", "from refwarp.backend import jit"])
+def test_a_new_file_of_kernels_changes_the_cache(copy, file, line, tmp_path):
     before = folder_of(copy, NUMBA_CACHE_DIR=str(tmp_path))
     (copy / file).parent.mkdir(parents=True, exist_ok=True)
-    (copy / file).write_text("from refwarp.backend.jit import scalar\n")
+    (copy / file).write_text(f"{line}\n")
     assert folder_of(copy, NUMBA_CACHE_DIR=str(tmp_path)) != before
 
 
