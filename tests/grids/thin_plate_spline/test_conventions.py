@@ -273,7 +273,7 @@ def test_no_step_is_taken_that_gains_nothing(monkeypatch):
 def test_a_terminal_shows_that_many_points_take_a_while(terminal):
     """And nothing else is written to: what a program prints stays its own."""
     code = (
-        "import numpy as np; from refwarp.grids import thin_plate_spline as t; t._MANY = 9; "
+        "import numpy as np; from refwarp.grids.thin_plate_spline import function as t; t._MANY = 9; "
         "p = np.stack(np.meshgrid(*[np.linspace(-1, 1, 3)] * 2), -1).reshape(1, 9, 2); t.tps_grid(p, (1, 1, 2, 2))"
     )
     import pty
