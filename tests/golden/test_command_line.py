@@ -206,7 +206,7 @@ def test_every_profile_and_every_grade_that_can_be_required_has_its_option():
 def test_verify_an_adapter_and_a_file_of_results(capsys, small, tmp_path, few):
     adapter = tmp_path / "mine.py"
     adapter.write_text("VERSION = '7'\nfrom refwarp.golden.targets.refwarp import affine_grid")
-    assert run(["verify", str(adapter), "--golden", str(small), "--timeout", "50", "--profile", "fixed8"]) == 0
+    assert run(["verify", str(adapter), "--golden", str(small), "--timeout", "600", "--profile", "fixed8"]) == 0
     printed = capsys.readouterr().out
     assert f"{adapter} 7, coordinates rounded to 1/256 of a pixel" in printed
     assert "Skipped: " in printed and "calls of grid_sample_vjp: there is no such function." in printed

@@ -116,7 +116,7 @@ def case(by_name):
     return by_name["affine_grid/identity_3x5"]
 
 
-def run(path, cases, timeout=60.0):
+def run(path, cases, timeout=600.0):
     """Verify an adapter in float32; return its outcomes by output, and the whole."""
     with load(path, timeout) as target:
         found = verify(cases, target, Selection(["float32"], ["affine_grid"]))
@@ -189,7 +189,7 @@ def test_what_an_adapter_does_wrong_has_a_verdict_and_the_rest_still_runs(
     hangs = "0.4" in BAD_GRIDS[body]
     limit_calls_of("affine_grid" if hangs else None)
     path = adapter(f"def affine_grid(theta, **options):\n    {body}\n")
-    outcomes, found = run(path, [case], 0.4 if hangs else 60.0)
+    outcomes, found = run(path, [case], 0.4 if hangs else 600.0)
     assert outcomes["forward/grid"].problem == BAD_GRIDS[body]
     assert outcomes["vjp/gtheta"].grade == Grade.FAITHFUL
     assert not found.passed

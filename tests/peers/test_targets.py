@@ -6,20 +6,14 @@ import numpy as np
 import pytest
 
 from refwarp.golden.operations import OPERATIONS
+from refwarp.golden.targets import PEERS
 from refwarp.golden.targets import refwarp as own
 from refwarp.golden.verify import DTYPES
 
 pytestmark = pytest.mark.peers
 
 # A target's name, and the library that it needs.
-TARGETS = {
-    "torch": "torch",
-    "jax": "jax",
-    "onnxruntime": "onnxruntime",
-    "opencv": "cv2",
-    "scipy": "scipy",
-    "kornia": "kornia",
-}
+TARGETS = {name: {"opencv": "cv2"}.get(name, name) for name in PEERS}
 GRADIENTS = ("grid_sample", "grid_sample_vjp", "grid_sample_second_vjp")
 MODES = {
     "torch": ("bilinear", "nearest", "bicubic"),
