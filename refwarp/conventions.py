@@ -173,6 +173,22 @@ def fold(g: float) -> tuple[float, float]:
 
 
 @scalar
+def padded_index(n: int, size: int, align_corners: bool, padding: int) -> int:
+    """Return the pixel that stands at index n of the padded map, -1 where there is none."""
+    if padding == BORDER:
+        return min(max(n, 0), size - 1)
+    if padding == REFLECTION:
+        if align_corners:
+            if size == 1:
+                return 0
+            n = n % (2 * size - 2)
+            return n if n < size else 2 * size - 2 - n
+        n = n % (2 * size)
+        return n if n < size else 2 * size - 1 - n
+    return n if 0 <= n < size else -1
+
+
+@scalar
 def is_undefined(gx: float, gy: float, padding: int) -> bool:
     """Tell whether a sample is NaN because of its coordinates."""
     if math.isnan(gx) or math.isnan(gy):

@@ -57,7 +57,7 @@ def _gather(
 ) -> None:
     """Add up the taps of the pixels start to stop of all planes."""
     _, channels, samples = gout.shape
-    order, starts = sorted_taps
+    order, starts = sorted_taps.order, sorted_taps.starts
     pixels = sums.shape[2]
     for p in items(start, stop):
         plane, pixel = p // pixels, p % pixels

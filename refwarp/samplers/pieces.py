@@ -44,6 +44,28 @@ Piece = tuple[Any, int]
 Compute = Callable[[Any, Any, Any, Any], tuple[Any, Any, Any]]
 
 
+class Cotangents(NamedTuple):
+    """The cotangents of a sampler's first gradients: A of gU, and b of gg."""
+
+    ginput: Any
+    ggrid: Any
+
+
+class Given(NamedTuple):
+    """What a sampler's first gradients were computed from."""
+
+    gout: Any
+    input: Any
+    grid: Any
+
+
+class SampleGradients(NamedTuple):
+    """Those second gradients that each sample has its own part of: with respect to gV, and to the grid."""
+
+    ggout: Any
+    ggrid: Any
+
+
 class Exponents(NamedTuple):
     """Those of an array's smallest and largest numbers but 0, as `frexp` counts; above 1024 if one is not finite."""
 
@@ -112,8 +134,8 @@ def _can_leave_the_range(found: Sequence[Exponents], smallest_weight: int) -> bo
     (In F1, which multiplies by weights alone, nothing makes an underflow larger again.)
     """
     (low_a, low_b, low_g, low_u), (high_a, high_b, high_g, high_u) = (
-        [min(low, 0) for low, _ in found],
-        [max(high, 0) for _, high in found],
+        [min(exponents.low, 0) for exponents in found],
+        [max(exponents.high, 0) for exponents in found],
     )
     lowest, highest = low_g + min(low_a, low_b + low_u), high_g + max(high_a, high_b + high_u)
     return lowest + smallest_weight < LOWEST or highest > HIGHEST
@@ -123,7 +145,7 @@ def pieces_of(array: Any, exponents: Exponents) -> list[Piece]:
     """Return the array itself, if its numbers are within REACH; else scaled pieces whose sum it is."""
     if exponents.within_reach:
         return [(array, 0)]
-    xp, (low, high) = array_module(array), exponents
+    xp, low, high = array_module(array), exponents.low, exponents.high
     each = xp.where(array == 0, low - 1, xp.frexp(array)[1])
     found = []
     for top in range(high, low - 1, -SPAN):

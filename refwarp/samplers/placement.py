@@ -183,7 +183,7 @@ def _write_weights(
     coordinates: Any, at: Any, count: Any, axes: Axes, padding: int, weights: Any, size: Any, cells: Any
 ) -> bool:
     """Do what `place_chunk` does, for a padding that the compiler knows."""
-    x, y, one, smallest = axes
+    x, y, one, smallest = axes.x, axes.y, axes.one, axes.smallest
     nan, width = coordinates.dtype.type(np.nan), np.int32(x.last) + np.int32(1)
     some_slow = False
     for j in range(count):
@@ -221,7 +221,7 @@ def _write_taps(
     coordinates: Any, at: Any, count: Any, axes: Axes, rules: Rules, taps: Any, size: Any, cells: Any
 ) -> None:
     """Do what `place_taps` does, for a padding that the compiler knows."""
-    x, y, one, smallest = axes
+    x, y, one, smallest = axes.x, axes.y, axes.one, axes.smallest
     nan, width = coordinates.dtype.type(np.nan), np.int32(x.last) + np.int32(1)
     padding, smooth = rules.padding, rules.kink == RIGHT
     for j in range(count):
@@ -247,10 +247,10 @@ def place_taps(
 
     Samples on the lattice need the slow path, too, if another rule at kinks than "right" decides.
     """
-    corners, padding, kink = rules
-    if padding == ZEROS:
+    corners, kink = rules.align_corners, rules.kink
+    if rules.padding == ZEROS:
         _write_taps(coordinates, at, count, axes, Rules(corners, ZEROS, kink), taps, size, cells)
-    elif padding == BORDER:
+    elif rules.padding == BORDER:
         _write_taps(coordinates, at, count, axes, Rules(corners, BORDER, kink), taps, size, cells)
     else:
         _write_taps(coordinates, at, count, axes, Rules(corners, REFLECTION, kink), taps, size, cells)

@@ -37,8 +37,16 @@ from refwarp.arguments import apply_as_given, check_maps_and_grid, check_option,
 from refwarp.backend.arithmetic import compensated, two_sum
 from refwarp.backend.jit import items, kernel
 from refwarp.backend.launch import argument, run, runs_on_cuda
-from refwarp.conventions import PADDINGS, REFLECTION, ZEROS, Rules, cell, coordinate_scale, remainder_of_four
-from refwarp.samplers.bicubic.kernels import padded_index
+from refwarp.conventions import (
+    PADDINGS,
+    REFLECTION,
+    ZEROS,
+    Rules,
+    cell,
+    coordinate_scale,
+    padded_index,
+    remainder_of_four,
+)
 from refwarp.samplers.gathering import gather_taps, total
 from refwarp.samplers.kernel_functions import INTEGER, KernelFunction
 from refwarp.samplers.nearest.function import Nearest

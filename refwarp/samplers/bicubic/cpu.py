@@ -21,8 +21,8 @@ from refwarp.backend.intrinsics import fused_multiply_add
 from refwarp.backend.jit import kernel, part, scalar
 from refwarp.conventions import BORDER, REFLECTION, ZEROS, Rules, Size, coordinate_scale
 from refwarp.samplers.bicubic.kernels import A, Change, Four, sample_gradient, sample_values, scatter_sample
-from refwarp.samplers.bicubic.vectors import Taps, Window, add_window, scatter_window, sum_columns
-from refwarp.samplers.placement import ONE, TWO, Axes, axes_of, is_exact, needs_slow_path, place_padded
+from refwarp.samplers.bicubic.vectors import WeightPlaces, Window, add_window, scatter_window, sum_columns
+from refwarp.samplers.placement import FOUR, ONE, THREE, TWO, Axes, axes_of, is_exact, needs_slow_path, place_padded
 
 # Samples that are placed together: what is known of them stays in the first-level cache.
 CHUNK = 64
@@ -32,13 +32,12 @@ _Y, _LOST_X, _LOST_Y = (np.uint64(CHUNK * k) for k in (1, 2, 3))
 _BLOCK = 4
 # Numbers that a thread of the backward pass keeps at a time, unless one plane is larger.
 _SCRATCH = 1 << 16
-# Indices are unsigned, for signed ones are tested for counting from the end, and loops with tests stay scalar.
-_THREE, _FOUR, _SIXTEEN = (np.uint64(k) for k in (3, 4, 16))
+_SIXTEEN = np.uint64(16)
 # The weights of a chunk lie in one array: four for each sample, of columns, of rows, and their slopes.
 _COLUMNS, _ROWS, _COLUMN_SLOPES, _ROW_SLOPES = (np.uint64(4 * CHUNK * k) for k in range(4))
 
 
-class Windows(NamedTuple):
+class ChunkWindows(NamedTuple):
     """What is known of a chunk's samples."""
 
     cells: Any  # each window's first pixel
@@ -116,17 +115,17 @@ def _start(n: float, last: float, one: float) -> float:
 
 @part
 def _write(w: Four, weights: Any, at: Any) -> None:
-    weights[at], weights[at + ONE], weights[at + TWO], weights[at + _THREE] = w
+    weights[at], weights[at + ONE], weights[at + TWO], weights[at + THREE] = w
 
 
 @part
 def _write_windows(
-    coordinates: Any, at: Any, count: Any, axes: Axes, rules: Rules, slopes: bool, windows: Windows
+    coordinates: Any, at: Any, count: Any, axes: Axes, rules: Rules, slopes: bool, windows: ChunkWindows
 ) -> bool:
     """Do what `place_windows` does, for a padding and a choice of slopes that the compiler knows."""
-    x, y, one, smallest = axes
-    seam, padding, _ = rules  # with align_corners a mirror stands on the centre of a pixel
-    cells, weights, slow = windows
+    x, y, one, smallest = axes.x, axes.y, axes.one, axes.smallest
+    seam, padding = rules.align_corners, rules.padding  # with align_corners a mirror stands on the centre of a pixel
+    cells, weights, slow = windows.cells, windows.weights, windows.slow
     a, zero, width = coordinates.dtype.type(A), one - one, np.int32(x.last) + np.int32(1)
     some_slow = False
     for j in range(count):
@@ -136,11 +135,11 @@ def _write_windows(
         shift_x, shift_y = column - (m - one), row - (n - one)
         if slopes:
             dx, dy = _slopes(fx, hx, sign_x, one, a), _slopes(fy, hy, sign_y, one, a)
-            _write(_four(dx, zero, shift_x, one, padding, seam), weights, _COLUMN_SLOPES + _FOUR * j)
-            _write(_four(dy, zero, shift_y, one, padding, seam), weights, _ROW_SLOPES + _FOUR * j)
+            _write(_four(dx, zero, shift_x, one, padding, seam), weights, _COLUMN_SLOPES + FOUR * j)
+            _write(_four(dy, zero, shift_y, one, padding, seam), weights, _ROW_SLOPES + FOUR * j)
             continue
-        _write(_four(_weights(fx, hx, one, a), one, shift_x, one, padding, seam), weights, _COLUMNS + _FOUR * j)
-        _write(_four(_weights(fy, hy, one, a), one, shift_y, one, padding, seam), weights, _ROWS + _FOUR * j)
+        _write(_four(_weights(fx, hx, one, a), one, shift_x, one, padding, seam), weights, _COLUMNS + FOUR * j)
+        _write(_four(_weights(fy, hy, one, a), one, shift_y, one, padding, seam), weights, _ROWS + FOUR * j)
         slowly = needs_slow_path(hx, fx, hy, fy, smallest, one, True)
         column, row = zero if slowly else column, zero if slowly else row
         cells[j] = np.int32(row) * width + np.int32(column)
@@ -151,7 +150,7 @@ def _write_windows(
 
 @part
 def place_windows(
-    coordinates: Any, at: Any, count: Any, axes: Axes, rules: Rules, slopes: bool, windows: Windows
+    coordinates: Any, at: Any, count: Any, axes: Axes, rules: Rules, slopes: bool, windows: ChunkWindows
 ) -> bool:
     """Place the samples at..at + count, and tell whether some need the slow path.
 
@@ -159,10 +158,10 @@ def place_windows(
     theirs.
     """
     # A loop for each padding: with a constant, it has no branch.
-    corners, padding, kink = rules
-    if padding == ZEROS:
+    corners, kink = rules.align_corners, rules.kink
+    if rules.padding == ZEROS:
         some_slow = _write_windows(coordinates, at, count, axes, Rules(corners, ZEROS, kink), slopes, windows)
-    elif padding == BORDER:
+    elif rules.padding == BORDER:
         some_slow = _write_windows(coordinates, at, count, axes, Rules(corners, BORDER, kink), slopes, windows)
     else:
         some_slow = _write_windows(coordinates, at, count, axes, Rules(corners, REFLECTION, kink), slopes, windows)
@@ -170,16 +169,16 @@ def place_windows(
 
 
 @part
-def _new_windows(numbers: int, grid: Any) -> Windows:
+def _new_windows(numbers: int, grid: Any) -> ChunkWindows:
     """Return the arrays of a chunk, with so many numbers of each sample, in the dtype of the grid."""
-    return Windows(np.empty(CHUNK, np.int32), np.empty(numbers * CHUNK, grid.dtype), np.empty(CHUNK, np.int32))
+    return ChunkWindows(np.empty(CHUNK, np.int32), np.empty(numbers * CHUNK, grid.dtype), np.empty(CHUNK, np.int32))
 
 
 @part
 def _weighted(weights: Any, at: Any, numbers: Any, k: Any) -> Any:
     """Return the sum of four numbers times four weights."""
     left = numbers[k] * weights[at] + numbers[k + ONE] * weights[at + ONE]
-    return left + (numbers[k + TWO] * weights[at + TWO] + numbers[k + _THREE] * weights[at + _THREE])
+    return left + (numbers[k + TWO] * weights[at + TWO] + numbers[k + THREE] * weights[at + THREE])
 
 
 @kernel
@@ -189,7 +188,8 @@ def forward(start: int, stop: int, input: Any, grid: Any, rules: Rules, out: Any
     samples, pixels, row, one_row = grid.shape[1] * grid.shape[2], height * width, np.uint64(width), grid.shape[2]
     map, coordinates, result = input.reshape(input.size), grid.reshape(grid.size), out.reshape(out.size)
     axes, windows = axes_of(height, width, rules.align_corners, grid), _new_windows(8, grid)
-    (cells, weights, slow), columns = windows, np.empty(4 * CHUNK, input.dtype)
+    cells, weights, slow = windows.cells, windows.weights, windows.slow
+    columns = np.empty(4 * CHUNK, input.dtype)
     chunks = -(-samples // CHUNK)
     for chunk in range(start, stop):
         b, first = chunk // chunks, chunk % chunks * CHUNK
@@ -199,10 +199,10 @@ def forward(start: int, stop: int, input: Any, grid: Any, rules: Rules, out: Any
             plane, at = np.uint64((b * channels + c) * pixels), np.uint64((b * channels + c) * samples + first)
             for j in range(count):
                 window = Window(plane + np.uint64(np.uint32(cells[j])), row)
-                sum_columns(map, window, weights, _ROWS + _FOUR * j, columns, _FOUR * j)  # (bicubic.1), down
+                sum_columns(map, window, weights, _ROWS + FOUR * j, columns, FOUR * j)  # (bicubic.1), down
             not_finite = np.int32(0)
             for j in range(count):
-                value = _weighted(weights, _COLUMNS + _FOUR * j, columns, _FOUR * j)
+                value = _weighted(weights, _COLUMNS + FOUR * j, columns, FOUR * j)
                 result[at + j] = value  # (bicubic.1)
                 not_finite += np.int32(not value - value == value * 0)
             if not_finite:
@@ -229,7 +229,7 @@ def backward_grid(start: int, stop: int, gout: Any, input: Any, grid: Any, rules
     half_sx = 0.5 * coordinate_scale(width, rules.align_corners)
     half_sy = 0.5 * coordinate_scale(height, rules.align_corners)
     axes, windows = axes_of(height, width, rules.align_corners, grid), _new_windows(16, grid)
-    cells, weights, slow = windows
+    cells, weights, slow = windows.cells, windows.weights, windows.slow
     sums, totals = np.empty(16 * CHUNK), np.empty(4 * CHUNK)
     values, slopes = np.empty(4 * CHUNK), np.empty(4 * CHUNK)
     chunks = -(-samples // CHUNK)
@@ -247,12 +247,12 @@ def backward_grid(start: int, stop: int, gout: Any, input: Any, grid: Any, rules
                     window = Window(plane + np.uint64(np.uint32(cells[j])), row)
                     add_window(map, window, np.float64(given[at + j]), sums, _SIXTEEN * j)  # (bicubic.6), gV U
             for j in range(count):
-                window = Window(_SIXTEEN * j, _FOUR)
-                sum_columns(sums, window, weights, _ROWS + _FOUR * j, values, _FOUR * j)
-                sum_columns(sums, window, weights, _ROW_SLOPES + _FOUR * j, slopes, _FOUR * j)
+                window = Window(_SIXTEEN * j, FOUR)
+                sum_columns(sums, window, weights, _ROWS + FOUR * j, values, FOUR * j)
+                sum_columns(sums, window, weights, _ROW_SLOPES + FOUR * j, slopes, FOUR * j)
             for j in range(count):
-                along_x = _weighted(weights, _COLUMN_SLOPES + _FOUR * j, values, _FOUR * j)  # (bicubic.6)
-                along_y = _weighted(weights, _COLUMNS + _FOUR * j, slopes, _FOUR * j)  # (bicubic.6), in y
+                along_x = _weighted(weights, _COLUMN_SLOPES + FOUR * j, values, FOUR * j)  # (bicubic.6)
+                along_y = _weighted(weights, _COLUMNS + FOUR * j, slopes, FOUR * j)  # (bicubic.6), in y
                 totals[j], lost_x = two_sum(totals[j], along_x)
                 totals[_Y + j], lost_y = two_sum(totals[_Y + j], along_y)
                 totals[_LOST_X + j] += lost_x
@@ -282,7 +282,7 @@ def backward_input(start: int, stop: int, gout: Any, grid: Any, rules: Rules, gi
     samples, pixels, row = grid.shape[1] * grid.shape[2], height * width, np.uint64(width)
     given, coordinates, result = gout.reshape(gout.size), grid.reshape(grid.size), ginput.reshape(ginput.size)
     axes, windows = axes_of(height, width, rules.align_corners, grid), _new_windows(8, grid)
-    cells, weights, slow = windows
+    cells, weights, slow = windows.cells, windows.weights, windows.slow
     group = min(max(1, _SCRATCH // pixels), channels)
     sums = np.empty(group * pixels)
     p = start
@@ -307,8 +307,8 @@ def backward_input(start: int, stop: int, gout: Any, grid: Any, rules: Rules, gi
                         )
                         scatter_sample(g, (gx, gy), Change(False, 0.0, 0.0), size, rules, total, lost)
                         continue
-                    k, taps = np.uint64(np.uint32(cells[j])), Taps(_ROWS + _FOUR * j, _COLUMNS + _FOUR * j)
-                    scatter_window(g, weights, taps, sums, Window(to + k, row), result, plane + k)  # (bicubic.5)
+                    k, places = np.uint64(np.uint32(cells[j])), WeightPlaces(_ROWS + FOUR * j, _COLUMNS + FOUR * j)
+                    scatter_window(g, weights, places, sums, Window(to + k, row), result, plane + k)  # (bicubic.5)
         at = np.uint64(p * pixels)
         for i in range(np.uint64((end - p) * pixels)):
             result[at + i] = compensated(sums[i], result[at + i]) if ginput.itemsize == 8 else sums[i]

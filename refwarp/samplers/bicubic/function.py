@@ -17,9 +17,10 @@ from refwarp.backend.launch import argument, run, runs_on_cuda
 from refwarp.conventions import Rules, Size
 from refwarp.samplers.bicubic import cpu, kernels
 from refwarp.samplers.bicubic.cpu import holds_windows
-from refwarp.samplers.bicubic.second import Cotangents, Given, backward_samples
+from refwarp.samplers.bicubic.second import backward_samples
 from refwarp.samplers.gathering import gather_taps, total
-from refwarp.samplers.pieces import second_gradient
+from refwarp.samplers.pieces import Cotangents, Given, SampleGradients, second_gradient
+from refwarp.samplers.sampling import sampled
 
 
 def _in_windows(input: Any) -> bool:
@@ -35,8 +36,8 @@ def _input_gradient(gout: Any, grid: Any, cotangent_grid: Any, second: bool, rul
         run(kernels.backward_input, batch * channels, gout.size, gout, grid, cotangent_grid, second, rules, ginput)
         return ginput
     pixels, weights = xp.empty((batch, samples, 16), np.int64), xp.empty((batch, samples, 16))
-    tables = kernels.Tables(pixels, weights)
-    run(kernels.tabulate, batch * samples, gout.size, grid, cotangent_grid, second, size, rules, tables)
+    reads = kernels.PixelWeights(pixels, weights)
+    run(kernels.tabulate, batch * samples, gout.size, grid, cotangent_grid, second, size, rules, reads)
     sums, lost = (xp.zeros((batch, channels, size.height * size.width)) for _ in range(2))
     gather_taps(gout.reshape(batch, channels, samples), pixels, weights, sums, lost)
     return total(sums, lost).astype(gout.dtype).reshape(shape)
@@ -48,14 +49,8 @@ class Bicubic(Function):
     @staticmethod
     def forward(ctx: Context, input: Any, grid: Any, *, rules: Rules) -> Any:
         """Compute (bicubic.1)."""
-        (batch, channels), (_, rows, columns, _) = input.shape[:2], grid.shape
-        out = array_module(input).empty((batch, channels, rows, columns), input.dtype)
-        arguments = argument(input), argument(grid), rules, out
-        if _in_windows(input):
-            run(cpu.forward, batch * -(-rows * columns // cpu.CHUNK), out.size, *arguments)
-        else:
-            run(kernels.forward, batch * rows * columns, out.size, *arguments)
-        return out
+        forward, chunk = (cpu.forward, cpu.CHUNK) if _in_windows(input) else (kernels.forward, 1)
+        return sampled(forward, chunk, input, grid, rules)
 
     @staticmethod
     def backward(ctx: Context, gout: Tensor) -> tuple[Tensor | None, ...]:
@@ -105,7 +100,8 @@ class BicubicSecondGradient(Function):
         def compute(*arrays: Any) -> tuple[Any, Any, Any]:
             a, b, g, u = (argument(array) for array in arrays)
             ggout, ggrid = xp.empty(g.shape, g.dtype), xp.empty(grid.shape, grid.dtype)
-            run(backward_samples, grid.size // 2, g.size, Cotangents(a, b), Given(g, u, grid), rules, ggout, ggrid)
+            cotangents, given, wanted = Cotangents(a, b), Given(g, u, grid), SampleGradients(ggout, ggrid)
+            run(backward_samples, grid.size // 2, g.size, cotangents, given, rules, wanted)
             return ggout, _input_gradient(g, grid, b, True, rules, size), ggrid
 
         return second_gradient(compute, (cotangent_input, cotangent_grid, gout, input), grid, weights=3)

@@ -36,7 +36,6 @@ import numpy as np
 from refwarp.backend.arithmetic import compensated, two_sum
 from refwarp.backend.jit import items, kernel, part, scalar
 from refwarp.conventions import (
-    BORDER,
     OUTSIDE,
     REFLECTION,
     TINY,
@@ -46,6 +45,7 @@ from refwarp.conventions import (
     cell,
     coordinate_scale,
     is_undefined,
+    padded_index,
     pixel_of,
     remainder_of_four,
 )
@@ -56,7 +56,7 @@ Four = tuple[float, float, float, float]
 FourPixels = tuple[int, int, int, int]
 
 
-class Taps(NamedTuple):
+class BicubicTaps(NamedTuple):
     """What a sample reads along one axis: four pixels, -1 where there is none, and their weights w, w', w''."""
 
     pixels: FourPixels
@@ -73,7 +73,7 @@ class Change(NamedTuple):
     y: float
 
 
-class Tables(NamedTuple):
+class PixelWeights(NamedTuple):
     """The pixels that all samples read and their weights, as `gather_taps` takes them: (N, samples, 16)."""
 
     pixels: Any
@@ -116,22 +116,6 @@ def locate_window(g: float, size: int, align_corners: bool, padding: int) -> tup
 
 
 @scalar
-def padded_index(n: int, size: int, align_corners: bool, padding: int) -> int:
-    """Return the pixel that stands at index n of the padded map, -1 where there is none."""
-    if padding == BORDER:
-        return min(max(n, 0), size - 1)
-    if padding == REFLECTION:
-        if align_corners:
-            if size == 1:
-                return 0
-            n = n % (2 * size - 2)
-            return n if n < size else 2 * size - 2 - n
-        n = n % (2 * size)
-        return n if n < size else 2 * size - 1 - n
-    return n if 0 <= n < size else -1
-
-
-@scalar
 def padded_pixels(n: int, size: int, align_corners: bool, padding: int) -> FourPixels:
     """Return the pixels that stand at n - 1 to n + 2."""
     return (
@@ -143,11 +127,11 @@ def padded_pixels(n: int, size: int, align_corners: bool, padding: int) -> FourP
 
 
 @scalar
-def read_axis(g: float, size: int, rules: Rules) -> Taps:
+def read_axis(g: float, size: int, rules: Rules) -> BicubicTaps:
     """Return what a defined sample reads along one axis."""
     n, h, f = locate_window(g, size, rules.align_corners, rules.padding)
     pixels = padded_pixels(n, size, rules.align_corners, rules.padding)
-    return Taps(pixels, keys_weights(A, f, h), keys_slopes(A, f, h), keys_curvatures(A, f, h))
+    return BicubicTaps(pixels, keys_weights(A, f, h), keys_slopes(A, f, h), keys_curvatures(A, f, h))
 
 
 @scalar
@@ -182,7 +166,7 @@ def along_rows(map: Any, b: int, c: int, ys: FourPixels, xs: FourPixels, w: Four
 
 
 @scalar
-def tap(x: Taps, y: Taps, p: int, q: int, change: Change) -> float:
+def tap(x: BicubicTaps, y: BicubicTaps, p: int, q: int, change: Change) -> float:
     """Return the weight of pixel p of row q of a window in a map gradient."""
     wx, dx, wy, dy = x.weights[p], x.slopes[p], y.weights[q], y.slopes[q]
     return change.x * (wy * dx) + change.y * (dy * wx) if change.second else wy * wx  # (bicubic.8), (bicubic.5)
@@ -313,11 +297,11 @@ def backward_input(
 
 @kernel
 def tabulate(
-    start: int, stop: int, grid: Any, cotangent_grid: Any, second: bool, size: Size, rules: Rules, tables: Tables
+    start: int, stop: int, grid: Any, cotangent_grid: Any, second: bool, size: Size, rules: Rules, reads: PixelWeights
 ) -> None:
     """Write for the samples start to stop of all images the pixels that they read, and their weights."""
     _, rows, columns, _ = grid.shape
-    height, width = size
+    height, width = size.height, size.width
     sx, sy = coordinate_scale(width, rules.align_corners), coordinate_scale(height, rules.align_corners)
     for s in items(start, stop):
         b, i, j = pixel_of(s, rows, columns)
@@ -331,6 +315,6 @@ def tabulate(
         sample = i * columns + j
         for q in range(4):
             for p in range(4):
-                reads = not undefined and y.pixels[q] >= 0 and x.pixels[p] >= 0
-                tables.pixels[b, sample, 4 * q + p] = y.pixels[q] * width + x.pixels[p] if reads else height * width
-                tables.weights[b, sample, 4 * q + p] = tap(x, y, p, q, Change(second, bx, by))
+                inside = not undefined and y.pixels[q] >= 0 and x.pixels[p] >= 0
+                reads.pixels[b, sample, 4 * q + p] = y.pixels[q] * width + x.pixels[p] if inside else height * width
+                reads.weights[b, sample, 4 * q + p] = tap(x, y, p, q, Change(second, bx, by))

@@ -5,40 +5,25 @@ That with respect to the map is a map gradient with other weights, and computed 
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
 import numpy as np
 
 from refwarp.backend.arithmetic import compensated, two_sum
 from refwarp.backend.jit import items, kernel
 from refwarp.conventions import Rules, coordinate_scale, is_undefined, pixel_of
 from refwarp.samplers.bicubic.kernels import along_rows, dot, read_axis
-
-
-class Cotangents(NamedTuple):
-    """The cotangents of the first gradients: A of gU, and b of gg."""
-
-    ginput: Any
-    ggrid: Any
-
-
-class Given(NamedTuple):
-    """What the first gradients were computed from."""
-
-    gout: Any
-    input: Any
-    grid: Any
+from refwarp.samplers.pieces import Cotangents, Given, SampleGradients
 
 
 @kernel
 def backward_samples(
-    start: int, stop: int, cotangents: Cotangents, given: Given, rules: Rules, ggout: Any, ggrid: Any
+    start: int, stop: int, cotangents: Cotangents, given: Given, rules: Rules, gradients: SampleGradients
 ) -> None:
     """Compute (bicubic.7) and (bicubic.9) for the samples start to stop of all images."""
-    gout, input, grid = given
+    gout, input, grid = given.gout, given.input, given.grid
     _, channels, height, width = input.shape
     sx, sy = coordinate_scale(width, rules.align_corners), coordinate_scale(height, rules.align_corners)
-    cotangent_input, cotangent_grid = cotangents
+    cotangent_input, cotangent_grid = cotangents.ginput, cotangents.ggrid
+    ggout, ggrid = gradients.ggout, gradients.ggrid
     for s in items(start, stop):
         b, i, j = pixel_of(s, grid.shape[1], grid.shape[2])
         gx, gy = np.float64(grid[b, i, j, 0]), np.float64(grid[b, i, j, 1])
@@ -47,8 +32,9 @@ def backward_samples(
                 ggout[b, c, i, j] = np.nan
             ggrid[b, i, j, 0], ggrid[b, i, j, 1] = np.nan, np.nan
             continue
-        xs, wx, dx, ex = read_axis(gx, width, rules)
-        ys, wy, dy, ey = read_axis(gy, height, rules)
+        x, y = read_axis(gx, width, rules), read_axis(gy, height, rules)
+        xs, wx, dx, ex = x.pixels, x.weights, x.slopes, x.curvatures
+        ys, wy, dy, ey = y.pixels, y.weights, y.slopes, y.curvatures
         bx = np.float64(cotangent_grid[b, i, j, 0]) * (0.5 * sx)
         by = np.float64(cotangent_grid[b, i, j, 1]) * (0.5 * sy)
         total_x, lost_x, total_y, lost_y = 0.0, 0.0, 0.0, 0.0

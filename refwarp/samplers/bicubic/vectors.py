@@ -27,7 +27,7 @@ class Window(NamedTuple):
     row: Any  # how far its rows lie apart
 
 
-class Taps(NamedTuple):
+class WeightPlaces(NamedTuple):
     """Where the weights of a window lie in a flat array: four of its rows, four of its columns."""
 
     rows: Any
@@ -36,7 +36,8 @@ class Taps(NamedTuple):
 
 def _sum_columns(map: Any, window: Window, weights: Any, at: Any, columns: Any, to: Any) -> None:
     for p in _FOUR:
-        columns[to + p] = sum(weights[at + q] * map[window.first + q * window.row + p] for q in _FOUR)
+        column = (weights[at + q] * map[window.first + q * window.row + p] for q in _FOUR)
+        columns[to + p] = sum(column)  # (bicubic.1), down
 
 
 @emitted(plain=_sum_columns)
@@ -61,7 +62,8 @@ def sum_columns(typing: Any, map: Any, window: Any, weights: Any, at: Any, colum
 def _add_window(map: Any, window: Window, factor: Any, sums: Any, to: Any) -> None:
     for q in _FOUR:
         for p in _FOUR:
-            sums[to + np.uint64(LANES) * q + p] += factor * np.float64(map[window.first + q * window.row + p])
+            u = np.float64(map[window.first + q * window.row + p])
+            sums[to + np.uint64(LANES) * q + p] += factor * u  # (bicubic.6), gV U
 
 
 @emitted(plain=_add_window)
@@ -82,19 +84,21 @@ def add_window(typing: Any, map: Any, window: Any, factor: Any, sums: Any, to: A
     return types.void(map, window, factor, sums, to), emit
 
 
-def _scatter_window(factor: Any, weights: Any, taps: Taps, sums: Any, window: Window, lost: Any, rest: Any) -> None:
+def _scatter_window(
+    factor: Any, weights: Any, places: WeightPlaces, sums: Any, window: Window, lost: Any, rest: Any
+) -> None:
     for q in _FOUR:
         for p in _FOUR:
-            term = factor * np.float64(weights[taps.rows + q]) * np.float64(weights[taps.columns + p])
+            term = factor * np.float64(weights[places.rows + q]) * np.float64(weights[places.columns + p])
             offset = q * window.row + p
-            sums[window.first + offset], missing = two_sum(sums[window.first + offset], term)
+            sums[window.first + offset], missing = two_sum(sums[window.first + offset], term)  # (bicubic.5)
             if lost.dtype == np.float64:
                 lost[rest + offset] += missing
 
 
 @emitted(plain=_scatter_window)
 def scatter_window(
-    typing: Any, factor: Any, weights: Any, taps: Any, sums: Any, window: Any, lost: Any, rest: Any
+    typing: Any, factor: Any, weights: Any, places: Any, sums: Any, window: Any, lost: Any, rest: Any
 ) -> Any:
     """Add a double, times the weights of rows and columns, to a window of `sums`, which holds doubles (bicubic.5).
 
@@ -102,9 +106,9 @@ def scatter_window(
     """
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        factor_, weights_, taps_, sums_, window_, lost_, rest_ = arguments
+        factor_, weights_, places_, sums_, window_, lost_, rest_ = arguments
         vectors = Vectors(context, builder)
-        (place, column), (index, row) = (cgutils.unpack_tuple(builder, pair) for pair in (taps_, window_))
+        (place, column), (index, row) = (cgutils.unpack_tuple(builder, pair) for pair in (places_, window_))
         g, wx = vectors.broadcast(factor_), vectors.load(vectors.pointer(weights, weights_, column))
         for _ in range(LANES):
             wy = vectors.broadcast(builder.load(vectors.pointer(weights, weights_, place)))
@@ -118,4 +122,4 @@ def scatter_window(
             index, place = builder.add(index, row), builder.add(place, ir.Constant(place.type, 1))
         return context.get_dummy_value()
 
-    return types.void(factor, weights, taps, sums, window, lost, rest), emit
+    return types.void(factor, weights, places, sums, window, lost, rest), emit

@@ -25,7 +25,7 @@ from refwarp.backend.jit import kernel, part
 from refwarp.backend.vectors import LANES
 from refwarp.conventions import HUGE, TINY, Rules, coordinate_scale
 from refwarp.samplers.bilinear.kernels import grid_gradient, sample, scatter
-from refwarp.samplers.bilinear.vectors import Cell, Channels, gather_four, scatter_four
+from refwarp.samplers.bilinear.vectors import gather_four, scatter_four
 from refwarp.samplers.placement import (
     BOTTOM_SLOPE,
     BOTTOM_WEIGHT,
@@ -45,6 +45,7 @@ from refwarp.samplers.placement import (
     place_chunk,
     place_taps,
 )
+from refwarp.samplers.vector_maps import Cell, Channels
 
 EIGHT = np.uint64(8)
 # What is known of so many samples stays in the first-level cache.
@@ -203,7 +204,7 @@ def _new_block(grid: Any) -> Block:
 @part
 def _place_block(coordinates: Any, at: Any, count: Any, axes: Axes, padding: int, block: Block) -> bool:
     """Place a block's samples, and tell whether some need the slow path; these get no weight."""
-    cells, weights, slow = block
+    cells, weights, slow = block.cells, block.weights, block.slow
     some_slow = place_chunk(coordinates, at, count, axes, padding, weights, BLOCK_SIZE, cells)
     if some_slow:
         for j in range(count):
@@ -225,7 +226,7 @@ def _are_finite(cotangents: Any, at: Any, count: Any) -> bool:
 @part
 def _scatter_block(cotangents: Any, at: Any, count: Any, row: Any, block: Block, plane: Any, lost: Any) -> None:
     """Add a block's terms of (bilinear.5) to a plane, in the order of the samples."""
-    cells, weights, _ = block
+    cells, weights = block.cells, block.weights
     for j in range(count):
         g, cell = np.float64(cotangents[at + j]), np.uint64(cells[j])
         for k in range(4):
@@ -339,7 +340,7 @@ def backward_input_vectors(start: int, stop: int, gout: Any, grid: Any, rules: R
             for q in range(p, last):
                 finite &= _are_finite(cotangents, np.uint64(q * samples + first), count)
             if finite:
-                (cells, weights, _), four = block, Channels(p, p, last)
+                cells, weights, four = block.cells, block.weights, Channels(p, p, last)
                 for j in range(count):
                     i, cell = np.int64(j), Cell(np.int64(cells[j]), width)
                     scatter_four(map, cell, weights, (i, np.int64(BLOCK_SIZE)), planes, four, first + i)  # (bilinear.5)

@@ -16,8 +16,9 @@ from refwarp.backend.vectors import LANES
 from refwarp.conventions import Rules
 from refwarp.samplers.bilinear import cpu, kernels, second
 from refwarp.samplers.gathering import Sorted, sort_samples
-from refwarp.samplers.pieces import second_gradient
+from refwarp.samplers.pieces import Cotangents, Given, SampleGradients, second_gradient
 from refwarp.samplers.placement import takes_chunks
+from refwarp.samplers.sampling import sampled
 
 
 def _in_chunks(input: Any) -> bool:
@@ -42,15 +43,8 @@ class Bilinear(Function):
     @staticmethod
     def forward(ctx: Context, input: Any, grid: Any, *, rules: Rules) -> Any:
         """Compute (bilinear.2)."""
-        batch, channels = input.shape[:2]
-        _, rows, columns, _ = grid.shape
-        out = array_module(input).empty((batch, channels, rows, columns), input.dtype)
-        arguments = argument(input), argument(grid), Rules(rules.align_corners, rules.padding), out
-        if _in_chunks(input):
-            run(cpu.forward, batch * -(-rows * columns // cpu.CHUNK), out.size, *arguments)
-        else:
-            run(kernels.forward, batch * rows * columns, out.size, *arguments)
-        return out
+        forward, chunk = (cpu.forward, cpu.CHUNK) if _in_chunks(input) else (kernels.forward, 1)
+        return sampled(forward, chunk, input, grid, Rules(rules.align_corners, rules.padding))
 
     @staticmethod
     def backward(ctx: Context, gout: Tensor) -> tuple[Tensor | None, ...]:
@@ -107,8 +101,8 @@ class BilinearSecondGradient(Function):
         def compute(*arrays: Any) -> tuple[Any, Any, Any]:
             a, b, g, u = (argument(array) for array in arrays)
             ggout, ginput, ggrid = (xp.empty(array.shape, array.dtype) for array in (g, u, grid))
-            given, wanted = second.Cotangents(a, b), second.Gradients(ggout, ggrid)
-            run(second.backward_samples, ggrid.size // 2, g.size, given, g, u, grid, rules, wanted)
+            cotangents, given, wanted = Cotangents(a, b), Given(g, u, grid), SampleGradients(ggout, ggrid)
+            run(second.backward_samples, ggrid.size // 2, g.size, cotangents, given, rules, wanted)
             run(second.backward_input, ginput.size, g.size, b, g, rules.align_corners, *found, ginput)
             return ggout, ginput, ggrid
 

@@ -52,7 +52,7 @@ Two = tuple[float, float]
 Three = tuple[float, float, float]
 
 
-class Taps(NamedTuple):
+class BilinearTaps(NamedTuple):
     """What a sample reads along one axis.
 
     That is its first pixel n (OUTSIDE if it reads none), the weights of n and n + 1, each times a factor (see
@@ -90,16 +90,15 @@ def blend(u00: float, u01: float, u10: float, u11: float, hx: float, fx: float, 
 
 
 @scalar
-def read_axis(g: float, size: int, rules: Rules) -> Taps:
+def read_axis(g: float, size: int, rules: Rules) -> BilinearTaps:
     """Return what a defined sample reads along one axis."""
-    align_corners, padding, kink = rules
-    n, h, f, sign = place(g, size, align_corners, padding)
+    n, h, f, sign = place(g, size, rules.align_corners, rules.padding)
     if n == OUTSIDE:
-        return Taps(OUTSIDE, (0.0, 0.0), (1.0, 1.0), (0.0, 0.0, 0.0))
-    n, w0, w1, d0, d1, d2 = choose_padded_side(n, h, f, sign, size, align_corners, padding, kink)
-    s = coordinate_scale(size, align_corners)
+        return BilinearTaps(OUTSIDE, (0.0, 0.0), (1.0, 1.0), (0.0, 0.0, 0.0))
+    n, w0, w1, d0, d1, d2 = choose_padded_side(n, h, f, sign, size, rules.align_corners, rules.padding, rules.kink)
+    s = coordinate_scale(size, rules.align_corners)
     (w0, p0), (w1, p1) = split_weight(w0, g, s), split_weight(w1, g, s)
-    return Taps(n, (w0, w1), (p0, p1), (d0, d1, d2))
+    return BilinearTaps(n, (w0, w1), (p0, p1), (d0, d1, d2))
 
 
 @scalar
@@ -146,10 +145,10 @@ def pixel(map: Any, b: int, c: int, n: int, m: int) -> float:
 
 
 @part
-def cell_value(map: Any, b: int, c: int, x: Taps, y: Taps) -> float:
+def cell_value(map: Any, b: int, c: int, x: BilinearTaps, y: BilinearTaps) -> float:
     """Return the value in the cell of a sample that reads x and y."""
-    m, (hx, fx), (px0, px1), _ = x
-    n, (hy, fy), (py0, py1), _ = y
+    m, (hx, fx), (px0, px1) = x.first, x.weights, x.factors
+    n, (hy, fy), (py0, py1) = y.first, y.weights, y.factors
     u00, u01 = pixel(map, b, c, n, m) * px0 * py0, pixel(map, b, c, n, m + 1) * px1 * py0
     u10, u11 = pixel(map, b, c, n + 1, m) * px0 * py1, pixel(map, b, c, n + 1, m + 1) * px1 * py1
     return blend(u00, u01, u10, u11, hx, fx, hy, fy)
@@ -187,14 +186,15 @@ def scatter(g: float, gx: float, gy: float, height: int, width: int, rules: Rule
     """Add the terms of (bilinear.5) that one sample's cotangent gives to a flat plane."""
     if is_undefined(gx, gy, rules.padding):
         return
-    m, (hx, fx), (px0, px1), _ = read_axis(gx, width, rules)
-    n, (hy, fy), (py0, py1), _ = read_axis(gy, height, rules)
+    x, y = read_axis(gx, width, rules), read_axis(gy, height, rules)
+    m, (hx, fx), (px0, px1) = x.first, x.weights, x.factors
+    n, (hy, fy), (py0, py1) = y.first, y.weights, y.factors
     if m == OUTSIDE or n == OUTSIDE:
         return
     _add(plane, lost, height, width, n, m, g * px0 * py0 * hx * hy)  # (bilinear.5), (STN 6) corrected
-    _add(plane, lost, height, width, n, m + 1, g * px1 * py0 * fx * hy)
-    _add(plane, lost, height, width, n + 1, m, g * px0 * py1 * hx * fy)
-    _add(plane, lost, height, width, n + 1, m + 1, g * px1 * py1 * fx * fy)
+    _add(plane, lost, height, width, n, m + 1, g * px1 * py0 * fx * hy)  # (bilinear.5)
+    _add(plane, lost, height, width, n + 1, m, g * px0 * py1 * hx * fy)  # (bilinear.5)
+    _add(plane, lost, height, width, n + 1, m + 1, g * px1 * py1 * fx * fy)  # (bilinear.5)
 
 
 @part
@@ -207,8 +207,9 @@ def grid_gradient(b: int, i: int, j: int, gout: Any, input: Any, grid: Any, rule
         ggrid[b, i, j, 0] = np.nan
         ggrid[b, i, j, 1] = np.nan
         return
-    m, (hx, fx), (px0, px1), dx = read_axis(gx, width, rules)
-    n, (hy, fy), (py0, py1), dy = read_axis(gy, height, rules)
+    x, y = read_axis(gx, width, rules), read_axis(gy, height, rules)
+    m, (hx, fx), (px0, px1), dx = x.first, x.weights, x.factors, x.slopes
+    n, (hy, fy), (py0, py1), dy = y.first, y.weights, y.factors, y.slopes
     if m == OUTSIDE or n == OUTSIDE:
         ggrid[b, i, j, 0] = 0.0
         ggrid[b, i, j, 1] = 0.0
@@ -289,7 +290,7 @@ def find_cells(
 
 
 @part
-def _store(table: AxisTables, p: int, taps: Taps) -> None:
+def _store(table: AxisTables, p: int, taps: BilinearTaps) -> None:
     for k in range(2):
         table.weights[k, p], table.factors[k, p] = taps.weights[k], taps.factors[k]
     for k in range(3):
@@ -301,7 +302,7 @@ def backward_input(start: int, stop: int, gout: Any, tables: Tables, samples: So
     """Compute (bilinear.5) for the pixels start to stop of all planes, from samples sorted by their cells."""
     _, channels, height, width = ginput.shape
     _, _, rows, columns = gout.shape
-    x, y = tables
+    x, y = tables.x, tables.y
     for p in items(start, stop):
         plane, n, m = pixel_of(p, height, width)
         b, c = plane // channels, plane % channels

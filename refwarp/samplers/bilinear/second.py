@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -11,37 +11,18 @@ from refwarp.backend.jit import items, kernel
 from refwarp.conventions import OUTSIDE, Rules, coordinate_scale, is_undefined, pixel_of
 from refwarp.samplers.bilinear.kernels import Tables, cell_count, cell_number, pixel, read_axis
 from refwarp.samplers.gathering import Sorted
-
-
-class Cotangents(NamedTuple):
-    """The cotangents of the first gradients: A of gU, and (b_x, b_y) of gg."""
-
-    ginput: Any
-    ggrid: Any
-
-
-class Gradients(NamedTuple):
-    """What is computed for each sample: (bilinear.7) and (bilinear.9)."""
-
-    ggout: Any
-    ggrid: Any
+from refwarp.samplers.pieces import Cotangents, Given, SampleGradients
 
 
 @kernel
 def backward_samples(
-    start: int,
-    stop: int,
-    cotangents: Cotangents,
-    gout: Any,
-    input: Any,
-    grid: Any,
-    rules: Rules,
-    gradients: Gradients,
+    start: int, stop: int, cotangents: Cotangents, given: Given, rules: Rules, gradients: SampleGradients
 ) -> None:
     """Compute (bilinear.7) and (bilinear.9) for the samples start to stop of all images."""
+    gout, input, grid = given.gout, given.input, given.grid
     _, channels, height, width = input.shape
     sx, sy = coordinate_scale(width, rules.align_corners), coordinate_scale(height, rules.align_corners)
-    ggout, ggrid = gradients
+    ggout, ggrid = gradients.ggout, gradients.ggrid
     for s in items(start, stop):
         b, i, j = pixel_of(s, gout.shape[2], gout.shape[3])
         gx, gy = np.float64(grid[b, i, j, 0]), np.float64(grid[b, i, j, 1])
@@ -55,8 +36,8 @@ def backward_samples(
             ggrid[b, i, j, 0] = nothing
             ggrid[b, i, j, 1] = nothing
             continue
-        m, (hx, fx), (px0, px1), dx = x
-        n, (hy, fy), (py0, py1), dy = y
+        m, (hx, fx), (px0, px1), dx = x.first, x.weights, x.factors, x.slopes
+        n, (hy, fy), (py0, py1), dy = y.first, y.weights, y.factors, y.slopes
         wx, px = (hx, fx, 0.0), (px0, px1, 1.0)
         wy, py = (hy, fy, 0.0), (py0, py1, 1.0)
         bx = np.float64(cotangents.ggrid[b, i, j, 0]) * (0.5 * sx)
@@ -98,7 +79,7 @@ def backward_input(
     """Compute (bilinear.8) for the pixels start to stop of all planes, from samples sorted by their cells."""
     _, channels, height, width = ginput.shape
     _, _, rows, columns = gout.shape
-    x, y = tables
+    x, y = tables.x, tables.y
     sx, sy = coordinate_scale(width, align_corners), coordinate_scale(height, align_corners)
     for p in items(start, stop):
         plane, n, m = pixel_of(p, height, width)

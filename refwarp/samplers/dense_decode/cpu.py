@@ -23,30 +23,36 @@ from refwarp.backend.jit import kernel, part, scalar
 from refwarp.backend.launch import argument, run
 from refwarp.backend.vectors import LANES
 from refwarp.conventions import Rules, Size, coordinate_scale, half_difference
-from refwarp.samplers.bilinear.vectors import Cell, Channels
-from refwarp.samplers.dense_decode.kernels import Given, Gradients
+from refwarp.samplers.dense_decode.kernels import DecoderGradients, DecoderInputs
 from refwarp.samplers.dense_decode.vectors import Weights, add_source, divide_pixel, prepare_pixel, pull_source
+from refwarp.samplers.vector_maps import Cell, Channels
+
+# Where the numbers of all sources lie, each a row of one array, for a loop over many arrays might write where it reads:
+# the weights along both axes and the cell, and the sums of a gradient in x and y and what their roundings left out.
+_HX, _FX, _HY, _FY, _CELL = range(5)
+_SUM_X, _SUM_Y, _LOST_X, _LOST_Y = range(4)
 
 
 @scalar
 def _find_cell(g: float, s: float, odd: float, size: float, narrow: bool) -> tuple[float, float, float]:
     """Return what `conventions.cell` does, without a branch; a narrow coordinate times s is exact."""
-    t = g * s
-    m = np.floor(0.5 * (t + odd))
+    t = g * s  # (coordinates.1)
+    m = np.floor(0.5 * (t + odd))  # (coordinates.2)
     if narrow:
         edge = 2.0 * m - odd
-        f, h = 0.5 * (t - edge), 0.5 * ((edge + 2.0) - t)
+        f, h = 0.5 * (t - edge), 0.5 * ((edge + 2.0) - t)  # (coordinates.3), (coordinates.4)
     else:
-        m -= 1.0 if half_difference(g, s, 2.0 * m - odd) < 0.0 else 0.0
-        f, h = half_difference(g, s, 2.0 * m - odd), -half_difference(g, s, 2.0 * (m + 1.0) - odd)
-    return m + 0.5 * (size - 1.0 - odd), h, f
+        m -= 1.0 if half_difference(g, s, 2.0 * m - odd) < 0.0 else 0.0  # (coordinates.2)
+        f = half_difference(g, s, 2.0 * m - odd)  # (coordinates.3)
+        h = -half_difference(g, s, 2.0 * (m + 1.0) - odd)  # (coordinates.4)
+    return m + 0.5 * (size - 1.0 - odd), h, f  # (coordinates.2)
 
 
 @part
 def _place_sources(grid: Any, size: Size, rules: Rules, found: Any) -> None:
     """Write down of each source the weights hx, fx, hy, fy, all 0 outside the map, and the cell in the map with border.
 
-    `grid` holds x and y of one source after the other; `found`, one array, has a row for each.
+    `grid` holds x and y of one source after the other.
     """
     height, width, narrow = size.height, size.width, grid.itemsize == 4
     sx, sy = coordinate_scale(width, rules.align_corners), coordinate_scale(height, rules.align_corners)
@@ -56,11 +62,11 @@ def _place_sources(grid: Any, size: Size, rules: Rules, found: Any) -> None:
         m, hx, fx = _find_cell(np.float64(grid[2 * i]), sx, odd_x, columns, narrow)
         n, hy, fy = _find_cell(np.float64(grid[2 * i + 1]), sy, odd_y, rows, narrow)
         inside = (-1.0 <= m) & (m < columns) & (-1.0 <= n) & (n < rows)
-        found[0, i] = hx if inside else 0.0
-        found[1, i] = fx if inside else 0.0
-        found[2, i] = hy if inside else 0.0
-        found[3, i] = fy if inside else 0.0
-        found[4, i] = (n + 1.0) * (columns + 2.0) + (m + 1.0) if inside else 0.0
+        found[_HX, i] = hx if inside else 0.0
+        found[_FX, i] = fx if inside else 0.0
+        found[_HY, i] = hy if inside else 0.0
+        found[_FY, i] = fy if inside else 0.0
+        found[_CELL, i] = (n + 1.0) * (columns + 2.0) + (m + 1.0) if inside else 0.0
 
 
 @scalar
@@ -86,8 +92,8 @@ def forward(start: int, stop: int, values: Any, grid: Any, size: Size, rules: Ru
             four = Channels(c, first, last)
             map[:] = 0.0
             for i in range(count):
-                weights = Weights(found[0, i], found[1, i], found[2, i], found[3, i])
-                add_source(map, Cell(np.int64(found[4, i]), row), weights, v, four, i)  # (DTN 6), (DTN 7)
+                weights = Weights(found[_HX, i], found[_FX, i], found[_HY, i], found[_FY, i])
+                add_source(map, Cell(np.int64(found[_CELL, i]), row), weights, v, four, i)  # (DTN 6), (DTN 7)
             for y in range(height if c < first else 0):
                 for x in range(width):
                     at = ((y + 1) * row + x + 1) * numbers
@@ -102,7 +108,14 @@ def forward(start: int, stop: int, values: Any, grid: Any, size: Size, rules: Ru
 
 @kernel
 def backward(
-    start: int, stop: int, given: Given, size: Size, rules: Rules, sums: Any, out: Any, gradients: Gradients
+    start: int,
+    stop: int,
+    given: DecoderInputs,
+    size: Size,
+    rules: Rules,
+    sums: Any,
+    out: Any,
+    gradients: DecoderGradients,
 ) -> None:
     """Compute the gradients of the sources start to stop of all images, on the lattice by the rule "right"."""
     gout, values, grid = given.gout, given.values, given.grid
@@ -125,23 +138,23 @@ def backward(
                     p = y * width + x
                     prepare_pixel(map, (y + 1) * row + x + 1, sum[p], g, u, four, p)
             for i in range(last - first):
-                weights = Weights(found[0, i], found[1, i], found[2, i], found[3, i])
-                gx, gy = pull_source(
-                    map, Cell(np.int64(found[4, i]), row), weights, v, gv, four, first + i
-                )  # (DTN 8) to (DTN 10)
+                weights = Weights(found[_HX, i], found[_FX, i], found[_HY, i], found[_FY, i])
+                cell = Cell(np.int64(found[_CELL, i]), row)
+                gx, gy = pull_source(map, cell, weights, v, gv, four, first + i)  # (DTN 8), (DTN 9), (DTN 10)
                 if narrow:
-                    totals[0, i] += gx  # (decoder.4), without s/2
-                    totals[1, i] += gy
+                    totals[_SUM_X, i] += gx  # (decoder.4), without s/2
+                    totals[_SUM_Y, i] += gy  # (decoder.4), in y, without s/2
                 else:
-                    totals[0, i], lost = two_sum(totals[0, i], gx)  # (decoder.4), without s/2
-                    totals[2, i] += lost
-                    totals[1, i], lost = two_sum(totals[1, i], gy)
-                    totals[3, i] += lost
+                    totals[_SUM_X, i], lost = two_sum(totals[_SUM_X, i], gx)  # (decoder.4), without s/2
+                    totals[_LOST_X, i] += lost
+                    totals[_SUM_Y, i], lost = two_sum(totals[_SUM_Y, i], gy)  # (decoder.4), in y, without s/2
+                    totals[_LOST_Y, i] += lost
         for i in range(last - first):
             x, y = grid[b, 2 * (first + i)], grid[b, 2 * (first + i) + 1]
             undefined = np.isnan(x) or np.isnan(y)
-            ggrid[b, 2 * (first + i)] = np.nan if undefined else sx * (totals[0, i] + totals[2, i])  # (decoder.4)
-            ggrid[b, 2 * (first + i) + 1] = np.nan if undefined else sy * (totals[1, i] + totals[3, i])
+            total_x, total_y = totals[_SUM_X, i] + totals[_LOST_X, i], totals[_SUM_Y, i] + totals[_LOST_Y, i]
+            ggrid[b, 2 * (first + i)] = np.nan if undefined else sx * total_x  # (decoder.4)
+            ggrid[b, 2 * (first + i) + 1] = np.nan if undefined else sy * total_y  # (decoder.4), in y
 
 
 def _flat(array: Any, axes: int) -> Any:
@@ -159,10 +172,10 @@ def decode(values: Any, grid: Any, size: Size, rules: Rules) -> tuple[Any, Any]:
     return out.reshape(batch, channels, *size), sums.reshape(batch, *size)
 
 
-def decode_gradient(given: Given, out: Any, sums: Any, rules: Rules) -> Gradients:
+def decode_gradient(given: DecoderInputs, out: Any, sums: Any, rules: Rules) -> DecoderGradients:
     """Return the gradients of the values and of the grid, from what `decode` returned."""
     size, shape = Size(*given.gout.shape[2:]), given.values.shape
-    flat = Given(_flat(given.gout, 2), _flat(given.values, 2), _flat(given.grid, 1))
-    found = Gradients(np.zeros(flat.values.shape, out.dtype), np.zeros(flat.grid.shape, out.dtype))
+    flat = DecoderInputs(_flat(given.gout, 2), _flat(given.values, 2), _flat(given.grid, 1))
+    found = DecoderGradients(np.zeros(flat.values.shape, out.dtype), np.zeros(flat.grid.shape, out.dtype))
     run(backward, found.grid.size // 2, flat.values.size, flat, size, rules, _flat(sums, 1), _flat(out, 2), found)
-    return Gradients(found.values.reshape(shape), found.grid.reshape(given.grid.shape))
+    return DecoderGradients(found.values.reshape(shape), found.grid.reshape(given.grid.shape))

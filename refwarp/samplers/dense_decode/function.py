@@ -23,7 +23,7 @@ from autograd_core.functions import astype, where
 from refwarp.arguments import apply_as_given, check_array, check_option, check_same_dtype, check_size, public
 from refwarp.conventions import HUGE, KINKS, RIGHT, Rules, Size
 from refwarp.samplers.dense_decode import cpu, kernels
-from refwarp.samplers.dense_decode.kernels import HOLE, SMALL, Given, Gradients, find_reach
+from refwarp.samplers.dense_decode.kernels import HOLE, SMALL, DecoderGradients, DecoderInputs, find_reach
 from refwarp.samplers.dense_decode.released import released_decode
 from refwarp.samplers.dense_decode.second import decode_second_gradient
 from refwarp.samplers.dense_decode.within_exponents import within_exponents
@@ -180,7 +180,7 @@ class DecodeGradient(Function):
     @staticmethod
     def forward(ctx: Context, gout: Any, values: Any, grid: Any, *, decoded: tuple[Any, ...], rules: Rules) -> Any:
         """Compute (decoder.3), (decoder.4)."""
-        given = Given(gout, values, grid)
+        given = DecoderInputs(gout, values, grid)
         if decoded and rules.kink == RIGHT and within_exponents(gout):
             out, sums = decoded
             return cpu.decode_gradient(given, out, sums, rules)
@@ -203,7 +203,7 @@ class DecodeSecondGradient(Function):
     ) -> Any:
         """Compute (decoder.5), (decoder.6), (decoder.7)."""
         found = second_gradient(
-            lambda a, b, g, v: decode_second_gradient(Gradients(a, b), Given(g, v, grid), rules),
+            lambda a, b, g, v: decode_second_gradient(DecoderGradients(a, b), DecoderInputs(g, v, grid), rules),
             (cotangent_values, cotangent_grid, gout, values),
             grid,
             weights=2,

@@ -39,7 +39,7 @@ import numpy as np
 
 from autograd_core.arrays import array_module
 from refwarp.backend.arithmetic import compensated, two_product, two_sum
-from refwarp.backend.jit import items, kernel, scalar
+from refwarp.backend.jit import items, kernel, part, scalar
 from refwarp.backend.launch import argument, run
 from refwarp.conventions import (
     CENTRAL,
@@ -53,7 +53,7 @@ from refwarp.conventions import (
     locate,
     pixel_of,
 )
-from refwarp.samplers.gathering import sort_samples
+from refwarp.samplers.gathering import Sorted, sort_samples
 
 # Smaller weights are kept as a number and a power of two.
 SMALL = 2.0**-400
@@ -63,7 +63,7 @@ HOLE = -10000
 # ---- what travels together ----
 
 
-class Given(NamedTuple):
+class DecoderInputs(NamedTuple):
     """What the gradients are computed from."""
 
     gout: Any  # (N, C, H, W)
@@ -71,31 +71,28 @@ class Given(NamedTuple):
     grid: Any  # (N, H', W', 2)
 
 
-class Gradients(NamedTuple):
+class DecoderGradients(NamedTuple):
     """The gradients with respect to values and grid; or cotangents of those."""
 
     values: Any  # (N, C, H', W')
     grid: Any  # (N, H', W', 2)
 
 
-class Taps(NamedTuple):
-    """What each source reaches along x (0) and y (1): three pixels. Sources are counted through all images."""
+class AxisReach(NamedTuple):
+    """What each source reaches along one axis: three pixels. Sources are counted through all images."""
 
-    first: Any  # (sources, 2), the first of the three
-    weights: Any  # (sources, 2, 3)
-    powers: Any  # (sources, 2, 3), of two, by which to multiply the weights
-    slopes: Any  # (sources, 2, 3), of the weights, by g
+    first: Any  # (sources,), the first of the three
+    weights: Any  # (sources, 3)
+    powers: Any  # (sources, 3), of two, by which to multiply the weights
+    slopes: Any  # (sources, 3), of the weights, by g
 
 
 class Reach(NamedTuple):
-    """What each source reaches, as `Taps`, and what reaches each pixel."""
+    """What each source reaches along both axes, and what reaches each pixel."""
 
-    first: Any
-    weights: Any
-    powers: Any
-    slopes: Any
-    order: Any  # the sources cell by cell (`sort_samples`)
-    starts: Any  # where cells begin in the order
+    x: AxisReach
+    y: AxisReach
+    sources: Sorted  # cell by cell
     span: int  # how many pixels a weight or a slope may reach
 
 
@@ -165,20 +162,26 @@ def cell_of(b: int, n: int, m: int, height: int, width: int) -> int:
 # ---- kernels: what each source reaches, and what each pixel receives ----
 
 
+@part
+def _write_reach(axis: AxisReach, s: int, g: float, size: int, rules: Rules) -> int:
+    """Write down what source s reaches along an axis, and return the first pixel."""
+    n, w, power, d = reach_along(g, size, rules.align_corners, rules.kink)
+    axis.first[s] = n
+    for p in range(3):
+        axis.weights[s, p], axis.powers[s, p], axis.slopes[s, p] = w[p], power[p], d[p]
+    return n
+
+
 @kernel
-def find_taps(start: int, stop: int, grid: Any, size: Size, rules: Rules, taps: Taps, cells: Any) -> None:
-    """Write down for the sources start to stop of all images what they reach, and their cells."""
+def find_cells(
+    start: int, stop: int, grid: Any, size: Size, rules: Rules, x: AxisReach, y: AxisReach, cells: Any
+) -> None:
+    """Write down for the sources start to stop of all images what they reach along x and y, and their cells."""
     _, rows, columns, _ = grid.shape
     for s in items(start, stop):
         b, i, j = pixel_of(s, rows, columns)
-        for axis in range(2):
-            length = size.height if axis else size.width
-            g = np.float64(grid[b, i, j, axis])
-            n, w, power, d = reach_along(g, length, rules.align_corners, rules.kink)
-            taps.first[s, axis] = n
-            for p in range(3):
-                taps.weights[s, axis, p], taps.powers[s, axis, p], taps.slopes[s, axis, p] = w[p], power[p], d[p]
-        m, n = taps.first[s, 0], taps.first[s, 1]
+        m = _write_reach(x, s, np.float64(grid[b, i, j, 0]), size.width, rules)
+        n = _write_reach(y, s, np.float64(grid[b, i, j, 1]), size.height, rules)
         nowhere = m == OUTSIDE or n == OUTSIDE
         none = (size.height + 3) * (size.width + 3)
         cells[b, s - b * rows * columns] = none if nowhere else cell_of(0, n, m, size.height, size.width)
@@ -188,7 +191,7 @@ def find_taps(start: int, stop: int, grid: Any, size: Size, rules: Rules, taps: 
 def weigh(start: int, stop: int, reach: Reach, sums: Any, powers: Any) -> None:
     """Compute (DTN 6), S = sums 2^powers, at the pixels start to stop of all images; the power is HOLE in holes."""
     _, height, width = sums.shape
-    order, starts = reach.order, reach.starts
+    along_x, along_y, order, starts = reach.x, reach.y, reach.sources.order, reach.sources.starts
     for r in items(start, stop):
         b, y, x = pixel_of(r, height, width)
         total, lost, largest = 0.0, 0.0, HOLE
@@ -197,10 +200,10 @@ def weigh(start: int, stop: int, reach: Reach, sums: Any, powers: Any) -> None:
                 cell = cell_of(b, y - q, x - p, height, width)
                 for t in range(starts[cell], starts[cell + 1]):
                     s = order[t]
-                    wx, wy = reach.weights[s, 0, p], reach.weights[s, 1, q]
+                    wx, wy = along_x.weights[s, p], along_y.weights[s, q]
                     if wx == 0.0 or wy == 0.0:
                         continue
-                    power = reach.powers[s, 0, p] + reach.powers[s, 1, q]
+                    power = along_x.powers[s, p] + along_y.powers[s, q]
                     if power > largest:  # the largest weight sets the power
                         down = math.ldexp(1.0, int(max(largest - power, HOLE)))
                         total *= down
@@ -221,7 +224,7 @@ def forward(start: int, stop: int, values: Any, lift: int, reach: Reach, sums: A
     """Compute (DTN 7) for the pixels start to stop of all planes, times 2^lift."""
     _, channels, height, width = out.shape
     _, _, rows, columns = values.shape
-    order, starts = reach.order, reach.starts
+    along_x, along_y, order, starts = reach.x, reach.y, reach.sources.order, reach.sources.starts
     scale = math.ldexp(1.0, int(lift))
     for r in items(start, stop):
         plane, y, x = pixel_of(r, height, width)
@@ -232,11 +235,11 @@ def forward(start: int, stop: int, values: Any, lift: int, reach: Reach, sums: A
                 cell = cell_of(b, y - q, x - p, height, width)
                 for t in range(starts[cell], starts[cell + 1]):
                     s = order[t]
-                    wx, wy = reach.weights[s, 0, p], reach.weights[s, 1, q]
+                    wx, wy = along_x.weights[s, p], along_y.weights[s, q]
                     if wx == 0.0 or wy == 0.0:
                         continue
                     _, i, j = pixel_of(s, rows, columns)  # (DTN 5): V(p), which stands at Tp
-                    v, power = np.float64(values[b, c, i, j]) * scale, reach.powers[s, 0, p] + reach.powers[s, 1, q]
+                    v, power = np.float64(values[b, c, i, j]) * scale, along_x.powers[s, p] + along_y.powers[s, q]
                     term = scaled_product(v, wx * wy / sums[b, y, x], 1.0, power - powers[b, y, x])
                     total, remainder = two_sum(total, term)  # (DTN 7)
                     lost += remainder
@@ -245,12 +248,12 @@ def forward(start: int, stop: int, values: Any, lift: int, reach: Reach, sums: A
 
 @kernel
 def backward(
-    start: int, stop: int, given: Given, lift: int, reach: Reach, decoded: Decoded, gradients: Gradients
+    start: int, stop: int, given: DecoderInputs, lift: int, reach: Reach, decoded: Decoded, gradients: DecoderGradients
 ) -> None:
     """Compute (decoder.3) and (decoder.4) for the sources start to stop of all images."""
     _, channels, rows, columns = given.values.shape
-    gout, values, grid = given
-    out, sums, powers = decoded
+    gout, values, grid = given.gout, given.values, given.grid
+    out, sums, powers, along_x, along_y = decoded.map, decoded.sums, decoded.powers, reach.x, reach.y
     _, height, width = sums.shape
     scale = math.ldexp(1.0, int(lift))
     for s in items(start, stop):
@@ -261,11 +264,11 @@ def backward(
             total, lost = 0.0, 0.0
             for q in range(3):
                 for p in range(3):
-                    y, x = reach.first[s, 1] + q, reach.first[s, 0] + p
+                    y, x = along_y.first[s] + q, along_x.first[s] + p
                     if not (0 <= y < height and 0 <= x < width) or powers[b, y, x] == HOLE:
                         continue
-                    wx, dx, power_x = reach.weights[s, 0, p], reach.slopes[s, 0, p], reach.powers[s, 0, p]
-                    wy, dy, power_y = reach.weights[s, 1, q], reach.slopes[s, 1, q], reach.powers[s, 1, q]
+                    wx, dx, power_x = along_x.weights[s, p], along_x.slopes[s, p], along_x.powers[s, p]
+                    wy, dy, power_y = along_y.weights[s, q], along_y.slopes[s, q], along_y.powers[s, q]
                     received, power = sums[b, y, x], -powers[b, y, x]
                     g = np.float64(gout[b, c, y, x])
                     difference = v - out[b, c, y, x]  # times gU/S that is gU/S V + gS (DTN 9)
@@ -294,35 +297,38 @@ def find_reach(grid: Any, size: Size, rules: Rules) -> Reach:
     """Return what the sources of a grid reach of a map."""
     xp, (batch, rows, columns, _) = array_module(grid), grid.shape
     sources = batch * rows * columns
-    taps = Taps(
-        first=xp.empty((sources, 2), np.int64),
-        weights=xp.empty((sources, 2, 3)),
-        powers=xp.empty((sources, 2, 3), np.int64),
-        slopes=xp.empty((sources, 2, 3)),
+    x, y = (
+        AxisReach(
+            first=xp.empty(sources, np.int64),
+            weights=xp.empty((sources, 3)),
+            powers=xp.empty((sources, 3), np.int64),
+            slopes=xp.empty((sources, 3)),
+        )
+        for _ in range(2)
     )
     cells = xp.empty((batch, rows * columns), np.int64)
-    run(find_taps, sources, grid.size, argument(grid), size, rules, taps, cells)
-    order, starts = sort_samples(cells, (size.height + 3) * (size.width + 3))
-    first, weights, powers, slopes = map(argument, taps)
-    return Reach(first, weights, powers, slopes, order, starts, 3 if rules.kink == CENTRAL else 2)
+    run(find_cells, sources, grid.size, argument(grid), size, rules, x, y, cells)
+    x, y = (AxisReach(*map(argument, axis)) for axis in (x, y))
+    by_cell = sort_samples(cells, (size.height + 3) * (size.width + 3))
+    return Reach(x=x, y=y, sources=by_cell, span=3 if rules.kink == CENTRAL else 2)
 
 
 def decode(values: Any, reach: Reach, size: Size, lift: int = 0) -> Decoded:
     """Return the map, in float64, and the sums of weights; 2^lift brings the values near 1."""
     xp, (batch, channels) = array_module(values), values.shape[:2]
     sums, powers = xp.empty((batch, *size)), xp.empty((batch, *size), np.int64)
-    run(weigh, sums.size, sums.size + reach.order.size, reach, sums, powers)
+    run(weigh, sums.size, sums.size + reach.sources.order.size, reach, sums, powers)
     sums, powers, out = argument(sums), argument(powers), xp.empty((batch, channels, *size))
     run(forward, out.size, out.size + values.size, argument(values), lift, reach, sums, powers, out)
     return Decoded(argument(out), sums, powers)
 
 
-def decode_gradient(given: Given, rules: Rules, lift: int) -> Gradients:
+def decode_gradient(given: DecoderInputs, rules: Rules, lift: int) -> DecoderGradients:
     """Return the gradients of the values and of the grid in float64; 2^lift brings the values near 1."""
-    given, xp = Given(*map(argument, given)), array_module(given.values)
+    given, xp = DecoderInputs(*map(argument, given)), array_module(given.values)
     size = Size(*given.gout.shape[2:])
     reach = find_reach(given.grid, size, rules)
     decoded = decode(given.values, reach, size, lift)
-    gradients = Gradients(xp.empty(given.values.shape), xp.empty(given.grid.shape))
+    gradients = DecoderGradients(xp.empty(given.values.shape), xp.empty(given.grid.shape))
     run(backward, given.grid.size // 2, given.values.size, given, lift, reach, decoded, gradients)
     return gradients

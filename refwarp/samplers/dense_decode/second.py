@@ -26,8 +26,8 @@ from refwarp.conventions import Rules, Size, pixel_of
 from refwarp.samplers.dense_decode.kernels import (
     HOLE,
     Decoded,
-    Given,
-    Gradients,
+    DecoderGradients,
+    DecoderInputs,
     Reach,
     cell_of,
     decode,
@@ -54,7 +54,7 @@ def change_of_sums(
     start: int, stop: int, cotangent_grid: Any, reach: Reach, sums: Any, powers: Any, change: Any
 ) -> None:
     """Compute R, the change of S over S, at the pixels start to stop of all images."""
-    order, starts = reach.order, reach.starts
+    along_x, along_y, order, starts = reach.x, reach.y, reach.sources.order, reach.sources.starts
     _, height, width = sums.shape
     _, rows, columns, _ = cotangent_grid.shape
     for r in items(start, stop):
@@ -67,8 +67,8 @@ def change_of_sums(
                 for t in range(starts[cell], starts[cell + 1]):
                     s = order[t]
                     _, i, j = pixel_of(s, rows, columns)
-                    wx = share(reach.slopes[s, 0, p], reach.weights[s, 1, q], inverse, reach.powers[s, 1, q] - lift)
-                    wy = share(reach.weights[s, 0, p], reach.slopes[s, 1, q], inverse, reach.powers[s, 0, p] - lift)
+                    wx = share(along_x.slopes[s, p], along_y.weights[s, q], inverse, along_y.powers[s, q] - lift)
+                    wy = share(along_x.weights[s, p], along_y.slopes[s, q], inverse, along_x.powers[s, p] - lift)
                     bx, by = np.float64(cotangent_grid[b, i, j, 0]), np.float64(cotangent_grid[b, i, j, 1])
                     total, remainder = two_sum(total, bx * wx + by * wy)
                     lost += remainder
@@ -77,11 +77,12 @@ def change_of_sums(
 
 @kernel
 def change_of_map(
-    start: int, stop: int, cotangents: Gradients, values: Any, reach: Reach, decoded: Decoded, ggout: Any
+    start: int, stop: int, cotangents: DecoderGradients, values: Any, reach: Reach, decoded: Decoded, ggout: Any
 ) -> None:
     """Compute (decoder.5) at the pixels start to stop of all planes."""
-    a_values, b_grid, order, starts = cotangents.values, cotangents.grid, reach.order, reach.starts
-    out, sums, powers = decoded
+    a_values, b_grid = cotangents.values, cotangents.grid
+    along_x, along_y, order, starts = reach.x, reach.y, reach.sources.order, reach.sources.starts
+    out, sums, powers = decoded.map, decoded.sums, decoded.powers
     _, channels, height, width = out.shape
     _, _, rows, columns = values.shape
     for r in items(start, stop):
@@ -95,8 +96,8 @@ def change_of_map(
                 for t in range(starts[cell], starts[cell + 1]):
                     s = order[t]
                     _, i, j = pixel_of(s, rows, columns)
-                    hx, dx, power_x = reach.weights[s, 0, p], reach.slopes[s, 0, p], reach.powers[s, 0, p]
-                    hy, dy, power_y = reach.weights[s, 1, q], reach.slopes[s, 1, q], reach.powers[s, 1, q]
+                    hx, dx, power_x = along_x.weights[s, p], along_x.slopes[s, p], along_x.powers[s, p]
+                    hy, dy, power_y = along_y.weights[s, q], along_y.slopes[s, q], along_y.powers[s, q]
                     w = share(hx, hy, inverse, power_x + power_y - lift)
                     wx, wy = share(dx, hy, inverse, power_y - lift), share(hx, dy, inverse, power_x - lift)
                     bx, by = np.float64(b_grid[b, i, j, 0]), np.float64(b_grid[b, i, j, 1])
@@ -111,16 +112,16 @@ def change_of_map(
 def change_of_gradients(
     start: int,
     stop: int,
-    cotangents: Gradients,
-    given: Given,
+    cotangents: DecoderGradients,
+    given: DecoderInputs,
     reach: Reach,
     decoded: Decoded,
     changes: Changes,
-    gradients: Gradients,
+    gradients: DecoderGradients,
 ) -> None:
     """Compute (decoder.6) and (decoder.7) for the sources start to stop of all images."""
     a_values, b_grid, gout, values = cotangents.values, cotangents.grid, given.gout, given.values
-    out, sums, powers = decoded
+    out, sums, powers, along_x, along_y = decoded.map, decoded.sums, decoded.powers, reach.x, reach.y
     _, channels, rows, columns = values.shape
     _, height, width = sums.shape
     for s in items(start, stop):
@@ -131,11 +132,11 @@ def change_of_gradients(
             total, lost = 0.0, 0.0
             for q in range(3):
                 for p in range(3):
-                    y, x = reach.first[s, 1] + q, reach.first[s, 0] + p
+                    y, x = along_y.first[s] + q, along_x.first[s] + p
                     if not (0 <= y < height and 0 <= x < width) or powers[b, y, x] == HOLE:
                         continue
-                    hx, dx, power_x = reach.weights[s, 0, p], reach.slopes[s, 0, p], reach.powers[s, 0, p]
-                    hy, dy, power_y = reach.weights[s, 1, q], reach.slopes[s, 1, q], reach.powers[s, 1, q]
+                    hx, dx, power_x = along_x.weights[s, p], along_x.slopes[s, p], along_x.powers[s, p]
+                    hy, dy, power_y = along_y.weights[s, q], along_y.slopes[s, q], along_y.powers[s, q]
                     if (hx == 0.0 and dx == 0.0) or (hy == 0.0 and dy == 0.0):
                         continue
                     inverse, lift = 1.0 / sums[b, y, x], powers[b, y, x]
@@ -157,9 +158,9 @@ def change_of_gradients(
         gradients.grid[b, i, j, 1] = np.nan if undefined else compensated(total_y, lost_y)
 
 
-def decode_second_gradient(cotangents: Gradients, given: Given, rules: Rules) -> tuple[Any, Any, Any]:
+def decode_second_gradient(cotangents: DecoderGradients, given: DecoderInputs, rules: Rules) -> tuple[Any, Any, Any]:
     """Return the gradients with respect to gout, values and grid, in float64."""
-    cotangents, given = Gradients(*map(argument, cotangents)), Given(*map(argument, given))
+    cotangents, given = DecoderGradients(*map(argument, cotangents)), DecoderInputs(*map(argument, given))
     xp, values, grid, size = array_module(given.values), given.values, given.grid, Size(*given.gout.shape[2:])
     reach = find_reach(grid, size, rules)
     decoded = decode(values, reach, size)
@@ -169,7 +170,7 @@ def decode_second_gradient(cotangents: Gradients, given: Given, rules: Rules) ->
     run(change_of_map, ggout.size, ggout.size + values.size, cotangents, values, reach, decoded, ggout)
     changes, gradients = (
         Changes(argument(change), argument(ggout)),
-        Gradients(xp.empty(values.shape), xp.empty(grid.shape)),
+        DecoderGradients(xp.empty(values.shape), xp.empty(grid.shape)),
     )
     run(change_of_gradients, grid.size // 2, values.size, cotangents, given, reach, decoded, changes, gradients)
     return ggout, gradients.values, gradients.grid

@@ -15,7 +15,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from refwarp.backend.vectors import LANES, Vectors
-from refwarp.samplers.bilinear.vectors import corners, pixel
+from refwarp.samplers.vector_maps import corners, pixel
 
 
 class Weights(NamedTuple):

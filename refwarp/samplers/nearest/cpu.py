@@ -16,7 +16,7 @@ from refwarp.backend.intrinsics import fused_multiply_add
 from refwarp.backend.jit import kernel, part, scalar
 from refwarp.conventions import BORDER, REFLECTION, ZEROS, Rules
 from refwarp.samplers.nearest.kernels import UP
-from refwarp.samplers.placement import ONE, TWO, Axes, Axis, axes_of, mirrored
+from refwarp.samplers.placement import ONE, TWO, Axes, Axis, axes_of, clamped, mirrored
 
 # Samples that are placed together. Indices are unsigned: signed ones are tested for counting from the end.
 CHUNK = 256
@@ -33,12 +33,11 @@ _SCRATCH = 1 << 14
 def _nearest_pixel(g: float, axis: Axis, one: float, padding: int, up: bool) -> float:
     """Return the pixel that `kernels.nearest_pixel` does, of an endless axis and without branches; NaN if undefined."""
     zero, two = one - one, one + one
-    s, odd, limit = two * axis.half_scale, two * axis.half_odd, axis.limit
+    s, odd = two * axis.half_scale, two * axis.half_odd
     sign = one
     if padding == REFLECTION:
         g, sign = mirrored(g, one)
-    g = limit if g > limit else g
-    g = -limit if g < -limit else g
+    g = clamped(g, axis.limit)
     k = np.floor((g * s + odd + one) / two)  # (nearest.3), or one more, where a rounding reached it
     above = fused_multiply_add(g, s, odd + one - two * k)  # (nearest.4)
     n: float = axis.centre + (k - one if above < zero else k)
@@ -57,7 +56,7 @@ def _clamp(n: float, last: float, one: float) -> float:
 @part
 def _round_chunk(coordinates: Any, at: Any, count: Any, axes: Axes, padding: int, cells: Any, reads: Any) -> Any:
     """Do what `_place_chunk` does, if no sample of the chunk is near a tie; else return a negative number."""
-    x_axis, y_axis, one, _ = axes
+    x_axis, y_axis, one = axes.x, axes.y, axes.one
     two, last_x, last_y = one + one, x_axis.last, y_axis.last
     middle_x, middle_y, width = last_x / two, last_y / two, np.int32(last_x) + np.int32(1)
     unit = coordinates.dtype.type(2.0**-24 if coordinates.itemsize == 4 else 2.0**-53)
@@ -86,7 +85,7 @@ def _place_exactly(
     coordinates: Any, at: Any, count: Any, axes: Axes, rules: Rules, ties: int, cells: Any, reads: Any
 ) -> Any:
     """Do what `_place_chunk` does, whatever the coordinates."""
-    x_axis, y_axis, one, _ = axes
+    x_axis, y_axis, one = axes.x, axes.y, axes.one
     padding, up, last_x, last_y = rules.padding, ties == UP, x_axis.last, y_axis.last
     zero, width = one - one, np.int32(last_x) + np.int32(1)
     special = np.int32(0)

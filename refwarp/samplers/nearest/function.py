@@ -14,6 +14,7 @@ from refwarp.conventions import Rules
 from refwarp.samplers.gathering import sort_samples
 from refwarp.samplers.nearest import cpu, kernels
 from refwarp.samplers.placement import is_exact
+from refwarp.samplers.sampling import sampled
 
 
 class Nearest(Function):
@@ -22,14 +23,9 @@ class Nearest(Function):
     @staticmethod
     def forward(ctx: Context, input: Any, grid: Any, *, rules: Rules, ties: int) -> Any:
         """Compute (nearest.1)."""
-        (batch, channels, height, width), (_, rows, columns, _) = input.shape, grid.shape
-        out = array_module(input).empty((batch, channels, rows, columns), input.dtype)
-        arguments = argument(input), argument(grid), rules, ties, out
-        if runs_on_cuda(input) or not is_exact(height, width):
-            run(kernels.forward, batch * rows * columns, out.size, *arguments)
-        else:
-            run(cpu.forward, batch * -(-rows * columns // cpu.CHUNK), out.size, *arguments)
-        return out
+        in_chunks = is_exact(*input.shape[2:]) and not runs_on_cuda(input)
+        forward, chunk = (cpu.forward, cpu.CHUNK) if in_chunks else (kernels.forward, 1)
+        return sampled(forward, chunk, input, grid, rules, ties)
 
     @staticmethod
     def backward(ctx: Context, gout: Tensor) -> tuple[Tensor | None, ...]:
