@@ -48,19 +48,19 @@ _SHAPES = ((2,), (4,), (2, 3), (3, 3))
 def cofactor(h: Any, n: int, j: int, k: int) -> tuple[double_double.Pair, float]:
     """Return the entry in row j and column k of the n-th matrix's adjugate, and the sum of its absolute terms."""
     p, q, r, s = (k + 1) % 3, (k + 2) % 3, (j + 1) % 3, (j + 2) % 3
-    one = double_double.multiply((h[n, p, r], 0.0), (h[n, q, s], 0.0))
-    other = double_double.multiply((-h[n, p, s], 0.0), (h[n, q, r], 0.0))
+    one = double_double.multiply((h[n, p, r], 0.0), (h[n, q, s], 0.0))  # (composition.3): adj(H)
+    other = double_double.multiply((-h[n, p, s], 0.0), (h[n, q, r], 0.0))  # (composition.3): adj(H)
     return double_double.add(one, other), abs(one[0]) + abs(other[0])
 
 
 @kernel
-def _inverse(start: int, stop: int, h: Any, inverse: Any, determinant: Any) -> None:
+def invert_matrices(start: int, stop: int, h: Any, inverse: Any, determinant: Any) -> None:
     """Compute (composition.3), the determinant, and the sum of its absolute terms."""
     for n in items(start, stop):
         det, size = (0.0, 0.0), 0.0
         for j in range(3):
             entry, terms = cofactor(h, n, j, 0)
-            det = double_double.add(det, double_double.multiply((h[n, 0, j], 0.0), entry))
+            det = double_double.add(det, double_double.multiply((h[n, 0, j], 0.0), entry))  # (composition.3): det(H)
             size += abs(h[n, 0, j]) * terms
         determinant[n, 0], determinant[n, 1] = det[0], size
         if abs(det[0]) <= _SINGULAR * size:
@@ -81,7 +81,7 @@ class Inverse(Function):
         """Compute (composition.3). `name` is what an error calls H."""
         xp = array_module(h)
         inverse, determinant = xp.empty(h.shape), xp.empty((h.shape[0], 2))
-        run(_inverse, h.shape[0], h.size, argument(h), inverse, determinant)
+        run(invert_matrices, h.shape[0], h.size, argument(h), inverse, determinant)
         singular = abs(determinant[:, 0]) <= _SINGULAR * determinant[:, 1]
         if singular.any():
             worst = int(singular.argmax())
@@ -112,7 +112,7 @@ def _rotated(s: Tensor, a: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor
     return along * x - across * y, across * x + along * y
 
 
-def _compose(outer: Tensor, inner: Tensor) -> Tensor:
+def compose_parameters(outer: Tensor, inner: Tensor) -> Tensor:
     """Return outer o inner (composition.1)."""
     shape = outer.shape[1:]
     if shape == (2,):
@@ -124,7 +124,8 @@ def _compose(outer: Tensor, inner: Tensor) -> Tensor:
     return MatrixProduct.apply(outer, _with_last_row(inner) if shape == (2, 3) else inner)  # (composition.2)
 
 
-def _invert(name: str, theta: Tensor) -> Tensor:
+def invert_parameters(name: str, theta: Tensor) -> Tensor:
+    """Return the inverse of theta, which an error calls by its name."""
     shape = theta.shape[1:]
     if shape == (2,):
         return -theta  # (composition.4)
@@ -200,7 +201,7 @@ def compose(outer: Any, inner: Any) -> Any:
     _check("outer", outer)
     _check_alike("inner", inner, "outer", outer)
     return apply_as_given(
-        lambda outer, inner: _compose(_wide(outer), _wide(inner)),  # (composition.1)
+        lambda outer, inner: compose_parameters(_wide(outer), _wide(inner)),  # (composition.1)
         outer,
         inner,
     )
@@ -236,7 +237,7 @@ def invert(theta: Any) -> Any:
     size.
     """
     _check("theta", theta)
-    return apply_as_given(lambda theta: _invert("theta", _wide(theta)), theta)
+    return apply_as_given(lambda theta: invert_parameters("theta", _wide(theta)), theta)
 
 
 @public
@@ -267,7 +268,9 @@ def inverse_compositional_update(theta: Any, delta: Any) -> Any:
     _check("theta", theta)
     _check_alike("delta", delta, "theta", theta)
     return apply_as_given(
-        lambda theta, delta: _compose(_wide(theta), _invert("delta", _wide(delta))),  # (composition.8)
+        lambda theta, delta: compose_parameters(
+            _wide(theta), invert_parameters("delta", _wide(delta))
+        ),  # (composition.8)
         theta,
         delta,
     )

@@ -29,22 +29,21 @@ from autograd_core import Tensor
 from autograd_core.arrays import array_module
 from autograd_core.functions import astype, transpose
 from refwarp.arguments import apply_as_given, check_array, check_option, public
-from refwarp.conventions import coordinate_scale
+from refwarp.conventions import Size, coordinate_scale
 from refwarp.grids.affine import affine_grid
 
 UNITS = ("pixels", "normalised")
 
 
-def _scales(shape: tuple[int, ...], align_corners: bool) -> list[float]:
-    """Return s of x and of y of a map (H, W)."""
-    height, width = shape
-    return [coordinate_scale(size, align_corners) for size in (width, height)]
+def _scales(size: Size, align_corners: bool) -> list[float]:
+    """Return s of x and of y of a map."""
+    return [coordinate_scale(length, align_corners) for length in (size.width, size.height)]
 
 
-def _numerators(xp: ModuleType, height: int, width: int) -> Any:
-    """Return 2 j + 1 - W and 2 i + 1 - H of each pixel, (height, width, 2)."""
-    y, x = xp.indices((height, width), dtype=float)
-    return xp.stack([2 * x + 1 - width, 2 * y + 1 - height], axis=-1)
+def _numerators(xp: ModuleType, size: Size) -> Any:
+    """Return 2 j + 1 - W and 2 i + 1 - H of each pixel, (H, W, 2)."""
+    y, x = xp.indices(size, dtype=float)
+    return xp.stack([2 * x + 1 - size.width, 2 * y + 1 - size.height], axis=-1)
 
 
 @public
@@ -86,12 +85,12 @@ def flow_grid(flow: Any, align_corners: bool = False, unit: str = "pixels") -> A
     check_array("flow", flow, "(N, 2, H, W)", (None, 2, None, None))
     check_option("align_corners", align_corners, (False, True))
     check_option("unit", unit, UNITS)
-    height, width = flow.shape[2:]
-    scales = _scales(flow.shape[2:], align_corners)
+    size = Size(*flow.shape[2:])
+    scales = _scales(size, align_corners)
 
     def grid(flow: Tensor) -> Tensor:
         xp = array_module(flow.data)
-        numerators = _numerators(xp, height, width)
+        numerators = _numerators(xp, size)
         divisors = xp.asarray([max(s, 1.0) for s in scales])  # where s is 0 the numerator is 0 too
         motion = astype(transpose(flow, (0, 2, 3, 1)), np.float64)
         points: Tensor = motion + numerators / divisors  # (flow.1): (HSTN 1) and (HSTN 3); back, (flow.2)
@@ -146,7 +145,7 @@ def affine_motion(theta: Any, size: Any, align_corners: bool = False, unit: str 
         xp = array_module(theta.data)
         grid = affine_grid(astype(theta, np.float64) - xp.eye(2, 3), size, align_corners)  # (HSTN 5): H x of (HSTN 3)
         if unit == "pixels":
-            grid = grid * xp.asarray([0.5 * s for s in _scales(grid.shape[1:3], align_corners)])
+            grid = grid * xp.asarray([0.5 * s for s in _scales(Size(*grid.shape[1:3]), align_corners)])
         return transpose(grid, (0, 3, 1, 2))
 
     return apply_as_given(motion, theta)

@@ -131,8 +131,8 @@ def affine_basis(size: Any, align_corners: bool = False) -> Array:
     check_option("align_corners", align_corners, (False, True))
     _, _, height, width = check_size(size)
     basis = np.ones((3, height, width))  # (linear_basis.4)
-    basis[0] = _points(width, align_corners)
-    basis[1] = _points(height, align_corners)[:, None]
+    basis[0] = _points(width, align_corners)  # (linear_basis.4)
+    basis[1] = _points(height, align_corners)[:, None]  # (linear_basis.4)
     return basis
 
 
@@ -201,5 +201,6 @@ def _bernstein_polynomials(degree: int, length: int, align_corners: bool) -> Arr
         t, whole = 2 * j + 1 - length + scale, 2 * scale  # (linear_basis.6)
         rising, falling = (list(accumulate(repeat(base, degree), mul, initial=1)) for base in (t, whole - t))
         divisor = whole**degree
-        table[:, j] = [c * a * b / divisor for c, a, b in zip(binomials, rising, reversed(falling), strict=True)]
+        factors = zip(binomials, rising, reversed(falling), strict=True)
+        table[:, j] = [c * a * b / divisor for c, a, b in factors]  # (linear_basis.5)
     return table

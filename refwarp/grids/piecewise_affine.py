@@ -36,7 +36,7 @@ from autograd_core.arrays import array_module
 from autograd_core.function import Context
 from refwarp.arguments import apply_as_given, check_array, check_option, check_size, public
 from refwarp.backend.arithmetic import EMPTY, Sum, add_to, compensated, two_sum
-from refwarp.backend.jit import items, kernel, scalar
+from refwarp.backend.jit import items, kernel, part, scalar
 from refwarp.backend.launch import argument, run
 from refwarp.conventions import pixel_of
 from refwarp.grids.rows import stretch_length, stretch_of
@@ -117,10 +117,19 @@ def add_pixel(sums: Corners, at: Weights, g: float) -> Corners:
     """Add what a pixel adds to the corners of its cell."""
     return Corners(
         add_to(sums.v00, weighted(at.w00, g)),  # (piecewise_affine.5)
-        add_to(sums.v01, weighted(at.w01, g)),
-        add_to(sums.v10, weighted(at.w10, g)),
-        add_to(sums.v11, weighted(at.w11, g)),
+        add_to(sums.v01, weighted(at.w01, g)),  # (piecewise_affine.5)
+        add_to(sums.v10, weighted(at.w10, g)),  # (piecewise_affine.5)
+        add_to(sums.v11, weighted(at.w11, g)),  # (piecewise_affine.5)
     )
+
+
+@part
+def write_corners(sums: Any, r: int, corners: Corners) -> None:
+    """Write the sums of a cell for one coordinate: sums (4, 2, 2)."""
+    sums[0, r, 0], sums[0, r, 1] = corners.v00.total, corners.v00.lost
+    sums[1, r, 0], sums[1, r, 1] = corners.v01.total, corners.v01.lost
+    sums[2, r, 0], sums[2, r, 1] = corners.v10.total, corners.v10.lost
+    sums[3, r, 0], sums[3, r, 1] = corners.v11.total, corners.v11.lost
 
 
 @kernel
@@ -132,15 +141,16 @@ def _forward(start: int, stop: int, vertices: Any, align_corners: bool, length: 
         image, i, first, last = stretch_of(item, height, width, length)
         n, b, whole_y = mesh_cell(i, height, rows - 1, align_corners)
         m, a, whole_x = mesh_cell(first, width, columns - 1, align_corners)
+        upper, lower = vertices[image, n], vertices[image, n + 1]
         for j in range(first, last):
             while a >= whole_x and m < columns - 2:
-                m, a = m + 1, a - whole_x
+                m, a = m + 1, a - whole_x  # (piecewise_affine.1)
             at = barycentric(a, whole_x, b, whole_y)
             for r in range(2):
-                ends = weighted(at.w00, vertices[image, n, m, r]) + weighted(at.w11, vertices[image, n + 1, m + 1, r])
-                corner = weighted(at.w01, vertices[image, n, m + 1, r]) + weighted(at.w10, vertices[image, n + 1, m, r])
+                ends = weighted(at.w00, upper[m, r]) + weighted(at.w11, lower[m + 1, r])  # (piecewise_affine.4)
+                corner = weighted(at.w01, upper[m + 1, r]) + weighted(at.w10, lower[m, r])  # (piecewise_affine.4)
                 grid[image, i, j, r] = ends + corner  # (piecewise_affine.4)
-            a += 2 * (columns - 1)
+            a += 2 * (columns - 1)  # (piecewise_affine.1)
 
 
 @kernel
@@ -167,11 +177,8 @@ def _backward(start: int, stop: int, ggrid: Any, align_corners: bool, sums: Any)
                     at = barycentric(a, whole_x, b, whole_y)
                     sums_x = add_pixel(sums_x, at, np.float64(ggrid[image, i, j, 0]))
                     sums_y = add_pixel(sums_y, at, np.float64(ggrid[image, i, j, 1]))
-            for corner in range(4):
-                sums[image, n, share, m, corner, 0, 0] = sums_x[corner].total
-                sums[image, n, share, m, corner, 0, 1] = sums_x[corner].lost
-                sums[image, n, share, m, corner, 1, 0] = sums_y[corner].total
-                sums[image, n, share, m, corner, 1, 1] = sums_y[corner].lost
+            write_corners(sums[image, n, share, m], 0, sums_x)
+            write_corners(sums[image, n, share, m], 1, sums_y)
             left = right
 
 
@@ -188,7 +195,7 @@ def _gather(start: int, stop: int, sums: Any, gvertices: Any) -> None:
             for share in range(shares):
                 for m in range(max(q - 1, 0), min(q + 1, columns - 1)):
                     corner = 2 * (p - n) + q - m
-                    total, remainder = two_sum(total, sums[image, n, share, m, corner, r, 0])
+                    total, remainder = two_sum(total, sums[image, n, share, m, corner, r, 0])  # (piecewise_affine.5)
                     lost += remainder + sums[image, n, share, m, corner, r, 1]  # (piecewise_affine.5)
         gvertices[image, p, q, r] = compensated(total, lost)
 

@@ -43,7 +43,7 @@ from refwarp.backend.arithmetic import EMPTY, Sum, add_to, sum_of_products
 from refwarp.backend.jit import items, kernel, part, scalar
 from refwarp.backend.launch import argument, run
 from refwarp.backend.reductions import add_rows
-from refwarp.conventions import coordinate_scale
+from refwarp.conventions import Size, coordinate_scale
 from refwarp.grids.rows import stretch_length, stretch_of
 
 
@@ -84,8 +84,9 @@ class Warp(NamedTuple):
 
 
 @scalar
-def integer_point(i: int, j: int, height: int, width: int, align_corners: bool) -> Vector:
+def integer_point(i: int, j: int, size: Size, align_corners: bool) -> Vector:
     """Return b', the homogeneous coordinates of a pixel's centre times s_x s_y."""
+    height, width = size.height, size.width
     sx = coordinate_scale(width, align_corners) if width > 1 else 1.0
     sy = coordinate_scale(height, align_corners) if height > 1 else 1.0
     return Vector((2.0 * j + 1.0 - width) * sy, (2.0 * i + 1.0 - height) * sx, sx * sy)  # (projective.8)
@@ -107,7 +108,7 @@ def add_point(column: Column, ratio: float, at: Point) -> Column:
 
     (A coordinate whose cotangent is 0 may be beyond the largest float.)
     """
-    x, y, d = column
+    x, y, d = column.x, column.y, column.d
     if at.gx != 0.0:
         x = add_to(x, at.gx * ratio)  # (projective.3)
         d = add_to(d, -(at.gx * ratio) * at.x)  # (projective.4)
@@ -120,7 +121,7 @@ def add_point(column: Column, ratio: float, at: Point) -> Column:
 @scalar
 def add_point_twice(column: Column, ratio: float, at: Point, a: Vector) -> Column:
     """Add what a pixel adds to one column of gh in the second derivative, for `ratio` = b_k / D and a / D."""
-    x, y, d = column
+    x, y, d = column.x, column.y, column.d
     if at.gx != 0.0:
         x = add_to(x, -(at.gx * ratio) * a.w)  # (projective.6)
         d = add_to(d, 2.0 * (at.gx * ratio) * at.x * a.w)  # (projective.7)
@@ -141,18 +142,20 @@ def row_times(h: Any, n: int, r: int, b: Vector) -> float:
 @part
 def write_column(sums: Any, n: int, i: int, k: int, column: Column) -> None:
     """Write the three sums of a row of pixels for the k-th column of gh."""
-    for r in range(3):
-        sums[n, i, 3 * r + k, 0], sums[n, i, 3 * r + k, 1] = column[r].total, column[r].lost
+    sums[n, i, k, 0], sums[n, i, k, 1] = column.x.total, column.x.lost
+    sums[n, i, 3 + k, 0], sums[n, i, 3 + k, 1] = column.y.total, column.y.lost
+    sums[n, i, 6 + k, 0], sums[n, i, 6 + k, 1] = column.d.total, column.d.lost
 
 
 @kernel
 def _forward(start: int, stop: int, h: Any, align_corners: bool, length: int, grid: Any) -> None:
     """Compute the grid for stretches of `length` points."""
     _, height, width, _ = grid.shape
+    size = Size(height, width)
     for item in items(start, stop):
         n, i, first, last = stretch_of(item, height, width, length)
         for j in range(first, last):
-            b = integer_point(i, j, height, width, align_corners)
+            b = integer_point(i, j, size, align_corners)
             x, y = project(row_times(h, n, 0, b), row_times(h, n, 1, b), row_times(h, n, 2, b))  # (projective.1)
             grid[n, i, j, 0], grid[n, i, j, 1] = x, y
 
@@ -160,13 +163,14 @@ def _forward(start: int, stop: int, h: Any, align_corners: bool, length: int, gr
 @kernel
 def _backward(start: int, stop: int, ggrid: Any, warp: Warp, sums: Any) -> None:
     """Compute (projective.3) and (projective.4) for rows of all images: sums (N, H, 9, 2), with what they left out."""
-    h, grid, align_corners = warp
+    h, grid, align_corners = warp.h, warp.grid, warp.align_corners
     _, height, width, _ = ggrid.shape
+    size = Size(height, width)
     for row in items(start, stop):
         n, i = row // height, row % height
         column0, column1, column2 = NOTHING, NOTHING, NOTHING
         for j in range(width):
-            b = integer_point(i, j, height, width, align_corners)
+            b = integer_point(i, j, size, align_corners)
             d = row_times(h, n, 2, b)
             if d == 0.0:
                 continue
@@ -182,13 +186,14 @@ def _backward(start: int, stop: int, ggrid: Any, warp: Warp, sums: Any) -> None:
 @kernel
 def _second(start: int, stop: int, a: Any, ggrid: Any, warp: Warp, gggrid: Any, sums: Any) -> None:
     """Compute (projective.5), and (projective.6) and (projective.7) as `_backward` does, for rows of all images."""
-    h, grid, align_corners = warp
+    h, grid, align_corners = warp.h, warp.grid, warp.align_corners
     _, height, width, _ = ggrid.shape
+    size = Size(height, width)
     for row in items(start, stop):
         n, i = row // height, row % height
         column0, column1, column2 = NOTHING, NOTHING, NOTHING
         for j in range(width):
-            b = integer_point(i, j, height, width, align_corners)
+            b = integer_point(i, j, size, align_corners)
             d = row_times(h, n, 2, b)
             gggrid[n, i, j, 0], gggrid[n, i, j, 1] = 0.0, 0.0
             if d == 0.0:

@@ -42,6 +42,7 @@ from refwarp.conventions import (
     REFLECTION,
     ZEROS,
     Rules,
+    Size,
     cell,
     coordinate_scale,
     padded_index,
@@ -120,7 +121,7 @@ def _tabulate(
 @kernel
 def _gather(start: int, stop: int, planes: Any, windows: Windows, out: Any) -> None:
     """Compute (separable.1) for the samples start to stop of all planes."""
-    xs, wx, ys, wy, _ = windows
+    xs, wx, ys, wy = windows.xs, windows.wx, windows.ys, windows.wy
     for p in items(start, stop):
         for c in range(planes.shape[0]):
             total, lost = 0.0, 0.0
@@ -140,7 +141,7 @@ def _scatter(start: int, stop: int, gout: Any, windows: Windows, width: int, sum
 
     For the CPU; on CUDA pixels gather what samples would scatter.
     """
-    xs, wx, ys, wy, defined = windows
+    xs, wx, ys, wy, defined = windows.xs, windows.wx, windows.ys, windows.wy, windows.defined
     for c in range(start, stop):
         for p in range(gout.shape[1]):
             if not defined[p]:
@@ -156,15 +157,15 @@ def _scatter(start: int, stop: int, gout: Any, windows: Windows, width: int, sum
 
 
 @kernel
-def _join(start: int, stop: int, windows: Windows, height: int, width: int, pixels: Any, weights: Any) -> None:
+def _join(start: int, stop: int, windows: Windows, size: Size, pixels: Any, weights: Any) -> None:
     """Write for the samples start to stop of a block what they read and with what weights, as `gather_taps` has it."""
-    xs, wx, ys, wy, defined = windows
-    columns = xs.shape[1]
+    xs, wx, ys, wy, defined = windows.xs, windows.wx, windows.ys, windows.wy, windows.defined
+    columns, nothing = xs.shape[1], size.height * size.width
     for p in items(start, stop):
         for q in range(ys.shape[1]):
             for r in range(columns):
                 reads = defined[p] and ys[p, q] >= 0 and xs[p, r] >= 0
-                pixels[0, p, q * columns + r] = ys[p, q] * width + xs[p, r] if reads else height * width
+                pixels[0, p, q * columns + r] = ys[p, q] * size.width + xs[p, r] if reads else nothing
                 weights[0, p, q * columns + r] = wx[p, r] * wy[p, q]  # (separable.2)
 
 
@@ -180,18 +181,16 @@ def _axis_windows(points: Any, size: int, k: KernelFunction, order: int, rules: 
     return argument(index), argument(weights)
 
 
-def _windows(points: Any, size: tuple[int, int], weighting: Weighting, rules: Rules) -> Windows:
+def _windows(points: Any, size: Size, weighting: Weighting, rules: Rules) -> Windows:
     """Return the windows of a block of the samples of one image."""
-    xp, (height, width), (p, q) = array_module(points), size, weighting.orders
+    xp, (p, q) = array_module(points), weighting.orders
     undefined = ~xp.isfinite(points) if rules.padding == REFLECTION else xp.isnan(points)
-    xs, wx = _axis_windows(points[:, 0], width, weighting.kernel, p, rules)
-    ys, wy = _axis_windows(points[:, 1], height, weighting.kernel, q, rules)
+    xs, wx = _axis_windows(points[:, 0], size.width, weighting.kernel, p, rules)
+    ys, wy = _axis_windows(points[:, 1], size.height, weighting.kernel, q, rules)
     return Windows(xs, wx, ys, wy, argument(~undefined.any(axis=1)))
 
 
-def _blocks(
-    grid: Any, image: int, size: tuple[int, int], weighting: Weighting, rules: Rules
-) -> Iterator[tuple[slice, Windows]]:
+def _blocks(grid: Any, image: int, size: Size, weighting: Weighting, rules: Rules) -> Iterator[tuple[slice, Windows]]:
     """Yield slices of the samples of one image, and their windows."""
     points = grid[image].reshape(-1, 2)
     taps = 2 * math.ceil(weighting.kernel.support)
@@ -201,15 +200,15 @@ def _blocks(
         yield part, _windows(points[part], size, weighting, rules)
 
 
-def _transpose(gout: Any, windows: Windows, size: tuple[int, int], sums: Any, lost: Any) -> None:
+def _transpose(gout: Any, windows: Windows, size: Size, sums: Any, lost: Any) -> None:
     """Add (separable.2) of a block of samples to the planes of an image, (1, C, H W)."""
     if not runs_on_cuda(gout):
-        run(_scatter, len(gout), gout.size, gout, windows, size[1], sums, lost)
+        run(_scatter, len(gout), gout.size, gout, windows, size.width, sums, lost)
         return
     xp = array_module(gout)
     shape = 1, gout.shape[1], windows.xs.shape[1] * windows.ys.shape[1]
     pixels, weights = xp.empty(shape, np.int64), xp.empty(shape)
-    run(_join, shape[1], pixels.size, windows, *size, pixels, weights)
+    run(_join, shape[1], pixels.size, windows, size, pixels, weights)
     gather_taps(gout[None], pixels, weights, sums, lost)
 
 
@@ -219,12 +218,11 @@ class Separable(Function):
     @staticmethod
     def forward(ctx: Context, map: Any, grid: Any, *, weighting: Weighting, rules: Rules) -> Any:
         """Compute (separable.1)."""
-        batch, channels, height, width = map.shape
-        xp = array_module(map)
+        xp, (batch, channels), size = array_module(map), map.shape[:2], Size(*map.shape[2:])
         out = xp.empty((batch, channels, grid.shape[1] * grid.shape[2]))
         for image in range(batch):
             planes = argument(map[image])
-            for part, windows in _blocks(grid, image, (height, width), weighting, rules):
+            for part, windows in _blocks(grid, image, size, weighting, rules):
                 result = xp.empty((channels, len(windows.defined)))
                 run(_gather, result.shape[1], result.size, planes, windows, result)
                 result[:, ~windows.defined] = np.nan
@@ -237,7 +235,8 @@ class Separable(Function):
         map, grid = ctx.inputs
         gmap = None
         if ctx.needs[0]:
-            gmap = SeparableTransposed.apply(gout, grid, size=map.shape[2:], **ctx.parameters)  # (separable.3)
+            size = Size(*map.shape[2:])
+            gmap = SeparableTransposed.apply(gout, grid, size=size, **ctx.parameters)  # (separable.3)
         return gmap, _grid_gradient(ctx, gout, map) if ctx.needs[1] else None
 
 
@@ -245,9 +244,7 @@ class SeparableTransposed(Function):
     """(gout (N, C, H_out, W_out), grid) -> T^pq gout (N, C, H, W), all float64."""
 
     @staticmethod
-    def forward(
-        ctx: Context, gout: Any, grid: Any, *, size: tuple[int, int], weighting: Weighting, rules: Rules
-    ) -> Any:
+    def forward(ctx: Context, gout: Any, grid: Any, *, size: Size, weighting: Weighting, rules: Rules) -> Any:
         """Compute (separable.2)."""
         xp, (batch, channels) = array_module(gout), gout.shape[:2]
         gmap = xp.empty((batch, channels, *size))

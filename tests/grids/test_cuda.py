@@ -73,7 +73,7 @@ OPERATIONS = {
         near(mesh(5, 4), 12),
     ),
     "compose": (refwarp.compose, PRODUCT, near([IDENTITY] * 2, 13), near([IDENTITY] * 2, 14)),
-    "invert": (refwarp.invert, PRODUCT | {"composition._inverse"}, HOMOGRAPHIES),
+    "invert": (refwarp.invert, PRODUCT | {"composition.invert_matrices"}, HOMOGRAPHIES),
     "update": (
         refwarp.inverse_compositional_update,
         set(),

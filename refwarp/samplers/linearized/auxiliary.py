@@ -36,24 +36,23 @@ from refwarp.arguments import (
     public,
     shown,
 )
-from refwarp.conventions import coordinate_scale
+from refwarp.conventions import Size, coordinate_scale
 from refwarp.grids.affine import target_coordinate
 
 # The most samples around a point: more than any use needs.
 LARGEST_COUNT = 65_536
 
 
-def _pitch(xp: ModuleType, size: Sequence[int], align_corners: bool) -> Any:
+def _pitch(xp: ModuleType, size: Size, align_corners: bool) -> Any:
     """Return the distance of neighbouring pixels, x first, in normalised units; on an axis of one pixel its width."""
-    height, width = size
-    return xp.array([2.0 / (coordinate_scale(n, align_corners) or 1.0) for n in (width, height)])
+    return xp.array([2.0 / (coordinate_scale(n, align_corners) or 1.0) for n in (size.width, size.height)])
 
 
 def _displaced_affine(theta: Any, displacement: Any, align_corners: bool) -> Any:
     """Return T(x_i + displacement) for T = A_theta."""
     xp, (_, rows, columns, _, _) = array_module(theta), displacement.shape
     x, y = (xp.array([target_coordinate(j, n, align_corners) for j in range(n)]) for n in (columns, rows))
-    points = displacement * _pitch(xp, (rows, columns), align_corners)
+    points = displacement * _pitch(xp, Size(rows, columns), align_corners)
     points += xp.stack(xp.meshgrid(x, y), axis=-1)[:, :, None]  # (LMS 3)
     theta = theta[:, None, None, None]  # (N, 1, 1, 1, 2, 3)
     return points[..., :1] * theta[..., 0] + points[..., 1:] * theta[..., 1] + theta[..., 2]
@@ -84,7 +83,7 @@ def _cell(index: Any, displacement: Any, size: int) -> tuple[Any, Any, Any]:
 
 
 @public
-def auxiliary_grid(  # noqa: PLR0913
+def auxiliary_grid(  # noqa: PLR0913 - public: its options are keyword-only
     grid: Any,
     map_size: Sequence[int],
     noise: Any,
@@ -151,7 +150,7 @@ def auxiliary_grid(  # noqa: PLR0913
     check_option("align_corners", align_corners, (False, True))
     points = as_tensor(grid).data.astype(np.float64)
     xp = array_module(points)
-    height, width = lengths("map_size", map_size, 2, 1, "two integers (height, width), each at least 1")
+    size = Size(*lengths("map_size", map_size, 2, 1, "two integers (height, width), each at least 1"))
     if count is not None and not (is_integer(count, least=0) and count <= LARGEST_COUNT):
         raise ValueError(f"count: given {shown(count)}, expected a non-negative integer of at most {LARGEST_COUNT:,}")
     if isinstance(noise, np.random.Generator):
@@ -167,7 +166,7 @@ def auxiliary_grid(  # noqa: PLR0913
     if displaced_in == "source":
         if theta is not None:
             raise ValueError("theta: given while displaced_in is 'source', where nothing is transformed; leave it out")
-        displaced = points[..., None, :] + displacement * _pitch(xp, points.shape[1:3], False)
+        displaced = points[..., None, :] + displacement * _pitch(xp, Size(*points.shape[1:3]), False)
     elif theta is None:
         displaced = _displaced(points, displacement)
     else:
@@ -175,4 +174,4 @@ def auxiliary_grid(  # noqa: PLR0913
         check_same_dtype("theta", theta, "grid", grid)
         check_same_library("theta", theta, "grid", grid)
         displaced = _displaced_affine(as_tensor(theta).data.astype(np.float64), displacement, align_corners)
-    return (displaced + scatter * _pitch(xp, (height, width), align_corners)).astype(grid.dtype)  # (LMS 8), (LMS 9)
+    return (displaced + scatter * _pitch(xp, size, align_corners)).astype(grid.dtype)  # (LMS 8), (LMS 9)

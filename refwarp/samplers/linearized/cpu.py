@@ -24,9 +24,9 @@ import numpy as np
 from refwarp.backend.arithmetic import two_sum
 from refwarp.backend.intrinsics import fused_multiply_add
 from refwarp.backend.jit import items, kernel, part, scalar
-from refwarp.conventions import REFLECTION, ZEROS, Rules, coordinate_scale
+from refwarp.conventions import REFLECTION, ZEROS, Rules, Size, coordinate_scale
 from refwarp.samplers.linearized.kernels import GIVEN, LeastSquares, is_determined, is_kept, is_near, plane_of_pixel
-from refwarp.samplers.placement import clamped, weights_of_cell
+from refwarp.samplers.placement import THREE, TWO, Axis, axes_of, clamped, weights_of_cell
 
 # Pixels of a chunk.
 CHUNK = 64
@@ -36,8 +36,6 @@ MOST = 32
 FEW = 4
 # Zeros before the first and after the last pixel of a map: a whole cell of them, for samples that see nothing.
 BEFORE, AFTER = 2, 1
-# A pixel with a weight below this needs the slow path.
-SMALLEST = 2.0**-450
 
 # The rows of `work` of which there is one: the numbers of the fit, as factors, and whether a pixel needs the slow path.
 CX, CY, M, CXX, CXY, CYY, R, Z, D, LOST_X, LOST_Y, LOST, SLOW, SINGLE = (np.uint64(k * CHUNK) for k in range(14))
@@ -48,19 +46,17 @@ SLAB = (MOST + 1) * CHUNK
 GX, GY, AX, AY, DX, DY, TAKES, SLOW_SAMPLE, CELL, W00, W01, W10, W11, VALUE, SIZE = (
     SINGLE + np.uint64(k * SLAB) for k in range(15)
 )
-PIXELS, ONE, TWO, THREE = np.uint64(CHUNK), np.uint64(1), np.uint64(2), np.uint64(3)
+PIXELS = np.uint64(CHUNK)
 
 
-class Axis(NamedTuple):
-    """An axis of a map with a margin: what `placement` has, and where samples lie that see no pixel of the map.
+class Margin(NamedTuple):
+    """An axis of a map with a margin, and where samples lie that see no pixel of the map.
 
     They are those whose cell is below `low` or above `high`; their first pixel is then `before` or `after`, which has
-    all of the weight.
+    all of the weight. A coordinate beyond `limit`, nearer than the axis's own, is read there.
     """
 
-    half_scale: float
-    half_odd: float
-    centre: float
+    axis: Axis
     limit: float
     low: float
     high: float
@@ -95,21 +91,19 @@ class Scratch(NamedTuple):
     found: Any
 
 
-def takes_chunks(size: tuple[int, int], count: int, rules: Rules) -> bool:
+def fits_chunks(size: Size, count: int, rules: Rules) -> bool:
     """Tell whether chunks can be computed: for the usual paddings, and no more samples than the error bound allows."""
     scaled = all(coordinate_scale(length, rules.align_corners) > 0.0 for length in size)
     return scaled and rules.padding != REFLECTION and count <= MOST
 
 
 @scalar
-def axis_of(length: int, align_corners: bool, padding: int) -> Axis:
-    """Return what is known of an axis of so many pixels, without the margin."""
-    odd, scale = (length - 1) % 2, coordinate_scale(length, align_corners)
-    centre, last = float((length - 1 - odd) // 2), length - 1.0
-    half_scale, half_odd, limit = 0.5 * scale, 0.5 * odd, 1.0 + 4.0 / scale
+def with_margin(axis: Axis, padding: int) -> Margin:
+    """Return an axis with its margin."""
+    limit = 1.0 + 2.0 / axis.half_scale
     if padding == ZEROS:
-        return Axis(half_scale, half_odd, centre, limit, -1.0, last, -float(BEFORE), -float(BEFORE))
-    return Axis(half_scale, half_odd, centre, limit, 0.0, last - 1.0, 0.0, last)
+        return Margin(axis, limit, -1.0, axis.last, -float(BEFORE), -float(BEFORE))
+    return Margin(axis, limit, 0.0, axis.last - 1.0, 0.0, axis.last)
 
 
 def surrounded_shape(shape: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
@@ -133,19 +127,20 @@ def surround(start: int, stop: int, input: Any, out: Any) -> None:
 
 
 @scalar
-def _place(g: float, axis: Axis) -> tuple[float, float, float, bool]:
+def _place(g: float, margin: Margin, smallest: float) -> tuple[float, float, float, bool]:
     """Return the first pixel that a point reads along an axis, the weights of it and the next, and if it is slow.
 
     As `place_axis` does, which mends what a rounding carried across the lattice: here that takes the slow path, and so
     does a weight that is no number, or tiny.
     """
-    g = clamped(g, axis.limit)
+    axis = margin.axis
+    g = clamped(g, margin.limit)
     k = np.floor(g * axis.half_scale + axis.half_odd)  # (cells.1)
     h, f = weights_of_cell(g, axis.half_scale, k - axis.half_odd, 1.0)
-    slow = (not h >= SMALLEST) | ((not f >= SMALLEST) & (f != 0.0))
+    slow = (not h >= smallest) | ((not f >= smallest) & (f != 0.0))
     n = k + axis.centre
-    outside = (n < axis.low) | (n > axis.high)
-    n = axis.before if n < axis.low else (axis.after if n > axis.high else n)
+    outside = (n < margin.low) | (n > margin.high)
+    n = margin.before if n < margin.low else (margin.after if n > margin.high else n)
     return n, 1.0 if outside else h, 0.0 if outside else f, slow
 
 
@@ -191,11 +186,11 @@ def filled(count: int) -> int:
 
 
 @part
-def _place_samples(work: Any, count: int, x: Axis, y: Axis, width: float) -> None:
+def _place_samples(work: Any, count: int, x: Margin, y: Margin, smallest: float, width: float) -> None:
     """Set cells and weights of all points; `width` is that of the map with its margin."""
     for j in range(np.uint64((filled(count) + 1) * CHUNK)):
-        m, hx, fx, slow_x = _place(work[AX + j], x)
-        n, hy, fy, slow_y = _place(work[AY + j], y)
+        m, hx, fx, slow_x = _place(work[AX + j], x, smallest)
+        n, hy, fy, slow_y = _place(work[AY + j], y, smallest)
         slow = slow_x | slow_y
         work[CELL + j] = 0.0 if slow else (n + BEFORE) * width + (m + BEFORE)
         work[W00 + j], work[W01 + j], work[W10 + j], work[W11 + j] = hx * hy, fx * hy, hx * fy, fx * fy
@@ -224,8 +219,8 @@ def _fit(work: Any, count: int, squares: LeastSquares) -> None:
         for j in range(PIXELS):
             x = (work[DX + k0 + j] + work[DX + k1 + j]) + (work[DX + k2 + j] + work[DX + k3 + j])
             y = (work[DY + k0 + j] + work[DY + k1 + j]) + (work[DY + k2 + j] + work[DY + k3 + j])
-            work[CX + j], lost_x = two_sum(work[CX + j], x)
-            work[CY + j], lost_y = two_sum(work[CY + j], y)
+            work[CX + j], lost_x = two_sum(work[CX + j], x)  # (linearized.1)
+            work[CY + j], lost_y = two_sum(work[CY + j], y)  # (linearized.1)
             work[LOST_X + j] += lost_x
             work[LOST_Y + j] += lost_y
             work[M + j] += (work[TAKES + k0 + j] + work[TAKES + k1 + j]) + (work[TAKES + k2 + j] + work[TAKES + k3 + j])
@@ -251,8 +246,8 @@ def _fit(work: Any, count: int, squares: LeastSquares) -> None:
         for j in range(PIXELS):
             p0, p1, p2, p3 = work[DX + k0 + j], work[DX + k1 + j], work[DX + k2 + j], work[DX + k3 + j]
             q0, q1, q2, q3 = work[DY + k0 + j], work[DY + k1 + j], work[DY + k2 + j], work[DY + k3 + j]
-            work[CXX + j], lost_x = two_sum(work[CXX + j], _four(p0, p0, p1, p1, p2, p2, p3, p3))
-            work[CXY + j], lost_y = two_sum(work[CXY + j], _four(p0, q0, p1, q1, p2, q2, p3, q3))
+            work[CXX + j], lost_x = two_sum(work[CXX + j], _four(p0, p0, p1, p1, p2, p2, p3, p3))  # (linearized.2)
+            work[CXY + j], lost_y = two_sum(work[CXY + j], _four(p0, q0, p1, q1, p2, q2, p3, q3))  # (linearized.2)
             work[CYY + j] += _four(q0, q0, q1, q1, q2, q2, q3, q3)  # for a comparison only
             work[LOST_X + j] += lost_x
             work[LOST_Y + j] += lost_y
@@ -271,7 +266,7 @@ def _fit(work: Any, count: int, squares: LeastSquares) -> None:
         k1, k2, k3 = k0 + PIXELS, k0 + TWO * PIXELS, k0 + THREE * PIXELS
         for j in range(PIXELS):
             t0, t1, t2, t3 = work[DY + k0 + j], work[DY + k1 + j], work[DY + k2 + j], work[DY + k3 + j]
-            work[D + j], lost = two_sum(work[D + j], _four(t0, t0, t1, t1, t2, t2, t3, t3))
+            work[D + j], lost = two_sum(work[D + j], _four(t0, t0, t1, t1, t2, t2, t3, t3))  # (linearized.4)
             work[LOST + j] += lost
     for j in range(PIXELS):
         r, z = work[R + j], work[Z + j]
@@ -378,12 +373,12 @@ def planes_of_chunks(
     _, channels, pixels = value.shape
     _, rows, columns, _ = surrounded.shape
     _, _, height, width = input.shape
-    x = axis_of(width, squares.rules.align_corners, squares.rules.padding)
-    y = axis_of(height, squares.rules.align_corners, squares.rules.padding)
     count = squares.auxiliary.shape[2]
     work, near = np.empty(SIZE), np.empty((filled(count) + 4) * channels)
     found = np.empty(3 * channels * CHUNK)
     scratch = Scratch(work, near, found)
+    axes = axes_of(height, width, squares.rules.align_corners, work)
+    x, y = with_margin(axes.x, squares.rules.padding), with_margin(axes.y, squares.rules.padding)
     step = np.uint64(channels)
     map = Flat(surrounded.reshape(surrounded.size), step, np.uint64(columns * channels))
     chunks = -(-pixels // CHUNK)
@@ -391,7 +386,7 @@ def planes_of_chunks(
         b, first = q // chunks, q % chunks * CHUNK
         _load(work, squares, b, first)
         _offset(work, count, squares)
-        _place_samples(work, count, x, y, columns)
+        _place_samples(work, count, x, y, axes.smallest, columns)
         _fit(work, count, squares)
         image = np.uint64(b * rows * columns * channels)
         if channels < FEW:

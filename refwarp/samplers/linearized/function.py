@@ -1,48 +1,7 @@
-"""Linearized multi-sampling: LMS Eqs. (2), (5) to (7), a plane fitted to samples scattered around each output pixel.
+"""Linearized multi-sampling: the planes of `kernels` as Functions, and `linearized_sample`.
 
-With I^k the map's value at the auxiliary samples T(x_i^k) (`auxiliary`), k = 1 ... K, and I^0 that at
-the grid's point T(x_i), the rows of the least squares are, for the samples that are not masked,
-
-    y_k = I^k - I^0                                                                          (LMS 5)
-    x_k = (dx_k, dy_k, 1),   dx_k = (g_x^k - g_x^0) s_x/2 in pixels of the map, dy_k alike   (LMS 6)
-    A = (X^T X + diag(e_x, e_y, e_1))^-1 X^T Y,   A = (a_x, a_y, b)                          (LMS 7)
-
-(printed without the transpose, and with one e for all three). The plane is the result, read as a function of T(x):
-
-    I~ = I^0 + b + (a_x, a_y) (T(x) - T(x_i))                                                (LMS 2)
-
-whose printed form lacks b. At x = x_i the value is I^0 + b and its derivative with respect to T(x) is (a_x, a_y);
-all else is a constant: positions, masks, weights, and (by choice) the sampled values.
-
-A depends on the sampled values linearly, A = sum of w_k y_k, with weights that all channels share. The columns are
-orthogonalised one after the other, 1, x, y. A diagonal e acts as three more rows, (sqrt e_x, 0, 0) and so on, with
-y = 0; so the sums of squares are sums of positive terms. With n samples that take part,
-
-    c_x = sum of dx_k / (n + e_1),   p_k = dx_k - c_x,   and c_y, q_k alike                  (linearized.1)
-    C_xx = sum of p_k^2 + e_1 c_x^2 + e_x,   C_xy = sum of p_k q_k + e_1 c_x c_y             (linearized.2)
-    r = C_xy / C_xx,   t_k = q_k - r p_k,   z = c_y - r c_x                                  (linearized.3)
-    D = sum of t_k^2 + e_1 z^2 + r^2 e_x + e_y                                               (linearized.4)
-    w^y_k = t_k / D,   w^x_k = p_k / C_xx - r w^y_k                                          (linearized.5)
-    w^b_k = 1 / (n + e_1) - c_x p_k / C_xx - z w^y_k                                         (linearized.6)
-
-Without the ones in (6) the plane goes through I^0, and only slopes are fitted: the limit of an infinite weight e_1,
-
-    c_x = c_y = z = 0,   p_k = dx_k,   q_k = dy_k,   w^b_k = 0,   and no term of e_1        (linearized.13)
-
-A fit that is not determined (no sample, all on one line; only where e = 0) is no fit: A = 0. For a cotangent gV,
-
-    gI^k_c(i) = gV_c(i) w^b_k,   gI^0_c(i) = gV_c(i) (1 - sum of w^b_k)                      (linearized.8)
-    gg_x(i) = s_x/2 sum over c of gV_c(i) a_x,c(i),   gg_y alike                             (linearized.9)
-
-the former scattered to the map as by bilinear sampling. Value and slopes are linear in the map: with V_i(U), a_x,i(U)
-those of a map U, and beta' = beta s/2, the second gradients for cotangents A of gU and beta of gg are
-
-    with respect to gV_c(i):   V_i(A_c) + beta'_x a_x,i(U_c) + beta'_y a_y,i(U_c)              (linearized.10)
-    with respect to U_c:       sum over i of gV_c(i) d(beta'_x a_x,i + beta'_y a_y,i)/dU_c      (linearized.11)
-    with respect to g_x(i):    s_x/2 sum over c of gV_c(i) a_x,i(A_c),   g_y alike              (linearized.12)
-
-docs/linearized.md derives each line and the error bound.
-All is computed in float64 and rounded once to the dtype of the data, in `kernels` and `cpu`.
+Planes are linear in the map (`PlaneFit`), and values are linear in the grid (`Linearization`), so that derivatives of
+every order come out. All is computed in float64 and rounded once to the dtype of the data.
 """
 
 from __future__ import annotations
@@ -69,7 +28,7 @@ from refwarp.arguments import (
     shown,
 )
 from refwarp.backend.launch import argument, run, runs_on_cuda
-from refwarp.conventions import PADDINGS, Rules, coordinate_scale
+from refwarp.conventions import PADDINGS, Rules, Size, coordinate_scale
 from refwarp.samplers.bilinear.function import BilinearGradient
 from refwarp.samplers.linearized import cpu, kernels
 from refwarp.samplers.linearized.auxiliary import auxiliary_grid
@@ -101,7 +60,7 @@ class PlaneFit(Function):
         value = xp.empty((batch, channels, pixels), dtype)
         slope = xp.empty((batch, 2 if slopes else 0, channels, pixels))
         source, work = argument(input), value.size * (1 + count)
-        if runs_on_cuda(source, squares) or not cpu.takes_chunks((height, width), count, squares.rules):
+        if runs_on_cuda(source, squares) or not cpu.fits_chunks(Size(height, width), count, squares.rules):
             run(kernels.planes, batch * pixels, work, source, squares, value, slope)
             return value, slope
         surrounded = xp.empty(cpu.surrounded_shape(input.shape))
@@ -215,7 +174,7 @@ def _linearized(input: Tensor, grid: Tensor, squares: LeastSquares, input_gradie
 
 
 @public
-def linearized_sample(  # noqa: PLR0913
+def linearized_sample(  # noqa: PLR0913 - public: its options are keyword-only
     input: Any,
     grid: Any,
     auxiliary: Any,

@@ -1,9 +1,52 @@
-"""Planes fitted to scattered samples, one output pixel at a time: what `linearized_sample` is made of.
+"""Linearized multi-sampling: LMS Eqs. (2), (5) to (7), a plane fitted to samples scattered around each output pixel.
 
-The equations are those of `function`. Of one pixel the fit is seven numbers (`fit`), with which each sample's part in
-the plane follows from its offset (`part_of`). So nothing is kept for each sample: its offset is computed again where it
-is needed. The text runs on the CPU and on CUDA; on the CPU `refwarp.samplers.linearized.cpu` computes the same for many
-pixels at once, and leaves those to this slow path that it cannot.
+With I^k the map's value at the auxiliary samples T(x_i^k) (`auxiliary`), k = 1 ... K, and I^0 that at
+the grid's point T(x_i), the rows of the least squares are, for the samples that are not masked,
+
+    y_k = I^k - I^0                                                                          (LMS 5)
+    x_k = (dx_k, dy_k, 1),   dx_k = (g_x^k - g_x^0) s_x/2 in pixels of the map, dy_k alike   (LMS 6)
+    A = (X^T X + diag(e_x, e_y, e_1))^-1 X^T Y,   A = (a_x, a_y, b)                          (LMS 7)
+
+(printed without the transpose, and with one e for all three). The plane is the result, read as a function of T(x):
+
+    I~ = I^0 + b + (a_x, a_y) (T(x) - T(x_i))                                                (LMS 2)
+
+whose printed form lacks b. At x = x_i the value is I^0 + b and its derivative with respect to T(x) is (a_x, a_y);
+all else is a constant: positions, masks, weights, and (by choice) the sampled values.
+
+A depends on the sampled values linearly, A = sum of w_k y_k, with weights that all channels share. The columns are
+orthogonalised one after the other, 1, x, y. A diagonal e acts as three more rows, (sqrt e_x, 0, 0) and so on, with
+y = 0; so the sums of squares are sums of positive terms. With n samples that take part,
+
+    c_x = sum of dx_k / (n + e_1),   p_k = dx_k - c_x,   and c_y, q_k alike                  (linearized.1)
+    C_xx = sum of p_k^2 + e_1 c_x^2 + e_x,   C_xy = sum of p_k q_k + e_1 c_x c_y             (linearized.2)
+    r = C_xy / C_xx,   t_k = q_k - r p_k,   z = c_y - r c_x                                  (linearized.3)
+    D = sum of t_k^2 + e_1 z^2 + r^2 e_x + e_y                                               (linearized.4)
+    w^y_k = t_k / D,   w^x_k = p_k / C_xx - r w^y_k                                          (linearized.5)
+    w^b_k = 1 / (n + e_1) - c_x p_k / C_xx - z w^y_k                                         (linearized.6)
+
+Without the ones in (6) the plane goes through I^0, and only slopes are fitted: the limit of an infinite weight e_1,
+
+    c_x = c_y = z = 0,   p_k = dx_k,   q_k = dy_k,   w^b_k = 0,   and no term of e_1        (linearized.13)
+
+A fit that is not determined (no sample, all on one line; only where e = 0) is no fit: A = 0. For a cotangent gV,
+
+    gI^k_c(i) = gV_c(i) w^b_k,   gI^0_c(i) = gV_c(i) (1 - sum of w^b_k)                      (linearized.8)
+    gg_x(i) = s_x/2 sum over c of gV_c(i) a_x,c(i),   gg_y alike                             (linearized.9)
+
+the former scattered to the map as by bilinear sampling. Value and slopes are linear in the map: with V_i(U), a_x,i(U)
+those of a map U, and beta' = beta s/2, the second gradients for cotangents A of gU and beta of gg are
+
+    with respect to gV_c(i):   V_i(A_c) + beta'_x a_x,i(U_c) + beta'_y a_y,i(U_c)              (linearized.10)
+    with respect to U_c:       sum over i of gV_c(i) d(beta'_x a_x,i + beta'_y a_y,i)/dU_c      (linearized.11)
+    with respect to g_x(i):    s_x/2 sum over c of gV_c(i) a_x,i(A_c),   g_y alike              (linearized.12)
+
+docs/linearized.md derives each line and the error bound.
+
+Of one pixel the fit is seven numbers (`fit`), with which each sample's part in the plane follows from its offset
+(`part_of`). So nothing is kept for each sample: its offset is computed again where it is needed. The text runs on the
+CPU and on CUDA; on the CPU `cpu` computes the same for many pixels at once, and leaves those to this slow path that it
+cannot.
 """
 
 from __future__ import annotations
@@ -30,6 +73,9 @@ POSITION, OFFSET, NONE, GIVEN = range(4)
 
 # What the numbers of a fit say: there is one, there is none (A = 0), or a NaN makes all of the pixel NaN.
 FITTED, UNFITTED, UNKNOWN = range(3)
+
+# What becomes of a sample: the fit leaves it out, uses it, or is NaN for a NaN in its point.
+LEFT_OUT, USED, UNDEFINED = range(3)
 
 
 class LeastSquares(NamedTuple):
@@ -135,13 +181,13 @@ def point_of(grid: Any, b: int, p: int) -> tuple[float, float]:
 
 @part
 def offset_of(squares: LeastSquares, b: int, p: int, k: int, gx: float, gy: float) -> tuple[float, float, int]:
-    """Return the offset of sample k from (gx, gy) in pixels, and 1 if it takes part, 0 if not, 2 at NaN."""
+    """Return the offset of sample k from (gx, gy) in pixels, and what becomes of it."""
     ax, ay = np.float64(squares.auxiliary[b, p, k, 0]), np.float64(squares.auxiliary[b, p, k, 1])
     dx, dy = (ax - gx) * squares.half_x, (ay - gy) * squares.half_y  # (LMS 6)
     kept = (squares.mask != GIVEN or squares.given[b, p, k]) and is_kept(squares.mask, ax, ay, gx, gy)
     if kept and (math.isnan(ax) or math.isnan(ay)):
-        return dx, dy, 2
-    return dx, dy, 1 if kept and is_near(dx, dy) else 0
+        return dx, dy, UNDEFINED
+    return dx, dy, USED if kept and is_near(dx, dy) else LEFT_OUT
 
 
 @part
@@ -155,14 +201,14 @@ def fit(squares: LeastSquares, b: int, p: int) -> tuple[int, Fit]:
     count, ex, ey, e1 = squares.auxiliary.shape[2], squares.ex, squares.ey, squares.e1
     m, cx, lost_x, cy, lost_y = e1, 0.0, 0.0, 0.0, 0.0
     for k in range(count):
-        dx, dy, takes_part = offset_of(squares, b, p, k, gx, gy)
-        if takes_part == 2:
+        dx, dy, use = offset_of(squares, b, p, k, gx, gy)
+        if use == UNDEFINED:
             return UNKNOWN, NOTHING
-        if takes_part:
+        if use == USED:
             m += 1.0
-            cx, remainder = two_sum(cx, dx)
+            cx, remainder = two_sum(cx, dx)  # (linearized.1)
             lost_x += remainder
-            cy, remainder = two_sum(cy, dy)
+            cy, remainder = two_sum(cy, dy)  # (linearized.1)
             lost_y += remainder
     if m == 0.0:
         return UNFITTED, NOTHING
@@ -171,12 +217,12 @@ def fit(squares: LeastSquares, b: int, p: int) -> tuple[int, Fit]:
         e1 = 0.0  # (linearized.13): m is infinite, and what is divided by it 0
     cxx, lost_xx, cyy, cxy, lost_xy = 0.0, 0.0, 0.0, 0.0, 0.0
     for k in range(count):
-        dx, dy, takes_part = offset_of(squares, b, p, k, gx, gy)
-        if takes_part:
+        dx, dy, use = offset_of(squares, b, p, k, gx, gy)
+        if use == USED:
             dx, dy = dx - cx, dy - cy  # (linearized.1): p and q
-            cxx, remainder = two_sum(cxx, dx * dx)
+            cxx, remainder = two_sum(cxx, dx * dx)  # (linearized.2)
             lost_xx += remainder
-            cxy, remainder = two_sum(cxy, dx * dy)
+            cxy, remainder = two_sum(cxy, dx * dy)  # (linearized.2)
             lost_xy += remainder
             cyy += dy * dy  # for a comparison only
     cxx = compensated(cxx, lost_xx) + (e1 * cx * cx + ex)  # (linearized.2)
@@ -186,10 +232,10 @@ def fit(squares: LeastSquares, b: int, p: int) -> tuple[int, Fit]:
     z = cy - r * cx  # (linearized.3)
     d, lost = 0.0, 0.0
     for k in range(count):
-        dx, dy, takes_part = offset_of(squares, b, p, k, gx, gy)
-        if takes_part:
+        dx, dy, use = offset_of(squares, b, p, k, gx, gy)
+        if use == USED:
             t = (dy - cy) - r * (dx - cx)  # (linearized.3)
-            d, remainder = two_sum(d, t * t)
+            d, remainder = two_sum(d, t * t)  # (linearized.4)
             lost += remainder
     d = compensated(d, lost) + (e1 * z * z + r * r * ex + ey)  # (linearized.4), the last pivot of (LMS 7)
     if not is_determined(cxx, cyy, d):
@@ -206,8 +252,8 @@ def plane_of_pixel(input: Any, squares: LeastSquares, b: int, p: int, value: Any
         centre = sample(input, b, c, gx, gy, squares.rules) if state != UNKNOWN else np.nan
         x, lost_x, y, lost_y, shift, lost = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
         for k in range(squares.auxiliary.shape[2] if state == FITTED else 0):
-            dx, dy, takes_part = offset_of(squares, b, p, k, gx, gy)
-            if takes_part:
+            dx, dy, use = offset_of(squares, b, p, k, gx, gy)
+            if use == USED:
                 ax, ay = np.float64(squares.auxiliary[b, p, k, 0]), np.float64(squares.auxiliary[b, p, k, 1])
                 difference = sample(input, b, c, ax, ay, squares.rules) - centre  # (LMS 5)
                 wx, wy, wb = part_of(dx, dy, found)
@@ -253,8 +299,8 @@ def spread(start: int, stop: int, gvalue: Any, gslopes: Any, squares: LeastSquar
         for c in range(channels):
             gsamples[b, c, p, 0] = gvalue[b, c, p]
         for k in range(auxiliary.shape[2]):
-            dx, dy, takes_part = offset_of(squares, b, p, k, gx, gy)
-            fitted = takes_part == 1 and state == FITTED
+            dx, dy, use = offset_of(squares, b, p, k, gx, gy)
+            fitted = use == USED and state == FITTED
             points[b, p, 1 + k, 0] = np.float64(auxiliary[b, p, k, 0]) if fitted else gx
             points[b, p, 1 + k, 1] = np.float64(auxiliary[b, p, k, 1]) if fitted else gy
             wx, wy, wb = part_of(dx, dy, found) if fitted else (0.0, 0.0, 0.0)
