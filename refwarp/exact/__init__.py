@@ -1,9 +1,9 @@
-"""The equations once more, in exact arithmetic: the judge of everything else.
+"""The equations in exact arithmetic, against which everything else is tested.
 
-Each file has the name of the operation that it judges. The functions are plain loops over nested lists of
-numbers, number-generic: they run on `fractions.Fraction` (exactly), on dual numbers (and so differentiate
-themselves), on floats and on complex numbers. They import nothing of what they judge.
+Each file has the name of the operation that it specifies. The functions are plain loops over nested lists of numbers,
+independent of the type of the numbers: they run on `fractions.Fraction` (exactly), on dual numbers (which gives
+derivatives), on floats and on complex numbers. They import nothing of what they test.
 
-Two files are shared by several samplers: `sampling` (the sums over what each pixel contributes) and `padding`. What is
-no operation stands in `arithmetic`, and `ledger` finds the equations' entries, at the end of each file.
+Several samplers share `sampling` (the sums over the contributions of pixels) and `padding`. Number types and error
+budgets are in `arithmetic`; `ledger` collects the entries for the equations, at the end of each file.
 """

@@ -1,14 +1,14 @@
-"""The affine grid once more, literally: STN Eq. (1).
+"""The affine grid, transcribed literally: STN Eq. (1).
 
     x_s = theta_11 x_t + theta_12 y_t + theta_13
     y_s = theta_21 x_t + theta_22 y_t + theta_23                                        (STN 1)
 
-(x_t, y_t) are the centres of the output pixels in [-1, 1]; the paper leaves open where in the pixel -1 lies:
+(x_t, y_t) are the centres of the output pixels in [-1, 1]; the paper does not specify where in the pixel -1 is:
 
     x_t(j) = (2 j + 1) / W - 1        align_corners=False: -1 is the outer edge of the first pixel
     x_t(j) = 2 j / (W - 1) - 1        align_corners=True:  -1 is its centre             (affine.1)
 
-An axis of one pixel has its centre at 0, either way. The gradient is one sum for each parameter:
+On an axis of one pixel the centre is 0 in both. The gradient is one sum for each parameter:
 
     gtheta_rk = sum over i, j of ggrid_ijr (x_t(j), y_t(i), 1)_k                        (affine.2)
 """
@@ -80,7 +80,7 @@ LEDGER = (
         "1",
         "affine grid",
         "holds",
-        "where in the corner pixels -1 and 1 lie is open: align_corners",
+        "the position of -1 and 1 within the corner pixels is not specified: align_corners",
         ("refwarp.exact.affine.affine_grid", "refwarp.grids.affine._forward"),
         (
             "tests/exact/test_bilinear.py::test_the_affine_gradient_is_the_transpose_of_the_grid",
@@ -92,8 +92,8 @@ LEDGER = (
         "contraction (section 3.2)",
         '"a contraction (i.e. the determinant of the left 2 x 2 sub-matrix has magnitude less than unity)"',
         "wrong",
-        "a contraction brings all points closer, so its singular values are below 1; of a determinant below 1 only the "
-        "area of the grid is, as is said: diag(4, 0.1) has 0.4, and leads out of the map",
+        "a contraction brings all points closer together, so its singular values are below 1; a determinant below 1 "
+        "only reduces the area of the grid, as the text says: diag(4, 0.1) has 0.4, and leads out of the map",
         ("refwarp.exact.affine.affine_grid", "refwarp.grids.affine.affine_grid"),
         ("tests/exact/test_remarks.py::test_a_determinant_below_one_is_no_contraction",),
     ),

@@ -1,6 +1,6 @@
-"""Affine grids with fewer parameters, or others, once more, literally: STN Eq. (2), KUR's displays, LMS's parameters.
+"""Affine grids with fewer, or other, parameters, transcribed literally: STN Eq. (2), KUR's and LMS's parameters.
 
-Each is STN's affine grid with the matrix A made of its parameters:
+Each is STN's affine grid with a matrix A built from its parameters:
 
     attention           A = [s 0 t_x; 0 s t_y]                                         (STN 2)
     translation         A = [1 0 t_x; 0 1 t_y]                                         (affine_parameters.1)
@@ -11,13 +11,13 @@ Each is STN's affine grid with the matrix A made of its parameters:
                                                                                        (affine_parameters.4)
     KUR's order         A = [h_1 h_2 h_5; h_3 h_4 h_6]                                 (affine_parameters.5)
 
-An entry of A is a sum of terms; those of its derivatives to the parameters are written down beside it. So
+Each entry of A is a list of terms, given together with the terms of its derivatives with respect to the parameters:
 
     grid_r = sum over k and the terms of A_rk, times (x, y, 1)_k                       (affine_parameters.6)
     gtheta_p = sum over i, j, r, k and the terms of dA_rk/dtheta_p, times ggrid_ijr (x, y, 1)_k    (affine_parameters.7)
 
-and M and k of the error budget are those of these sums. Sines and powers of two are not rational: run them on balls, on
-floats, on complex numbers, on dual numbers of these, or on whatever has `cos` and `sin`.
+M and k of the error budget are those of these sums. Sines and powers of two are not rational: use balls, floats,
+complex numbers, dual numbers of these, or any type with `cos` and `sin`.
 """
 
 from __future__ import annotations
@@ -174,9 +174,9 @@ LEDGER = (
         "parameters (section 6.4)",
         "rotation, scale changes in log-space, translation",
         "ambiguous",
-        "the base is 2 by the example; which way positive angles turn, and in which order the three are applied, is "
-        "unsaid. The angle turns x towards y; the translation comes last, or first, as in the released program "
-        "(translate_first), where one scale serves both axes",
+        "the example implies base 2; the direction of positive angles and the order of the three are not specified. "
+        "The angle rotates x towards y; the translation comes last, or first, as in the released code "
+        "(translate_first), which has one scale for both axes",
         (_HERE + "rotation_scale_translation", _GRID + "rotation_scale_translation_grid"),
         (
             _TESTS + "test_the_base_of_the_log_scales_is_two",

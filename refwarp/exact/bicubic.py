@@ -1,14 +1,14 @@
-"""Bicubic sampling once more, literally: Keys' kernel in its textbook form.
+"""Bicubic sampling, in exact arithmetic: Keys' kernel in its usual form.
 
     V_c(i) = sum over n, m of U_c(n, m) k(x_i - m) k(y_i - n), over the padded map             (bicubic.1)
     k(d) = (a + 2) |d|^3 - (a + 3) |d|^2 + 1            for |d| <= 1
          = a |d|^3 - 5 a |d|^2 + 8 a |d| - 4 a          for 1 < |d| < 2, else 0                (bicubic.10)
 
-with a = -3/4. Its derivative is continuous; its second derivative jumps at integers, where it is taken from the right.
-The padded map continues the map beyond its ends by nothing, its outermost pixels, or its mirror images; so each of
-the 4 x 4 pixels of a window is padded for itself.
+with a = -3/4. Its derivative is continuous; its second derivative jumps at integers, where the limit from the right is
+used. The padded map continues beyond its ends with nothing, its outermost pixels, or its mirror images; each of the 4 x
+4 pixels of a window is padded separately.
 
-The kernels use factored weights instead (see `samplers.bicubic`). Rounding acts on those, so M is summed over the
+The kernels use factored weights instead (see `samplers.bicubic`). These are what is rounded, so M is summed over the
 absolute values of their monomials in f and h = 1 - f:
 
     |a| f h^2,  h (1 + f + (a + 2) f^2);   |a| h (h + 2 f),  f (3 (a + 2) f + 2 (a + 3));

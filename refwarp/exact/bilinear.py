@@ -1,29 +1,29 @@
-"""Bilinear sampling once more, literally: STN Eqs. (3), (5), (6), (7), and what the last two should say.
+"""Bilinear sampling, transcribed literally: STN Eqs. (3), (5), (6), (7), and corrections of the last two.
 
     V_c(i) = sum over n, m of U_c(n, m) k(x_i - m) k(y_i - n)                               (STN 3)
     k(d) = max(0, 1 - |d|)                                                                  (STN 5)
 
-x and y count pixels; what the grid holds is g in [-1, 1], and the paper leaves the conversion open:
+x and y are in pixels; the grid contains g in [-1, 1], and the paper does not specify the conversion:
 
     x = (g s + W - 1) / 2,   s = W - 1 (align_corners) or W,   dx/dg = s / 2               (bilinear.1)
 
-A pixel outside the map is not there, which is the same as a zero there ("zeros" padding; for the others see
-`exact.padding`). A coordinate that is NaN makes its sample and its coordinate's gradient NaN and touches nothing else;
-an infinite one lies outside.
+A pixel outside the map does not exist, which is equivalent to a zero ("zeros" padding; for the others see
+`exact.padding`). A coordinate that is NaN makes its sample and its coordinate's gradient NaN and affects nothing else;
+an infinite one is outside.
 
-The printed gradients are transcribed as they stand:
+The gradients as printed:
 
     dV/dU(n, m) = sum over n, m of k(x - m) k(y - n)                                        (STN 6)
     dV/dx = sum over n, m of U(n, m) k(y - n) {0 if |m - x| >= 1, 1 if m >= x, -1 if m < x}   (STN 7)
 
-The first has a sum too many, the second fails on the lattice. The corrected ones are
+The first has a sum too many, the second is wrong on the lattice. The corrected ones are
 
     dV/dU(n, m) = k(x - m) k(y - n)                                                         (bilinear.3)
     dV/dx = sum over n, m of U(n, m) k'(x - m) k(y - n)                                     (bilinear.4)
 
 with k' the derivative of the tent, one-sided where the tent has a corner (d = -1, 0, 1):
 
-    kink        k' on the lattice takes, of the row U, at x = m
+    kink        k' on the lattice                 slope of the row U at x = m
     right       the limit from the right          U(m + 1) - U(m)
     left        the limit from the left           U(m) - U(m - 1)
     central     their mean                        (U(m + 1) - U(m - 1)) / 2
@@ -33,30 +33,30 @@ HSTN prints the same sampler for a motion w, over the four neighbours of p + w, 
 
     T(p) = sum over i of I(p_i) |(1, 1) - |p_i - p - w||^2                                  (HSTN 6)
 
-where the product of that vector's two components is meant: printed, the weights do not sum to 1.
+where the product of the two components is meant: as printed, the weights do not sum to 1.
 
 For the whole operation, with ggrid in units of g (so with the factors s_x / 2, s_y / 2 of (bilinear.1)):
 
     gU_c(n, m) = sum over i of gV_c(i) k(x_i - m) k(y_i - n)                                (bilinear.5)
     gg_x(i) = s_x/2 sum over c, n, m of gV_c(i) U_c(n, m) k'(x_i - m) k(y_i - n)            (bilinear.6)
 
-and gg_y alike. These two are linear in gV and are differentiated once more: let A be a cotangent of gU and
-(b_x, b_y) one of (gg_x, gg_y), and b'_x = b_x s_x/2. Of A . gU + b . gg the derivatives are, k'' being 0 in a cell,
+and likewise gg_y. Both are linear in gV. For the derivatives, let A be a cotangent of gU and (b_x, b_y) one of
+(gg_x, gg_y), and b'_x = b_x s_x/2. Since k'' is 0 within a cell, the derivatives of A . gU + b . gg are
 
     with respect to gV_c(i):     sum over n, m of A k k + b'_x U k' k + b'_y U k k'           (bilinear.7)
     with respect to U_c(n, m):   sum over i of gV_c(i) (b'_x k' k + b'_y k k')                (bilinear.8)
     with respect to g_x(i):      s_x/2 sum over c, n, m of gV_c(i) (A k' k + b'_y U k' k')    (bilinear.9)
 
-where in each product the first factor is at x_i - m, the second at y_i - n; and for g_y alike.
+where the first factor of each product is at x_i - m, the second at y_i - n; likewise for g_y.
 
 With padding z(x), k is taken at z(x_i) - m, and its slope is
 
     k' times the slope of z, and 0 at the outermost pixels and beyond                       (bilinear.10)
 
-by the rules "right" and "literal"; by "left" and "central" it is one-sided in x. See `taps`.
+for "right" and "literal"; for "left" and "central" it is one-sided in x. See `taps`.
 
-The functions of single samples loop over all pixels, as the paper's sums do, or over a `Window` of indices
-that holds the support of the kernel: the terms left out are zeros. Those of whole operations choose by `literal`.
+The functions for single samples loop over all pixels, as the sums of the paper do, or over a `Window` of indices that
+contains the support of the kernel: the omitted terms are zeros. For whole operations, `literal` selects which.
 """
 
 from __future__ import annotations
@@ -195,7 +195,7 @@ def literal_map_derivative(plane: Plane, x: Number, y: Number) -> Number:
 
 
 def literal_x_derivative(plane: Plane, x: Number, y: Number) -> Number:
-    """Return the right-hand side of STN's (7) as printed. On the lattice it is U itself, and no derivative."""
+    """Return the right-hand side of STN's (7) as printed. On the lattice it is U itself, not a derivative."""
     total: Number = 0
     for n in range(len(plane)):
         for m in range(len(plane[0])):
@@ -333,10 +333,10 @@ LEDGER = (
     Equation(
         "STN",
         "3 - 7, units",
-        "x: of [-1, 1] in the grid of Eq. (1), compared with pixels in the samplers; in DTN's Eqs. (4) to (10), too",
+        "x: in [-1, 1] in the grid of Eq. (1), compared with pixels in the samplers; also in DTN's Eqs. (4) to (10)",
         "ambiguous",
-        "printed nowhere: where -1 and 1 lie (`align_corners`), whether sums count pixels from 0 or 1 (from 0 here), "
-        "and the factor W/2 or (W - 1)/2 that the chain rule brings to every gradient with respect to the grid",
+        "not printed: where -1 and 1 are (`align_corners`), whether sums count pixels from 0 or 1 (here from 0), and "
+        "the factor W/2 or (W - 1)/2 that the chain rule adds to every gradient with respect to the grid",
         (
             "refwarp.exact.bilinear.pixel_coordinate",
             "refwarp.exact.bilinear.coordinate_scale",
@@ -353,7 +353,7 @@ LEDGER = (
         "5",
         "bilinear kernel",
         "holds",
-        "where pixel -1 to 1 lies is open: align_corners",
+        "the pixels at -1 and 1 are not specified: align_corners",
         ("refwarp.exact.bilinear.value", f"{_SAMPLER}.blend"),
         (_DERIVATIVES, _TESTS + "test_windows_hold_every_term_that_is_not_zero"),
     ),
@@ -362,7 +362,7 @@ LEDGER = (
         "6",
         "dV/dU of the bilinear kernel",
         "misprint",
-        "the sum over n and m must go: read as printed it is 1 at every interior sample",
+        "the sum over n and m is too much: as printed, the result is 1 at every interior sample",
         (
             "refwarp.exact.bilinear.literal_map_derivative",
             "refwarp.exact.bilinear.map_derivative",
@@ -375,9 +375,9 @@ LEDGER = (
         "7",
         "dV/dx of the bilinear kernel",
         "wrong",
-        "on the lattice, where it gives the pixel itself, U_m: inside the generalised gradient only if U_(m-1) "
-        "(2 U_m - U_(m+1)) <= 0 (next to a zero, say; of rows first blended along y), and else outside. It holds "
-        "elsewhere",
+        "on the lattice, where it gives the pixel itself, U_m: inside the generalised gradient only if U_(m-1) (2 U_m "
+        "- U_(m+1)) <= 0 (next to a zero, for example; U after blending along y), otherwise outside. It holds off the "
+        "lattice",
         ("refwarp.exact.bilinear.literal_x_derivative", "refwarp.exact.bilinear.x_derivative", f"{_SAMPLER}.weighted"),
         (
             _TESTS + "test_equation_7_as_printed_lies_outside_the_generalised_gradient",
@@ -391,8 +391,8 @@ LEDGER = (
         '"Due to discontinuities in the sampling functions, sub-gradients must be used"',
         "wrong",
         "the bilinear kernel is continuous; its slope is not, at its centre and ends. The integer kernel is "
-        "discontinuous, but there its slope is 0 on either side, and no convention helps. And where a sample has a "
-        "peak, no subgradient exists: what is meant is the generalised gradient, of which `kink` takes an element",
+        "discontinuous, but its slope is 0 on both sides, and no convention helps. At a local maximum no subgradient "
+        "exists: the intended term is generalised gradient, of which `kink` selects an element",
         ("refwarp.exact.bilinear.tent", "refwarp.exact.bilinear.x_derivative", f"{_SAMPLER}.slope"),
         (
             _REMARKS + "test_the_bilinear_kernel_is_continuous_and_its_slope_is_not",
@@ -405,8 +405,7 @@ LEDGER = (
         "size of the output (section 3.4)",
         "H', W' other than H, W",
         "definition",
-        "a bilinear sample sees four pixels, so that pixels between them go unseen where the output is smaller: "
-        "aliasing",
+        "a bilinear sample reads four pixels, so pixels between samples are skipped if the output is smaller: aliasing",
         ("refwarp.exact.affine.affine_grid", "refwarp.networks.spatial_transformer.SpatialTransformer"),
         (
             "tests/networks/test_spatial_transformer.py::test_size_of_the_output",
@@ -418,7 +417,8 @@ LEDGER = (
         "several transformers (section 3.4)",
         "in series, of images and of maps in a network, or in parallel",
         "definition",
-        "in series each warps what the last has interpolated; in parallel the input's gradients add",
+        "in series, each warps the interpolated output of the previous one; in parallel, the gradients of the input "
+        "are added",
         (
             "refwarp.exact.bilinear.grid_sample_gradient",
             "refwarp.networks.spatial_transformer.SpatialTransformer",
@@ -433,7 +433,8 @@ LEDGER = (
         "6",
         "bilinear sampler as a squared 2-norm",
         "misprint",
-        "the product of the two components is meant: as printed the weights at (1/4, 1/3) sum to 85/36, not to 1",
+        "the intended weight is the product of the two components: as printed, the weights at (1/4, 1/3) sum to "
+        "85/36, not to 1",
         ("refwarp.exact.bilinear.literal_norm_weights", "refwarp.exact.bilinear.value"),
         (_TESTS + "test_hstn_6_as_printed_does_not_interpolate",),
     ),

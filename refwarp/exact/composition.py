@@ -1,6 +1,6 @@
-"""Composition and inversion of warps as parameters, literally.
+"""Composition and inversion of warps by their parameters, in exact arithmetic.
 
-A warp takes a point of the output to a point of the input. The composition of two is the one after the other,
+A warp maps a point of the output to a point of the input. The composition of two warps applies one after the other,
 
     (outer o inner)(p) = outer(inner(p))                                               (composition.1)
 
@@ -15,12 +15,12 @@ indices modulo 3. A translation t and a similarity p -> s R(a) p + t have
     s = s_o s_i,  a = a_o + a_i,  t = s_o R(a_o) t_i + t_o                             (composition.5)
     1/s,  -a,  -R(-a) t / s                                                            (composition.6)
 
-The compositional update of theta by delta is theta o delta; the inverse compositional one, of Lucas and Kanade's
-method and of networks named after it, where delta moves the template instead,
+The compositional update of theta by delta is theta o delta. In the inverse compositional update, of Lucas and Kanade's
+method and of networks named after it, delta moves the template instead:
 
     theta o delta^-1                                                                   (composition.7)
 
-The program that the authors of IC-STN released has the increment last, and no inverse,
+The code released by the authors of IC-STN applies the increment last, without an inverse,
 
     delta o theta, divided by its last entry                                           (composition.10)
 
@@ -29,7 +29,7 @@ The gradients of the product and of the inverse J = H^-1 are, with the cotangent
     gH_o = G H_i^T,  gH_i = H_o^T G                                                    (composition.8)
     gH = -J^T G J^T                                                                    (composition.9)
 
-The error budget of an entry C/D of the inverse has M = Cbar/|D| + |C/D| Dbar/|D|, bars for sums of absolute terms.
+The error budget of an entry C/D of the inverse has M = Cbar/|D| + |C/D| Dbar/|D|, with bars for sums of absolute terms.
 """
 
 from __future__ import annotations
@@ -165,8 +165,8 @@ LEDGER = (
         "C-STN, IC-STN (section 4.1)",
         "several transformations, composed, from several networks or from one unrolled",
         "ambiguous",
-        "HSTN tells the two apart by shared weights alone, and prints no composition; offered are theta o delta, and "
-        "theta o delta^-1, which the name inverse compositional stands for",
+        "HSTN distinguishes the two by shared weights only, and prints no composition; supported are theta o delta, "
+        "and theta o delta^-1, the usual meaning of inverse compositional",
         (
             "refwarp.exact.composition.product",
             "refwarp.exact.composition.inverse_compositional",
@@ -181,12 +181,12 @@ LEDGER = (
     ),
     Equation(
         "HSTN",
-        "IC-STN, released program",
-        "the update of the network that HSTN compares with, as its authors released it",
+        "IC-STN, released code",
+        "the update of the network that HSTN compares with, as released by its authors",
         "wrong",
-        "the new increment is applied after the warp so far, delta o theta, and nothing is inverted, though the name "
-        "is inverse compositional: not even to first order one of the updates above, unless the two commute (as at the "
-        "identity, or for translations). It is compose(delta, theta)",
+        "the new increment is applied after the current warp, delta o theta, and nothing is inverted, in spite of the "
+        "name inverse compositional: it agrees with neither of the updates above, not even to first order, unless the "
+        "two commute (as at the identity, or for translations). It is compose(delta, theta)",
         ("refwarp.exact.composition.released_update", _GRID + "compose"),
         (
             _TESTS + "test_the_released_update_is_another_warp_to_first_order",

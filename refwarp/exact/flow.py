@@ -1,4 +1,4 @@
-"""Motion fields once more, literally: HSTN Eqs. (1) to (5).
+"""Motion fields, transcribed literally: HSTN Eqs. (1) to (5).
 
 With x := (x, y), source I, target T and a flow w, HSTN minimises over w, and over an affine motion H, the squares of
 
@@ -11,7 +11,7 @@ With x := (x, y), source I, target T and a flow w, HSTN minimises over w, and ov
 
     [u; v] = [a - 1, b, c; d, e - 1, f] [x; y; 1]                                      (HSTN 5)
 
-so H is the motion of an affine transformation, not the transformation. A grid is the points that a flow leads to,
+so H is the motion of an affine transformation, not the transformation. A grid contains the points that a flow leads to,
 
     g_x = x_t(j) + u p_x,  x_t(j) = (2 j + 1 - W)/s                                    (flow.1)
     p_x = 1 (normalised units) or 2/s_x (pixels), and 0 in pixels where s_x = 0        (flow.2)
@@ -21,7 +21,7 @@ with s = W - 1 (align_corners) or W, and y likewise. The gradients are those of 
     gflow_r = p_r ggrid_r                                                              (flow.3)
     gtheta_rk = sum over i, j of gmotion_r q_r (x_t, y_t, 1)_k                         (flow.4)
 
-q is 1 in normalised units and s/2 in pixels: what (HSTN 5) is multiplied by, there.
+q is 1 in normalised units and s/2 in pixels, the factor of (HSTN 5) there.
 """
 
 from __future__ import annotations
@@ -193,8 +193,9 @@ LEDGER = (
         "3",
         "a linear transformation and a flow",
         "holds",
-        "with x homogeneous where H multiplies it, and H the motion of the transformation, not the transformation. "
-        "x + H x + w is a sum of motions; warping by the flow what was warped by H adds H w without its shift",
+        "with x homogeneous where H multiplies it, and H the motion of the transformation, not the transformation. x "
+        "+ H x + w is a sum of motions; warping by w a map that was warped by H adds H w, without the translation of "
+        "H",
         (_HERE + "combined_difference", _GRID + "flow_grid", _GRID + "affine_motion"),
         (
             _TESTS + "test_a_sum_of_motions_differs_from_composed_warps_by_h_w",
@@ -216,8 +217,8 @@ LEDGER = (
         "5",
         "the converter: affine parameters to a motion field",
         "holds",
-        "the units of (x, y) and (u, v) are unsaid: the parameters act on normalised coordinates, the motion is in "
-        "pixels or normalised units",
+        "the units of (x, y) and (u, v) are not specified: the parameters act on normalised coordinates, the motion "
+        "is in pixels or normalised units",
         (_HERE + "affine_motion", _GRID + "affine_motion"),
         (
             _TESTS + "test_the_motion_of_an_affine_transformation_leads_to_its_grid",
@@ -229,8 +230,8 @@ LEDGER = (
         "EPE (section 4.2)",
         "Euclidean distance between two images, averaged over all pixels",
         "ambiguous",
-        "the end-point error is usually that between two flows. The two need not agree in anything: any flow is right "
-        "for a constant image, and a true one between images of different brightness is not",
+        "the end-point error is usually the distance between two flows. The two are unrelated: any flow has distance "
+        "0 for a constant image, and the true flow between images of different brightness does not",
         (_HERE + "image_distance", _HERE + "endpoint_error"),
         ("tests/exact/test_remarks.py::test_a_distance_of_images_is_no_endpoint_error",),
     ),

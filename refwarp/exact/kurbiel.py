@@ -1,4 +1,4 @@
-"""Kurbiel's displays once more, literally: the sampling grid, the sampler, and the two transformations.
+"""Kurbiel's displayed equations, transcribed literally: the sampling grid, the sampler, and the two transformations.
 
     (y_s, x_s) for 0 <= i < H', 0 <= j < W'                                            (kurbiel.1)
     [x_s; y_s] = [theta_1 theta_2; theta_3 theta_4] [x_t; y_t] + [theta_5; theta_6]    (kurbiel.2)
@@ -10,13 +10,13 @@
 Underlined and overlined coordinates are those of the neighbours. d_x is "the horizontal distance from the sample point
 to the right cell border", d_y "the vertical distance to the top cell border". The weights are those of bilinear
 sampling where d_y is the distance to the border of the larger y: "top" is that border only where y points up, while
-rows are counted downwards. The neighbours of an integer are open:
+rows are counted downwards. The neighbours of an integer are not specified:
 
     next   x_lo = floor(x), x_hi = floor(x) + 1                                        (kurbiel.5)
     ceil   x_lo = floor(x), x_hi = ceil(x): there both are x                           (kurbiel.6)
 
-Both give the same value. The derivative is the one from the right by the first; by the second, where the neighbours
-and so their difference vanish, it is 0:
+Both give the same value. For the first, the derivative is the one from the right; for the second, it is 0, since the
+neighbours coincide:
 
     dV/dx = sum over the neighbours of U times d_y or 1 - d_y, times -1 (x_lo) or 1 (x_hi)       (kurbiel.7)
 """
@@ -104,7 +104,7 @@ LEDGER = (
         "sampling grid",
         "pairs (y, x) for each output pixel",
         "holds",
-        "row first, where STN and grid_sample have x first; STN's interval [-1, 1] is not mentioned",
+        "row first, while STN and grid_sample have x first; STN's interval [-1, 1] is not mentioned",
         (_HERE + "sampling_grid", "refwarp.grids.affine.affine_grid"),
         (_TESTS + "test_the_sampling_grid_is_stns_with_its_axes_exchanged",),
     ),
@@ -113,7 +113,7 @@ LEDGER = (
         "sampler",
         "bilinear sampling from four neighbours",
         "ambiguous",
-        "d_y is the distance to the border of the larger y, which is the top one only where y points up; the upper "
+        "d_y is the distance to the border of the larger y, which is at the top only if y points up; the upper "
         "neighbour of an integer is the next pixel (implemented: its derivative is the one from the right) or the "
         "pixel itself (then the derivative there is 0)",
         (_HERE + "value", "refwarp.exact.bilinear.value", "refwarp.samplers.bilinear.kernels.blend"),
@@ -128,7 +128,7 @@ LEDGER = (
         "affine transformation",
         "four parameters for the matrix, then two for the shift",
         "holds",
-        "another order than STN's rows: kurbiel_matrix converts",
+        "not in the order of STN's rows: kurbiel_matrix converts",
         (_HERE + "affine", _PARAMETERS + "kurbiel_matrix"),
         (_TESTS + "test_the_affine_parameters_come_in_another_order_than_stns",),
     ),

@@ -1,4 +1,4 @@
-"""The linear basis grid once more, literally: STN's T = M_theta B, and the bases.
+"""The linear basis grid, transcribed literally: STN's T = M_theta B, and the bases.
 
     grid_r(p) = sum over k of M_rk B_k(p)                                              (linear_basis.1)
     gM_rk = sum over p of ggrid_r(p) B_k(p)                                            (linear_basis.2)
@@ -91,7 +91,7 @@ LEDGER = (
         "T = M_theta B",
         "a grid that is linear in its parameters, with B learnable",
         "wrong",
-        "the formula holds, what is said of it does not: M B is no superset of the projective transformations, except "
+        "the formula holds, but not the claim about it: M B is no superset of the projective transformations, except "
         "with a third row and a division by it, or trivially with as many basis functions as pixels",
         ("refwarp.exact.linear_basis.linear_basis_grid", _GRID + "linear_basis_grid"),
         (
@@ -107,7 +107,7 @@ LEDGER = (
         "phi(p) (related work)",
         "a deformation as an affine part and a combination of basis functions",
         "definition",
-        "a linear basis grid whose basis begins with 1 and the coordinates",
+        "a linear basis grid whose basis starts with 1 and the coordinates",
         ("refwarp.exact.linear_basis.deformation", _GRID + "linear_basis_grid"),
         (_TESTS + "test_a_deformation_is_a_linear_basis_grid",),
     ),
@@ -116,7 +116,8 @@ LEDGER = (
         "U_i(p) (related work)",
         "the function of thin plate splines",
         "ambiguous",
-        "the text says one dimension, where p^2 log p^2 is not the spline that bends least (|p|^3 is); it is in two",
+        "the text uses it in one dimension, where p^2 log p^2 is not the spline of least bending (|p|^3 is); in two "
+        "dimensions it is",
         ("refwarp.exact.linear_basis.u_function", "refwarp.grids.thin_plate_spline.radial.radial"),
         (_TESTS + "test_u_is_the_spline_of_two_dimensions_and_not_of_one",),
     ),
@@ -125,7 +126,7 @@ LEDGER = (
         "B_i(p) (related work)",
         "the function of B-splines",
         "misprint",
-        "this is the Bernstein polynomial, a B-spline only where there are no interior knots",
+        "this is the Bernstein polynomial, which is a B-spline only without interior knots",
         ("refwarp.exact.linear_basis.bernstein", _GRID + "bernstein_basis"),
         (_TESTS + "test_b_is_a_b_spline_without_interior_knots_only",),
     ),

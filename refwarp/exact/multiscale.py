@@ -1,7 +1,7 @@
-"""Multi-scale sampling once more, literally: the baseline of LMS Sect. 6.
+"""Multi-scale sampling, in exact arithmetic: the baseline of LMS Sect. 6.
 
 A map is blurred by Gaussians of several deviations and sampled at each of these scales; the samples are aggregated.
-Where the Gaussians end, what they do at the border and how one aggregates is unsaid. Here
+Where the Gaussians end, what they do at the border and how one aggregates is not specified. Here
 
     w(t) = exp(-t^2 / (2 sigma^2)),   |t| <= R                                              (multiscale.1)
     U_sigma(n, m) = sum over n', m' in the map of w(n - n') w(m - m') U(n', m') / (Z(n) Z(m))
@@ -13,13 +13,13 @@ with a = 1/L for the mean, 1 for the sum. The gradient with respect to the map i
     gU(n', m') = sum over n, m of w(n - n') w(m - m') gU_sigma(n, m) / (Z(n) Z(m))          (multiscale.4)
 
 of the gradients gU_sigma of bilinear sampling, and that with respect to the grid is the sum of those of bilinear
-sampling in the blurred maps. Blurring is linear: of cotangents A of gU the blurred A takes part in the second
-gradients as the blurred U does in the first, and the second gradient with respect to U is blurred back again:
+sampling in the blurred maps. Blurring is linear: for cotangents A of gU, the blurred A enters the second derivatives as
+the blurred U enters the first, and the second derivative with respect to U is blurred by the transpose:
 
-    ggout, ggrid: the second gradients of bilinear sampling for A_sigma and U_sigma
-    gU: the blur transposed, as in (multiscale.4), of that with respect to U_sigma          (multiscale.5)
+    ggout, ggrid: the second derivatives of bilinear sampling for A_sigma and U_sigma
+    gU: the transposed blur (multiscale.4) of the one with respect to U_sigma               (multiscale.5)
 
-Exponentials of rational numbers are no rational numbers, so the weights come from the caller.
+Exponentials of rational numbers are irrational, so the caller supplies the weights.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def blur_matrix(size: int, weights: Weights) -> list[list[Number]]:
 
 
 def blur(plane: Plane, weights: Weights, transposed: bool = False) -> list[list[Sum]]:
-    """Return the blurred map (multiscale.2), or what the transposed blur makes of one (multiscale.4).
+    """Return the blurred map (multiscale.2), or its transpose (multiscale.4).
 
     The elements of `plane` may be `Sum`: then their M is carried along.
     """
@@ -171,8 +171,8 @@ LEDGER = (
         "multi-scale baseline",
         "samples at scales of deviations 1, 5, 10, aggregated",
         "ambiguous",
-        "how they are aggregated is unsaid: `aggregate` is mean, sum or stack. So is where Gaussians end (`truncate`), "
-        "and what they do at the border (the weights of pixels inside are divided by their sum)",
+        "the aggregation is not specified: `aggregate` is mean, sum or stack. Nor is where the Gaussians end "
+        "(`truncate`), nor the border (the weights of pixels inside are divided by their sum)",
         ("refwarp.exact.multiscale.multiscale_sample", "refwarp.samplers.multiscale.multiscale_sample"),
         (
             "tests/exact/test_multiscale.py::test_the_gradients_are_the_derivatives_of_the_forward",
@@ -185,9 +185,9 @@ LEDGER = (
         "mipmaps (section 6)",
         'the multi-scale baseline "is similar to how multi-scale sampling with mipmaps is performed"',
         "ambiguous",
-        "a mipmap halves the map from level to level, so that its samples depend on where pairs of pixels begin, and "
-        "one level is chosen by how far the transformation shrinks. Of neither the text says anything: here, as it "
-        "says, maps are blurred at their own size, and all levels are sampled and aggregated",
+        "a mipmap halves the map at each level, so its samples depend on where the pairs of pixels start, and one "
+        "level is selected by the scale of the transformation. The text mentions neither: here, as in the text, maps "
+        "are blurred at full size, and all levels are sampled and aggregated",
         ("refwarp.exact.multiscale.multiscale_sample", "refwarp.samplers.multiscale.multiscale_sample"),
         ("tests/exact/test_multiscale.py::test_a_mipmap_depends_on_where_its_pixels_begin",),
     ),

@@ -1,13 +1,13 @@
-"""Nearest-pixel sampling once more, literally, with ties as PyTorch and as STN's Eq. (4) have them.
+"""Nearest-pixel sampling, transcribed literally, with ties as in PyTorch and as in STN's Eq. (4).
 
     V_c(i) = U_c(round y_i, round x_i)                                                       (nearest.1)
     V_c(i) = sum over n, m of U_c(n, m) delta(floor(x_i + 1/2) - m) delta(floor(y_i + 1/2) - n)   (STN 4)
 
 Where x_i is halfway between two pixels, the rule `ties` decides:
 
-    even    the even one: PyTorch, ONNX Runtime. The coordinate is padded first
-    up      floor(x + 1/2): STN. Up is meant in the given coordinate, so in the mirror it is down
-    away    the one further from 0, as C's round has it, and many programs. The coordinate is padded first
+    even    the even pixel: PyTorch, ONNX Runtime. The coordinate is padded first
+    up      floor(x + 1/2): STN. Up refers to the original coordinate, so it is down where mirrored
+    away    the pixel further from 0, as in C's round and in many programs. The coordinate is padded first
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ LEDGER = (
         "4",
         "integer (nearest) kernel",
         "holds",
-        'ties round up; PyTorch and ONNX Runtime round them to even, so mode="nearest" does, too',
+        'ties round up; PyTorch and ONNX Runtime round them to even, and so does mode="nearest"',
         ("refwarp.exact.nearest.half_up", "refwarp.samplers.nearest.kernels.nearest_pixel"),
         ("tests/exact/test_sampling_modes.py::test_ties_go_up_in_the_paper_and_to_even_in_pytorch",),
     ),

@@ -1,12 +1,12 @@
-"""Padding in pixel coordinates, literally: what a sample beyond the map sees.
+"""Padding in pixel coordinates: where a sample outside the map reads.
 
     zeros        z(x) = x: there are no pixels outside
     border       z(x) = min(max(x, 0), W - 1)                                               (padding.1)
-    reflection   x is mirrored at the ends of the map, a and b, until it lies between them, then clamped as in
+    reflection   x is mirrored at the ends of the map, a and b, until it is between them, then clamped as in
                  (padding.1):  x -> 2a - x if x < a,  x -> 2b - x if x > b                  (padding.2)
                  a, b = -1/2, W - 1/2, or 0, W - 1 with align_corners
 
-The kernels fold normalised coordinates by a remainder instead; that both agree is what tests show.
+The kernels fold normalised coordinates by a remainder instead; tests show that both agree.
 """
 
 from __future__ import annotations

@@ -1,26 +1,26 @@
-"""Bending energy and smoothness once more, literally: HSTN Eq. (7).
+"""Bending energy and smoothness, transcribed literally: HSTN Eq. (7).
 
     l = alpha |Laplacian w| + beta |grad w|                                                  (HSTN 7)
 
 on pixels one unit apart, w(i, j) with the row i first:
 
     w_x = w(i, j+1) - w(i, j),   w_y = w(i+1, j) - w(i, j)                                   (penalties.1)
-    w_xx = w(i, j-1) - 2 w(i, j) + w(i, j+1),   w_yy alike                                   (penalties.2)
+    w_xx = w(i, j-1) - 2 w(i, j) + w(i, j+1),   likewise w_yy                                (penalties.2)
     w_xy = (w(i+1, j+1) - w(i+1, j-1) - w(i-1, j+1) + w(i-1, j-1)) / 4                       (penalties.3)
 
-Of a sum of entries v_k, each the sum of weights s(q - p) times w(q) around its pixel p, the gradient is
+For a sum of entries v_k, each a sum of weights s(q - p) times w(q) around its pixel p, the gradient is
 
     gw(q) = sum over p, k of s_k(q - p) (sign(v_k), 0 at 0; or 2 v_k)                         (penalties.4)
 
-with the weights of pixels beyond the border moved onto the outermost ones, whose copies they are; with the 2-norm
-v_k / |v| stands for the sign, 0 at v = 0. For a cotangent A of gw, with a_k the entries of A as v_k are those of w,
-the gradients of A . g gw with respect to g and to w are
+where the weights of pixels beyond the border are added to those of the outermost pixels, whose copies they are. For the
+2-norm, v_k / |v| replaces the sign, and is 0 at v = 0. For a cotangent A of gw, with entries a_k of A corresponding to
+v_k of w, the derivatives of A . g gw with respect to g and to w are
 
     sum over p, k of a_k (sign(v_k); v_k / |v|; or 2 v_k)                                     (penalties.5)
     g times the sum over p, k of s_k(q - p) (0; (a_k - v_k (v . a) / |v|^2) / |v|; or 2 a_k)  (penalties.6)
 
-The 1-norm and the squared 2-norm are rational; the square root in the 2-norm is taken to some 400 bits. M bounds what
-rounding acts on: the absolute terms of the differences, not the differences.
+The 1-norm and the squared 2-norm are rational; the square root in the 2-norm is computed to about 400 bits. M bounds
+what is rounded: the absolute terms of the differences, not the differences.
 """
 
 from __future__ import annotations
@@ -268,9 +268,9 @@ LEDGER = (
         "7",
         "bending energy and smoothness of a motion field",
         "ambiguous",
-        "norm, boundary and reduction are not said: all are arguments. The Laplacian is not the bending energy "
-        "(w = x y: 0 against 2): both are offered. At 0, where training starts, the 1-norm has a kink: the "
-        "subgradient is 0",
+        "norm, boundary and reduction are not specified: all are arguments. The Laplacian is not the bending energy "
+        "(w = x y: 0 and 2): both are supported. At 0, where training starts, the 1-norm has a kink: the subgradient "
+        "is 0",
         (
             "refwarp.exact.penalties.penalty",
             "refwarp.exact.penalties.gradient",

@@ -1,15 +1,15 @@
-"""The piecewise affine grid once more, literally: triangles, and barycentric coordinates in them.
+"""The piecewise affine grid, in exact arithmetic: triangles, and barycentric coordinates in them.
 
-STN, section 3.2, names the transformation and no more. Vertex (n, m) of a regular mesh rests at
+STN, section 3.2, only mentions the transformation. Vertex (n, m) of a regular mesh is at rest at
 
     c_nm = (2 m / (columns - 1) - 1, 2 n / (rows - 1) - 1)                             (piecewise_affine.1)
 
 and each cell is the two triangles on either side of its diagonal from c_nm to c_(n+1, m+1). A point p in the triangle
-c_0 c_1 c_2 is the mean of its corners with weights in proportion to the areas across,
+c_0 c_1 c_2 is the mean of its corners, weighted by the areas of the opposite triangles,
 
     w_k = |p, c_(k+1), c_(k+2)| / |c_0, c_1, c_2|,  all of them >= 0                   (piecewise_affine.2)
 
-and goes to the same mean of the vertices v that the corners go to. The gradient hands the weights back:
+and is mapped to the same mean of the vertices v to which the corners are mapped. The gradient is the transpose:
 
     grid_ij = sum over k of w_k v_k                                                    (piecewise_affine.3)
     gv_nm   = sum over i, j of ggrid_ij times the weight of (n, m) there               (piecewise_affine.4)
@@ -100,10 +100,10 @@ LEDGER = (
     Equation(
         "STN",
         "piecewise affine",
-        "one of the transformations that section 3.2 names",
+        "one of the transformations mentioned in section 3.2",
         "ambiguous",
-        "which pieces is unsaid: here triangles, the halves of the cells of a regular mesh, split from first to last "
-        "vertex; the other diagonal gives another grid",
+        "the pieces are not specified: here triangles, the halves of the cells of a regular mesh, split from first to "
+        "last vertex; the other diagonal gives a different grid",
         (
             "refwarp.exact.piecewise_affine.piecewise_affine_grid",
             "refwarp.grids.piecewise_affine.piecewise_affine_grid",

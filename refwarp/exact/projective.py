@@ -1,16 +1,15 @@
-"""The projective grid once more, literally: STN, section 3.2, "a plane projective transformation with 8 parameters".
+"""The projective grid, transcribed literally: STN, section 3.2, "a plane projective transformation with 8 parameters".
 
     x_s = N_x / D,  y_s = N_y / D                                                      (projective.1)
     [N_x; N_y; D] = H [x_t; y_t; 1],  H = [h_11 h_12 h_13; h_21 h_22 h_23; h_31 h_32 h_33]     (projective.2)
     H = [t_1 t_2 t_3; t_4 t_5 t_6; t_7 t_8 1]                                          (projective.3)
 
-(x_t, y_t) are the output's points, as for the affine grid. The paper prints no formula: that h_33 is 1 is the usual
-reading of "8 parameters", and what happens on the horizon, where D = 0, is open:
+(x_t, y_t) are the output's points, as for the affine grid. The paper prints no formula: h_33 = 1 is the usual reading
+of "8 parameters", and the horizon, where D = 0, is not specified:
 
     x_s = infinity with the sign of N_x, 0 where N_x = 0;  NaN where N_x = N_y = D = 0  (projective.4)
 
-and y_s likewise, the limit as D falls to 0 from above; and a pixel there adds nothing to any derivative. With
-b = (x_t, y_t, 1),
+and y_s likewise, the limit as D decreases to 0; and a pixel there contributes to no derivative. With b = (x_t, y_t, 1),
 
     gh_rk = sum over pixels of g_r b_k / D for r = 1, 2                                (projective.5)
     gh_3k = -sum over pixels of (g_x x_s + g_y y_s) b_k / D                            (projective.6)
@@ -21,8 +20,8 @@ and of sum A_rk gh_rk, for a cotangent A of gh with a = A b, the derivatives are
     with respect to h_rk:    -sum over pixels of g_r a_3 b_k / D^2                     (projective.8)
     with respect to h_3k:    sum over pixels and r of g_r (2 r_s a_3 - a_r) b_k / D^2  (projective.9)
 
-where r_s is x_s or y_s. The error budget of (projective.1) has M = Nbar/|D| + |x_s| Dbar/|D|, a bar being the sum of
-absolute terms: what rounding each term of N and of D once does to the quotient.
+where r_s is x_s or y_s. The error budget of (projective.1) has M = Nbar/|D| + |x_s| Dbar/|D|, with bars for sums
+of absolute terms: the effect on the quotient of rounding each term of N and of D once.
 """
 
 from __future__ import annotations
@@ -136,8 +135,9 @@ LEDGER = (
         "projective (section 3.2)",
         "a plane projective transformation with 8 parameters",
         "ambiguous",
-        "no formula is printed; that the ninth entry of the matrix is 1 leaves out the homographies that send the "
-        "centre to infinity, so a 3 x 3 matrix is taken too; on the horizon points are infinite and have no derivative",
+        "no formula is printed; setting the ninth entry of the matrix to 1 excludes the homographies that send the "
+        "centre to infinity, so 3 x 3 matrices are accepted as well; points on the horizon are infinite and have no "
+        "derivative",
         ("refwarp.exact.projective.projective_grid", "refwarp.grids.projective.projective_grid"),
         (
             _TESTS + "test_four_points_fix_the_eight_parameters",

@@ -1,7 +1,7 @@
-"""The sums that all separable samplers share, over what each pixel contributes to each sample.
+"""The sums shared by all separable samplers, over the contribution of each pixel to each sample.
 
-A sampler says for each sample which pixels m of a row, and n of a column, it reads, with the weight w, its derivative
-d and its second derivative e with respect to the pixel coordinate. Then
+A sampler specifies for each sample which pixels m of a row, and n of a column, it reads, with the weight w, its
+derivative d and its second derivative e with respect to the pixel coordinate. Then
 
     V_c(i) = sum over n, m of U_c(n, m) w_m w_n                                              (sampling.1)
     gU_c(n, m) = sum over i of gV_c(i) w_m w_n                                               (sampling.2)
@@ -13,7 +13,7 @@ and, for cotangents A of gU and b of (gg_x, gg_y), with b'_x = r_x b_x, the grad
     with respect to U_c(n, m):  sum over i of gV_c(i) (b'_x d w + b'_y w d)                   (sampling.5)
     with respect to g_x(i):     r_x sum of gV_c(i) (A d w + b'_x U e w + b'_y U d d)          (sampling.6)
 
-Each weight comes with a bound on the absolute values it was computed from, which enters M.
+Each weight has a bound on the absolute values that it was computed from, which enters M.
 """
 
 from __future__ import annotations

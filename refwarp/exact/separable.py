@@ -1,19 +1,19 @@
-"""Sampling with any separable kernel once more, literally: STN Eq. (3).
+"""Sampling with any separable kernel, transcribed literally: STN Eq. (3).
 
     V_c(i) = sum over n, m of U_c(n, m) k(x_i - m; Phi_x) k(y_i - n; Phi_y)                  (STN 3)
 
-A kernel is a function d -> (k, k', k'') and their magnitudes, number-generic; the ready ones are
+A kernel is a function d -> (k, k', k'') and their magnitudes, number-generic; those provided are
 
     tent             max(0, 1 - |d|)                                                         (STN 5)
     integer          1 for -1/2 <= d < 1/2                                                   (STN 4)
-    Keys' cubic      its textbook polynomials, see `exact.bicubic`                           (kernels.1)
+    Keys' cubic      its usual polynomials, see    `exact.bicubic`                           (kernels.1)
     cubic B-spline   (4 - 6 r^2 + 3 r^3)/6 for r = |d| up to 1, (2 - r)^3/6 up to 2          (kernels.2)
     Lanczos          sinc(d) sinc(d/a) for r up to a, sinc(d) = sin(pi d)/(pi d)             (kernels.3)
     Gaussian         exp(-d^2/(2 s^2))/(s sqrt(2 pi)) for r up to 4 s                        (kernels.4)
 
-Each piece holds its left end in d: at corners and jumps the limit from the right is taken. The last two run on
-python-flint's balls, `arb`. A magnitude bounds what rounding acts on: the absolute values of a formula's monomials,
-and |d| times the slope's, since d itself is rounded.
+Each piece includes its left end in d: at corners and jumps the limit from the right is used. The last two run on
+python-flint's balls, `arb`. A magnitude bounds what is rounded: the absolute values of the monomials of a formula, and
+|d| times those of its slope, since d itself is rounded.
 """
 
 from __future__ import annotations
@@ -243,7 +243,7 @@ LEDGER = (
         "3",
         "sampling with any separable kernel",
         "holds",
-        "needs (sub)gradients of k, which the caller gives; nothing is normalised",
+        "needs (sub)gradients of k, supplied by the caller; nothing is normalised",
         ("refwarp.exact.sampling.sample", "refwarp.samplers.separable._gather"),
         (
             _TESTS + "test_every_element_is_within_its_budget",

@@ -1,1 +1,1 @@
-"""What is no operation: numbers, functions and matrices of them, sums that know k and M, budgets, running errors."""
+"""Number types, functions and matrices of numbers, sums with their k and M, error budgets and running error bounds."""

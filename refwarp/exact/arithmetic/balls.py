@@ -1,4 +1,4 @@
-"""Real numbers in rigorous ball arithmetic, for what is no rational number: logarithms, exponentials, sines."""
+"""Real numbers in rigorous ball arithmetic, for irrational functions: logarithms, exponentials, sines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The error budget: how far a floating-point result may lie from its exact value.
+"""The error budget: how far a floating-point result may be from its exact value.
 
 For one output element that is the sum of k non-zero terms with absolute values summing to M,
 
@@ -6,7 +6,7 @@ For one output element that is the sum of k non-zero terms with absolute values 
 
 with u the unit roundoff and eta the smallest subnormal of the result's dtype. c is 4 for values and first
 gradients of the bilinear sampler and the affine grid: two weights, each rounded once, and two products; and 8
-for second derivatives, whose terms have up to four more factors. log2 k is what pairwise summation adds.
+for second derivatives, whose terms have up to four more factors. log2 k accounts for pairwise summation.
 """
 
 from __future__ import annotations

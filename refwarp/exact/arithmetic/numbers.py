@@ -1,8 +1,8 @@
-"""Numbers that the exact equations run on, beside Python's own `Fraction`, `float` and `complex`.
+"""Number types for the exact equations, in addition to Python's `Fraction`, `float` and `complex`.
 
-`Dual` carries a value and a derivative, so that the literal forward equation of a paper differentiates
-itself; `Sum` carries a value, and the number and the absolute values of its terms, from which the error
-budget of a floating-point result follows.
+`Dual` holds a value and a derivative, so that the literal forward equation of a paper differentiates itself; `Sum`
+holds a value, and the number and the absolute values of its terms, which give the error budget of a floating-point
+result.
 """
 
 from __future__ import annotations

@@ -1,17 +1,17 @@
-"""Running error bounds: numbers that know how much rounding an algorithm may do to them.
+"""Running error bounds: numbers with a bound on the rounding error of the algorithm that computes them.
 
-Let z come out of an algorithm, and let the same algorithm in floating point give z'. With M built up beside z as
+Let an algorithm compute z, and the same algorithm in floating point z'. With M computed together with z as
 
     z = a + b, a - b       M = M_a + M_b
     z = a b                M = M_a |b| + |a| M_b
     z = a / b              M = (M_a + |a/b| M_b) / |b|
 
-from M = |z| at the given numbers, and never below |z|, each operation adds at most one to the c of
+starting with M = |z| for given numbers, and at least |z|, each operation adds at most one to c in
 
     |z' - z| <= c u M      (u the unit roundoff, to first order in it)
 
-so at the end c is the number of operations on the longest path. An operation with an exact number (one that is no
-`Bounded`) scales M by it. The bound holds for the algorithm that was run, with its condition in it.
+so c is the number of operations on the longest path. An operation with an exact number (not a `Bounded`) scales M by
+it. The bound holds for the algorithm that was run, including its condition.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""The dense transformer's decoder, its holes, and the authors' programs."""
+"""The decoder of dense transformer networks, its holes, and the code released by the authors."""

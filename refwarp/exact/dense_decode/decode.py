@@ -1,7 +1,7 @@
-"""The dense transformer's decoder once more, literally: DTN Eqs. (4) to (10), and what they leave out.
+"""The decoder of dense transformer networks, transcribed literally: DTN Eqs. (4) to (10), and what they omit.
 
 DTN counts pixels from 1, rows n first; x and y are in pixels, k(d) = max(0, 1 - |d|). The encoder samples a map U
-at points (x_i, y_i), the decoder spreads values V_i found there over a map again, and normalises:
+at points (x_i, y_i), the decoder distributes values V_i at these points over a map, and normalises:
 
     V_i = sum over n, m of U_nm k(x_i - m) k(y_i - n)                                         (DTN 4)
     U'(p) = Sampling{U(Tp)},  U''(Tp) = V(p),  U''(p) = Sampling{U''(Tp)}                      (DTN 5)
@@ -15,21 +15,21 @@ with the gradients, for a cotangent dU,
     dx_i = sum over n, m of (dU_nm/S_nm V_i + dS_nm) k(y_i - n)
            {0 if |m - x_i| >= 1; 1 if m >= x_i; -1 if m <= x_i}                               (DTN 10)
 
-The text names the ranges N and M for H and W, and calls dV_i dV_nm. Two cases of the last claim m = x_i, and neither
-is a derivative there. A pixel with S = 0 is a hole, of which (DTN 7) says nothing; sums over n, m pass over it.
+The text calls the ranges N and M instead of H and W, and dV_i dV_nm. Two of the cases include m = x_i, and neither is a
+derivative there. A pixel with S = 0 is a hole, where (DTN 7) is undefined; sums over n, m exclude it.
 
-The rest is not printed. The operation has grids in [-1, 1], pixels counted from 0 and channels c:
+The following is not printed. The operation has grids in [-1, 1], pixels counted from 0 and channels c:
 
-    x = (g s + W - 1) / 2,  s = W - 1 (align_corners) or W: the paper's x less 1               (decoder.1)
+    x = (g s + W - 1) / 2,  s = W - 1 (align_corners) or W: the paper's x minus 1              (decoder.1)
     w_i(n, m) = k(x_i - m) k(y_i - n);  (n, m) is a hole if no w_i(n, m) differs from 0        (decoder.2)
     gV_c(i) = sum over n, m of gU_c / S w_i                                                   (decoder.3)
     gg_x(i) = s_x/2 sum over c, n, m of gU_c / S (V_c(i) - U_c) k'(x_i - m) k(y_i - n)         (decoder.4)
 
-and gg_y alike, with k' on the lattice by the rule `kink` (exact/bilinear.py). What becomes of holes stands in `holes`,
-the gradients of these gradients in `second`, and what the authors released in `released`.
+and likewise gg_y, with k' on the lattice given by `kink` (exact/bilinear.py). The filling of holes is in `holes`, the
+second derivatives in `second`, and the code released by the authors in `released`.
 
-The error bounds of quotients count what numerator and denominator add: a `Sum` of the values has M = sum |V_i| w_i/S
-+ |U|; one of gV twice the sum of absolute terms; one of gg the terms of U written out.
+The error bounds of quotients include the terms of numerator and denominator: a `Sum` of the values has M = sum |V_i|
+w_i/S + |U|; one of gV twice the sum of absolute terms; one of gg the terms of U written out.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def printed_normalisation_gradient(gout: Plane, values: Sequence[Number], points
 
 
 def printed_x_gradient(gout: Plane, values: Sequence[Number], points: Points, i: int, equal: int = 1) -> Number:
-    """Return dx_i (DTN 10). Two of its cases claim m = x_i: `equal` (1 or -1) says which is taken there."""
+    """Return dx_i (DTN 10). Two of its cases include m = x_i: `equal` (1 or -1) selects one."""
     total: Number = 0
     x, y = points[i]
     for n, m in covered_pixels(points, len(gout), len(gout[0])):
@@ -138,7 +138,7 @@ def encode_decode(plane: Plane, points: Points) -> list[list[Number | None]]:
 
 
 class Decoded(NamedTuple):
-    """What the decoder makes of one image: S of the pixels that are no holes, and U (C, H, W), 0 in holes."""
+    """The decoder's output for one image: S of the pixels that are not holes, and U (C, H, W), 0 in holes."""
 
     normalisation: dict[Pixel, Sum]
     maps: Maps
@@ -312,7 +312,7 @@ LEDGER = (
         "6",
         "S_nm, the weights that a pixel receives",
         "holds",
-        "the text after Eq. (7) names ranges N and M for H and W",
+        "the text after Eq. (7) calls the ranges N and M instead of H and W",
         (_HOME + "printed_normalisation", _KERNELS + "weigh", _VECTORS + "add_source"),
         (_TESTS + "test_the_operation_is_the_printed_one_counted_from_zero",),
     ),
@@ -321,8 +321,8 @@ LEDGER = (
         "7",
         "U_nm, the decoded map",
         "ambiguous",
-        "holds where S > 0, says nothing in holes, where S = 0, and jumps between: `fill` offers zeros, the previous "
-        "map at the same place, and the mean of its neighbours",
+        "holds where S > 0, is undefined in holes, where S = 0, and jumps in between: `fill` selects zeros, the "
+        "previous map at the same position, or the mean of its neighbours",
         (_HOME + "printed_value", _KERNELS + "forward", _VECTORS + "add_source", _VECTORS + "divide_pixel"),
         (
             _TESTS + "test_the_operation_is_the_printed_one_counted_from_zero",
@@ -344,7 +344,7 @@ LEDGER = (
         "9",
         "dS_nm",
         "holds",
-        "where S > 0; equals -dU_nm U_nm / S_nm, which conditions better",
+        "where S > 0; equal to -dU_nm U_nm / S_nm, which is better conditioned",
         (_HOME + "printed_normalisation_gradient", _KERNELS + "backward", _VECTORS + "pull_source"),
         (_TESTS + "test_equation_9_is_the_derivative_and_has_a_shorter_form",),
     ),
@@ -353,8 +353,8 @@ LEDGER = (
         "10",
         "dx_i",
         "wrong",
-        "on the lattice, where two of its cases claim m = x, and neither need lie between the one-sided derivatives; "
-        "it holds elsewhere. dU/S (V_i - U) is its stable form",
+        "on the lattice, where two of its cases include m = x, and neither value need lie between the one-sided "
+        "derivatives; it holds off the lattice. dU/S (V_i - U) is its stable form",
         (_HOME + "printed_x_gradient", _KERNELS + "backward", _VECTORS + "pull_source"),
         (
             _TESTS + "test_equation_10_fails_on_the_lattice_whichever_case_is_taken",

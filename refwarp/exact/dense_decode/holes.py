@@ -1,9 +1,9 @@
-"""What the decoder makes of its holes, the pixels that no source reaches: three readings of one sentence.
+"""The filling of holes, the pixels that no source reaches: three readings of one sentence.
 
 DTN: "if there are pixels that are not selected on the output feature map, we apply an interpolation strategy over its
-neighboring pixels on previous feature maps". Holes are filled with zeros, with the previous map P at the same place,
-or with the mean of its neighbours: those of the eight pixels around the place that lie inside the map, without the
-place itself; of none, 0                                                                      (decoder.8)
+neighboring pixels on previous feature maps". Holes are filled with zeros, with the previous map P at the same
+position, or with the mean of P over those of the eight pixels around it that are inside the map, excluding itself; 0 if
+there are none                                                                                (decoder.8)
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ LEDGER = (
         "holes",
         '"an interpolation strategy over its neighboring pixels on previous feature maps"',
         "ambiguous",
-        "which map, which neighbours, which weights: `fill` offers three readings",
+        "the map, the neighbours and the weights are not specified: `fill` supports three readings",
         ("refwarp.exact.dense_decode.holes.filled", "refwarp.samplers.dense_decode.function.fill_holes"),
         ("tests/exact/dense_decode/test_decode.py::test_holes_are_filled_as_said",),
     ),

@@ -1,34 +1,35 @@
-"""What the authors of DTN released, literally: an encoder and two decoders that are not DTN's (4) and (7).
+"""The code released by the authors of DTN: an encoder and two decoders that differ from DTN's (4) and (7).
 
 The source is github.com/divelab/dtn, `Dense_Transformer_Network.py`. Encoder and decoder take x = (g_x + 1) W/2 and
 y = (g_y + 1) H/2. For the four corners (a, b) in {0, 1} x {0, 1} of the cell there,
 
     the corner's column is m_a = clip(floor x + a), its row n_b = clip(floor y + b), clip to the map       (released.1)
 
-and its weight w_ab = alpha_a beta_b is made of the clipped columns and rows: in the encoder, and in the decoder that
-was released first (May 2017, commit 199b77d),
+and its weight w_ab = alpha_a beta_b is computed from the clipped columns and rows: in the encoder, and in the
+decoder of the first release (May 2017, commit 199b77d),
 
-    alpha_0 = m_1 - x,  alpha_1 = x - m_0,  and beta_b alike                                              (released.2)
+    alpha_0 = m_1 - x,  alpha_1 = x - m_0,  and likewise beta_b                                           (released.2)
 
 and in the decoder since commit f8d24f8 ("solve the boundary effect", June 2017)
 
-    alpha_0 = |m_1 - x|,  alpha_1 = |x - m_0|,  each 0 if it exceeds 1,  and beta_b alike                  (released.3)
+    alpha_0 = |m_1 - x|,  alpha_1 = |x - m_0|,  each 0 if it exceeds 1,  and likewise beta_b               (released.3)
 
 The encoder's sample is the sum over corners of w_ab U(n_b, m_a). The decoder sums, for each corner and pixel, over the
-sources whose corner that is, omega = sum_i w_i and nu_c = sum_i V_c(i), and with S = sum over corners of omega and
+sources with that corner there, omega = sum_i w_i and nu_c = sum_i V_c(i), and with S = sum over corners of omega and
 sigma = clip(S, 1e-5, 1e10) its map is
 
     U_c = Q_c + (P_c where sigma <= 1e-5),   Q_c = 1/sigma sum over corners of omega nu_c                 (released.4)
 
-Its derivatives are those that its framework takes step by step: floor and both comparisons are constants, |d| has the
-slope 0 at 0, and clip passes a gradient where 1e-5 <= S <= 1e10: chi is 1 there, and 0 elsewhere. With r = gU / sigma,
+Its derivatives are those of the individual steps, as computed by its framework: floor and both comparisons are
+constants, |d| has the slope 0 at 0, and clip passes a gradient where 1e-5 <= S <= 1e10: chi is 1 there, and 0
+elsewhere. With r = gU / sigma,
 
     gV_c(i) = sum over corners of r_c omega                                                               (released.5)
     gg_x(i) = W/2 sum over c and corners of r_c (nu_c - chi Q_c) alpha' beta                              (released.6)
 
-each corner read at its pixel, and gg_y alike with H/2 alpha beta'; gP = gU where sigma <= 1e-5. For cotangents A of
-gV, (b_x, b_y) of (gg_x, gg_y) and q of gP let omega' = sum_i (b_x W/2 alpha' beta + b_y H/2 alpha beta') and nu'_c =
-sum_i A_c(i) be the changes of omega and nu, and R = chi / sigma sum over corners of omega'. Then
+everything at the pixel of each corner, and likewise gg_y with H/2 alpha beta'; gP = gU where sigma <= 1e-5. For
+cotangents A of gV, (b_x, b_y) of (gg_x, gg_y) and q of gP let omega' = sum_i (b_x W/2 alpha' beta + b_y H/2 alpha
+beta') and nu'_c = sum_i A_c(i) be the changes of omega and nu, and R = chi / sigma sum over corners of omega'. Then
 
     with respect to gU_c:    T_c + (q_c where sigma <= 1e-5),
                              T_c = 1/sigma sum over corners of (omega' nu_c + omega nu'_c) - Q_c R         (released.7)
@@ -36,7 +37,7 @@ sum_i A_c(i) be the changes of omega and nu, and R = chi / sigma sum over corner
     with respect to g_x(i):  W/2 sum over c and corners of r_c ((nu'_c - chi T_c - (nu_c - chi Q_c) R) alpha' beta
                              + (nu_c - chi Q_c) b_y H/2 alpha' beta')                                     (released.9)
 
-which is (decoder.3) to (decoder.7) with the sums omega and nu of a corner in the place of one source's w and V.
+which is (decoder.3) to (decoder.7) with the sums omega and nu of a corner in place of w and V of one source.
 """
 
 from __future__ import annotations
@@ -275,13 +276,13 @@ _SAMPLER = "refwarp.samplers.dense_decode.released.released_decode"
 LEDGER = (
     Equation(
         "DTN",
-        "released program, decoder",
-        "the decoder as the authors have released it since June 2017",
+        "released code, decoder",
+        "the decoder as released by the authors since June 2017",
         "wrong",
-        "(sum w)(sum V) in place of sum wV for each corner of the cell: Eq. (7) only if no two sources share a corner; "
-        "S is clipped at 1e-5, the previous map added where S <= 1e-5, and x = (g + 1) W/2 is half a pixel off. Beyond "
-        "the outermost pixels' centres both corners are one pixel, on which a source weighs more the farther it is, "
-        'up to a distance of 1, and 0 from there on. Offered as variant="released"',
+        "(sum w)(sum V) instead of sum wV for each corner of the cell: Eq. (7) only if no two sources share a corner; "
+        "S is clipped at 1e-5, the previous map is added where S <= 1e-5, and x = (g + 1) W/2 is offset by half a "
+        "pixel. Beyond the centres of the outermost pixels both corners are the same pixel, on which the weight of a "
+        'source increases with the distance up to 1, and is 0 from there on. Supported as variant="released"',
         (_HOME + "released", _SAMPLER),
         (
             _TESTS + "test_the_released_program_multiplies_sums",
@@ -293,11 +294,12 @@ LEDGER = (
     ),
     Equation(
         "DTN",
-        "released program, first decoder",
-        "the decoder as the authors released it in May 2017",
+        "released code, first decoder",
+        "the decoder as released by the authors in May 2017",
         "wrong",
-        "the same, but with signed weights: beyond the outermost pixels' centres they are -d and d on one pixel, which "
-        'cancel where a source is alone, and grow without bound where it is not. Offered as variant="first_release"',
+        "the same, but with signed weights: beyond the centres of the outermost pixels they are -d and d on one "
+        "pixel, which cancel for a single source, and otherwise grow without bound. Supported as "
+        'variant="first_release"',
         (_HOME + "released", _SAMPLER),
         (
             _TESTS + "test_the_identity_of_the_program_at_the_last_pixel",
@@ -307,12 +309,13 @@ LEDGER = (
     ),
     Equation(
         "DTN",
-        "released program, encoder",
-        "the encoder as the authors released it",
+        "released code, encoder",
+        "the encoder as released by the authors",
         "wrong",
-        "x = (g + 1) W/2 is half a pixel off, and corners are clamped to the map before weights are formed: for x < 0 "
-        "and x >= W - 1, y alike, the weights cancel and the sample is 0, at the centre of the last pixel too, where "
-        "Eq. (4) is that pixel, and does not fade out beyond it. Inside it is Eq. (4). Not offered",
+        "x = (g + 1) W/2 is offset by half a pixel, and corners are clamped to the map before weights are computed: "
+        "for x < 0 and x >= W - 1, and likewise y, the weights cancel and the sample is 0. This includes the centre "
+        "of the last pixel, where Eq. (4) gives that pixel, and beyond, where Eq. (4) decreases gradually. Inside the "
+        "map it is Eq. (4). Not implemented",
         (_HOME + "encoder", "refwarp.samplers.bilinear.kernels.blend"),
         (_TESTS + "test_the_released_encoder_is_equation_4_inside_and_0_from_the_last_pixel_on",),
     ),

@@ -1,4 +1,4 @@
-"""The gradients of the decoder's gradients, literally. The paper prints none.
+"""The second derivatives of the decoder. The paper prints none.
 
 For cotangents A of gV and (b_x, b_y) of (gg_x, gg_y) in (decoder.3) and (decoder.4) let D_i = b_x s_x/2 k'k +
 b_y s_y/2 k k' be the change of w_i, D the sum of all D_i, and T_c = sum over i of (A_c(i) w_i + (V_c(i) - U_c) D_i) / S
@@ -9,7 +9,7 @@ the change of U_c. Then they are
     with respect to g_x(i):      s_x/2 sum over c, n, m of gU_c / S ((A_c(i) - T_c - (V_c(i) - U_c) D / S) k'k
                                  + (V_c(i) - U_c) b_y s_y/2 k'k')                              (decoder.7)
 
-and with respect to g_y alike. M is that of the terms of U and T written out.
+and likewise with respect to g_y. M is that of the terms of U and T written out.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""The places of auxiliary samples once more, literally: LMS Eqs. (3), (8), (9).
+"""The positions of auxiliary samples, transcribed literally: LMS Eqs. (3), (8), (9).
 
     x_i^k ~ N(x_i, sigma), k = 1 ... K                                                      (LMS 3)
     u^k <- u^k + N(0, delta_u)                                                              (LMS 8)
     v^k <- v^k + N(0, delta_v)                                                              (LMS 9)
 
-where (u^k, v^k) = T(x_i^k). sigma is called a standard deviation, delta is not called anything; the text after (9)
-makes it the width and height of a pixel, so a deviation too. For given standard normal numbers all is arithmetic.
+where (u^k, v^k) = T(x_i^k). sigma is called a standard deviation, delta is not defined; in the text after (9) it is the
+width and height of a pixel, so also a deviation. For given standard normal numbers everything is arithmetic.
 
-T itself takes the displaced x_i^k, or else its grid, interpolated between its points and continued beyond them:
+T is applied to the displaced x_i^k; or else its grid is interpolated between its points and extrapolated beyond them:
 
     T(j + f) = (1 - f) T(j) + f T(j + 1),   j the nearest cell, also for f outside [0, 1]    (auxiliary.1)
 """
@@ -64,8 +64,8 @@ LEDGER = (
         "3",
         "auxiliary samples",
         "ambiguous",
-        "K of them, or K - 1, as (5) and (6) have it: `count`. In the target image, one output pixel wide; the "
-        "released program displaces them after the transformation: `displaced_in`",
+        "K or K - 1 of them, the latter by (5) and (6): `count`. Displaced in the target image, by one output pixel; "
+        "the released code displaces them after the transformation: `displaced_in`",
         _HOMES,
         (
             _TESTS + "test_equations_3_and_5_count_samples_differently",
@@ -79,9 +79,9 @@ LEDGER = (
         "8, 9",
         "noise against collapse",
         "ambiguous",
-        "delta is taken as a deviation, of one pixel of the map, as the text after (9) has it, and not as a variance; "
-        'how "the magnitude of the transform", as it is called there, too, would be taken of one is unsaid; masks '
-        "act on the final places, and `mask` takes any other choice",
+        "delta is interpreted as a standard deviation, of one pixel of the map, as in the text after (9), not as a "
+        'variance; the text also calls it "the magnitude of the transform", which is not defined; masks apply to the '
+        "final positions, and `mask` accepts any other choice",
         _HOMES,
         (
             _TESTS + "test_the_collapse_noise_is_a_deviation_and_not_a_variance",

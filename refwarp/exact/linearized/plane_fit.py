@@ -1,23 +1,23 @@
-"""Planes fitted to auxiliary samples once more, literally: LMS Eqs. (4) to (7), and what they should say.
+"""Planes fitted to auxiliary samples, transcribed literally: LMS Eqs. (4) to (7), and their corrections.
 
     Y = X A                                                                                 (LMS 4)
     Y = [I^1 - I^0, I^2 - I^0, ...]^T                                                       (LMS 5)
     X = [(u^1 - u^0, v^1 - v^0, 1), (u^2 - u^0, v^2 - v^0, 1), ...]                         (LMS 6)
     A = (X^T X + eps E)^-1 X Y                                                              (LMS 7)
 
-(5) and (6) are printed up to K - 1; all samples that are given are used. In (7) the second X needs its transpose, and
-eps E is taken as diag(e_x, e_y, e_1), for offsets in pixels of the map. Of that,
+(5) and (6) are printed up to K - 1; all given samples are used. In (7) the second X must be transposed, and eps E is
+generalised to diag(e_x, e_y, e_1), for offsets in pixels of the map. The solution is computed as
 
-    c_x = sum of dx_k / (n + e_1),   p_k = dx_k - c_x,   and c_y, q_k alike                 (linearized.1)
+    c_x = sum of dx_k / (n + e_1),   p_k = dx_k - c_x,   and likewise c_y, q_k              (linearized.1)
     C_xx = sum of p_k^2 + e_1 c_x^2 + e_x,   C_xy = sum of p_k q_k + e_1 c_x c_y            (linearized.2)
     r = C_xy / C_xx,   t_k = q_k - r p_k,   z = c_y - r c_x                                 (linearized.3)
     D = sum of t_k^2 + e_1 z^2 + r^2 e_x + e_y                                              (linearized.4)
     w^y_k = t_k / D,   w^x_k = p_k / C_xx - r w^y_k                                         (linearized.5)
     w^b_k = 1 / (n + e_1) - c_x p_k / C_xx - z w^y_k                                        (linearized.6)
 
-is the solution: A = sum over the n samples that take part of w_k y_k. Where D or C_xx is 0, A = 0 by convention.
-The "biasfree formulation for Eq. (6)" of Sect. 7, rows (u^k - u^0, v^k - v^0) without a 1, fits the slopes alone, of a
-plane through I^0. It is the limit of the above where e_1 grows without bound:
+with A = sum over the n samples that are kept of w_k y_k. Where D or C_xx is 0, A = 0 by convention. The "biasfree
+formulation for Eq. (6)" of Sect. 7, with rows (u^k - u^0, v^k - v^0) without a 1, fits only the slopes, of a plane
+through I^0. It is the limit of the above for e_1 to infinity:
 
     c_x = c_y = z = 0,   p_k = dx_k,   q_k = dy_k,   w^b_k = 0,   and no term of e_1        (linearized.13)
 """
@@ -112,7 +112,7 @@ def _solve(matrix: Matrix, right: Sequence[Number]) -> list[Number]:
 def fit_weights(
     offsets: Sequence[Point], tikhonov: Sequence[Number], without_bias: bool = False
 ) -> list[tuple[Number, Number, Number]] | None:
-    """Return (w^x, w^y, w^b) for each of the samples that take part, or None where they determine no plane.
+    """Return (w^x, w^y, w^b) for each sample of the fit, or None where they determine no plane.
 
     The numbers may be `Bounded`: then the weights have the M of this elimination.
     """
@@ -156,7 +156,7 @@ LEDGER = (
         "4",
         "Y = X A",
         "holds",
-        "where the map is a plane; else in the sense of least squares",
+        "where the map is a plane; otherwise in the least-squares sense",
         (_EXACT + "prediction",),
         (
             _TESTS + "test_equation_4_holds_for_a_map_that_is_a_plane",
@@ -168,10 +168,10 @@ LEDGER = (
         "5, 6",
         "the data of the fit",
         "ambiguous",
-        "they run to K - 1, and (3), (8) and (9) to K: either K - 1 of K samples enter, or (5) and (6) are misprinted, "
-        "or (3) is, if the centre is one of the K, as it is of the released program's num_grid = 8. All samples that "
-        "are given enter, and `count` says how many: 8, or 7. A masked row is zero with its 1, and leaves out even "
-        "a NaN",
+        "they range to K - 1, and (3), (8) and (9) to K: either only K - 1 of K samples are used, or (5) and (6) are "
+        "misprinted, or (3) is, if the centre is one of the K, as in the released code with num_grid = 8. All given "
+        "samples are used, and `count` sets their number: 8, or 7. A masked row is zero, including its 1, and "
+        "excludes even a NaN",
         (_EXACT + "data_matrices", _KERNELS + "plane_of_pixel", _KERNELS + "offset_of"),
         (
             _TESTS + "test_equations_3_and_5_count_samples_differently",
@@ -185,8 +185,8 @@ LEDGER = (
         "7",
         "regularised least squares",
         "misprint",
-        "the second X lacks its transpose. The unit of eps is unsaid: pixels here, and three weights allow any other. "
-        "Where eps = 0 leaves the plane undetermined, A = 0",
+        "the second X lacks its transpose. The unit of eps is not specified: pixels here, and three weights allow any "
+        "other. Where eps = 0 leaves the plane undetermined, A = 0",
         (
             *(_EXACT + name for name in ("literal_least_squares", "least_squares", "fit_weights")),
             _KERNELS + "fit",
@@ -205,9 +205,9 @@ LEDGER = (
         "bias-free (section 7)",
         '"a biasfree formulation for Eq. (6), which would allow in-place replacement without further fine tuning"',
         "ambiguous",
-        "left to future work: read as (6) without its ones, whose plane goes through I^0, so that the value is the "
-        'bilinear sample in training as at inference: `intercept="bias-free"`. That is not `intercept=False`, which '
-        "fits the bias, and leaves it out of the value alone; the slopes differ",
+        "left to future work: interpreted as (6) without its ones, whose plane passes through I^0, so that the value "
+        'is the bilinear sample in training and at inference: `intercept="bias-free"`. This differs from '
+        "`intercept=False`, which fits the bias and only leaves it out of the value; the slopes differ",
         (
             *(_EXACT + name for name in ("bias_free", "fit_weights")),
             _KERNELS + "fit",

@@ -1,8 +1,8 @@
-"""Linearized multi-sampling once more, literally: LMS Eqs. (1) and (2), what they should say, and their derivatives.
+"""Linearized multi-sampling, transcribed literally: LMS Eqs. (1) and (2), corrected, and their derivatives.
 
     I~(x~) = sum over x of I(T(x)) K(x~, T(x))                                              (LMS 1)
 
-compares output positions with T of input positions; what is meant compares T(x~) with the pixels x:
+compares output positions with T of input positions; it should compare T(x~) with the pixels x:
 
     I~(x~) = sum over x of I(x) K(T(x~), x)                                                 (STN 3)
 
@@ -10,10 +10,10 @@ The linear approximation around x_i is
 
     I~(x) = I(T(x_i)) + A_i (T(x) - T(x_i))                                                 (LMS 2)
 
-where only the first two rows of A, transposed, can multiply a point; its third, b, is the plane's own value at x_i less
-I^0. The plane is fitted to the auxiliary samples (`auxiliary`) by the weights w_k of `plane_fit`.
+where only the first two rows of A, transposed, can multiply a point; its third, b, is the value of the plane at x_i
+minus I^0. The plane is fitted to the auxiliary samples (`auxiliary`) by the weights w_k of `plane_fit`.
 
-All results are linear in a map U: with coefficients v, beta_x, beta_y, those of pixel i are made of
+All results are linear in a map U: with coefficients v, beta_x, beta_y, those of pixel i are based on
 
     L_i(U; v, beta) = v I^0 + sum over k of (v w^b_k + beta_x w^x_k s_x/2 + beta_y w^y_k s_y/2) (I^k - I^0)
                                                                                             (linearized.7)
@@ -21,7 +21,7 @@ All results are linear in a map U: with coefficients v, beta_x, beta_y, those of
 (without w^b where the intercept is left out). The value is L_i(U; 1, 0). For cotangents gV,
 
     gU = sum over i of gV(i) dL_i(U; 1, 0)/dU                                               (linearized.8)
-    gg_x(i) = sum over c of gV_c(i) L_i(U_c; 0, (1, 0)),   gg_y alike                       (linearized.9)
+    gg_x(i) = sum over c of gV_c(i) L_i(U_c; 0, (1, 0)),   likewise gg_y                    (linearized.9)
 
 and for cotangents A of gU and beta of gg the derivatives of A . gU + beta . gg are
 
@@ -77,7 +77,7 @@ def linearization(centre: Number, slopes: Point, point: Point, centre_point: Poi
 
 
 class Functional(NamedTuple):
-    """The samples of one output pixel that take part: pixel coordinates, centre first, and weights (None: no fit)."""
+    """The samples of one output pixel that the fit uses: pixel coordinates, centre first, and weights (None: no fit)."""
 
     i: int
     j: int
@@ -134,7 +134,7 @@ def functionals(
     grid, auxiliary : nested lists (H_out, W_out, 2) and (H_out, W_out, K, 2) of numbers
         Normalised coordinates, x first.
     kept : nested list (H_out, W_out, K) of bool
-        Which samples take part.
+        Which samples the fit uses.
     height, width : int
         The size of the map.
     fit : PlaneFit
@@ -232,7 +232,7 @@ def inside(point: Point) -> bool:
 
 
 def offset_inside(point: Point, centre: Point) -> bool:
-    """Tell the same of its offset from the centre, which is what the released program masks by."""
+    """Return whether its offset from the centre is inside, as in the released code."""
     return inside([g - g0 for g, g0 in zip(point, centre, strict=True)])
 
 
@@ -248,7 +248,8 @@ LEDGER = (
         "1",
         "sampling with a kernel",
         "misprint",
-        "the kernel must compare T of the output place with the pixels: as printed a shift returns the map unshifted",
+        "the kernel must compare T of the output position with the pixels: as printed, a translation returns the map "
+        "unshifted",
         (_EXACT + "literal_sample", _EXACT + "sample", "refwarp.samplers.bilinear.kernels.blend"),
         (_TESTS + "test_equation_1_as_printed_does_not_transform",),
     ),
@@ -257,9 +258,9 @@ LEDGER = (
         "2",
         "linear approximation around a sample",
         "ambiguous",
-        "as printed the value is the bilinear sample, which no noise can blur as the figures show; nor would bilinear "
-        "sampling at inference change the outcome, as Sect. 7 says it does: `intercept` adds the plane's own level or "
-        "leaves it out. A_i is the gradient in T(x), not in x as the text says, and enters transposed",
+        "as printed, the value is the bilinear sample, which noise cannot blur as in the figures; nor would bilinear "
+        "sampling at inference change the outcome, as Sect. 7 says: `intercept` adds or omits the intercept of the "
+        "plane. A_i is the gradient in T(x), not in x as the text says, and must be transposed",
         (_EXACT + "linearization", _SAMPLER + "Linearization"),
         (
             _TESTS + "test_the_value_of_equation_2_as_printed_does_not_see_the_noise",
@@ -272,8 +273,9 @@ LEDGER = (
         "multi-scale sampling (section 4)",
         '"auxiliary samples distributed over pre-defined grids at varying levels of coarseness"',
         "definition",
-        "an alternative that is named and not used: any points can be given as `auxiliary`. With one fit to all levels "
-        "the coarsest decides, for it weighs by the square of its distance; the paper prints none",
+        "an alternative that is mentioned but not used: any points can be given as `auxiliary`. With one fit to all "
+        "levels the coarsest dominates, since samples are weighted by the square of their distance; the paper prints "
+        "no equation",
         (_EXACT + "functionals", _SAMPLER + "linearized_sample"),
         (
             _TESTS + "test_on_a_fixed_symmetric_grid_the_slopes_are_weighted_central_differences",
@@ -283,10 +285,10 @@ LEDGER = (
     Equation(
         "LMS",
         "samples out of bounds",
-        "they are left out of (5) and (6)",
+        "excluded from (5) and (6)",
         "ambiguous",
-        "what happens where the centre is out of bounds is unsaid: the plane is that of the samples inside. The "
-        "released program masks by the offset instead of the position",
+        "a centre out of bounds is not specified: the plane is fitted to the samples inside. The released code masks "
+        "by the offset instead of the position",
         (_EXACT + "inside", _EXACT + "offset_inside", "refwarp.samplers.linearized.kernels.is_kept"),
         (
             _TESTS + "test_masking_is_by_position_and_the_released_program_masks_by_offset",
@@ -300,7 +302,8 @@ LEDGER = (
         "stopped gradients",
         "all but T(x) is constant",
         "ambiguous",
-        "the released program lets the centre's sample through to the map: `input_gradient` is none, center or fit",
+        "the released code passes the gradient through the centre's sample to the map: `input_gradient` is none, "
+        "center or fit",
         (_EXACT + "input_gradient", _SAMPLER + "linearized_sample"),
         (
             _TESTS + "test_the_gradients_are_the_derivatives_of_the_printed_forward",

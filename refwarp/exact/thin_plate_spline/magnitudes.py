@@ -1,8 +1,8 @@
 """The error budget of the thin plate spline grid and its gradients: k and M of each element.
 
-M is that of the sums in `spline`, with each coefficient replaced by the sum of the absolute values that it
-is made of, and each q and f' by its absolute value and what one rounding of the points does to it. For the second
-gradients, which say how grid and gradients change, it is the sum of what each factor's change does.
+M is that of the sums in `spline`, with each coefficient replaced by the sum of the absolute values of its terms, and
+each q and f' by its absolute value plus the effect of one rounding of the points. For the second derivatives it is the
+sum of the effects of the change of each factor.
 """
 
 from __future__ import annotations

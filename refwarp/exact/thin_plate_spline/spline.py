@@ -1,4 +1,4 @@
-"""The thin plate spline grid once more, literally: DTN Eqs. (1) to (3), in the paper's order of rows and columns.
+"""The thin plate spline grid, transcribed literally: DTN Eqs. (1) to (3), in the paper's order of rows and columns.
 
     T = (D^-1 [F^T; 0])^T                                                              (DTN 1)
     D = [1 C^T R; 0 0 1; 0 0 C],  R_jk = d^2 ln d^2,  d = |c_j - c_k|                  (DTN 2)
@@ -19,8 +19,8 @@ With the cotangent G of the grid, mu = D^-T sum over i of q_i G_i, and D t = [F^
 
 where mu_1 to mu_K belong to the rows of D that interpolate, and mu_x, mu_y to its last two.
 
-Logarithms are not rational: run this on balls (`Balls`), whose radius bounds the error, on floats, or on dual numbers
-of these. The error budget is in `magnitudes`.
+Logarithms are not rational: use balls (`Balls`), whose radius bounds the error, floats, or dual numbers of these. The
+error budget is in `magnitudes`.
 """
 
 from __future__ import annotations
@@ -187,7 +187,7 @@ LEDGER = (
         "1",
         "the transformation matrix of a thin plate spline",
         "holds",
-        "where Delta is regular; for control points that coincide or lie on a line it is not",
+        "where Delta is nonsingular; it is singular if control points coincide or lie on a line",
         (_EXACT + "transformation", _GRID + "Solution"),
         (_DERIVATIVES, _TESTS + "test_coincident_and_collinear_control_points_are_singular"),
     ),
@@ -218,28 +218,28 @@ LEDGER = (
         "control points (section 2.2)",
         "the control points are a subset of the output's pixels",
         "ambiguous",
-        "for a regular grid of them from -1 to 1 only with align_corners, and where its spacing is a multiple of the "
-        "pixels'; nothing else needs it",
+        "for a regular grid from -1 to 1, only with align_corners, and only if its spacing is a multiple of the pixel "
+        "spacing; nothing else requires it",
         (_EXACT + "target_points", _GRID + "tps_grid"),
         (_TESTS + "test_control_points_are_pixels_only_with_align_corners",),
     ),
     Equation(
         "DTN",
         "tanh (section 2.1)",
-        "the fiducial points are a tanh of what the network computes",
+        "the fiducial points are tanh of the network's output",
         "ambiguous",
-        "it keeps them inside of -1 and 1, so the identity, whose corners are there, is never reached; tps_grid takes "
-        "any fiducial points",
+        "tanh keeps them inside (-1, 1), so the identity, with corners at -1 and 1, is never reached; tps_grid "
+        "accepts any fiducial points",
         (_EXACT + "spline_grid", _GRID + "tps_grid"),
         (_TESTS + "test_tanh_never_reaches_the_identity",),
     ),
     Equation(
         "DTN",
-        "released program, splines",
-        "the transformation as the authors released it",
+        "released code, splines",
+        "the transformation as released by the authors",
         "ambiguous",
-        "r^2 is clipped at 1e-10 in the logarithm, which makes r^2 log r^2 vanish at 0 as its limit does, and differs "
-        "by less than 4e-11; training starts from tanh(linspace(-5, 5, 4)) = +-0.9999, +-0.931, which is not the "
+        "r^2 is clipped at 1e-10 in the logarithm, so r^2 log r^2 vanishes at 0, like its limit; the difference is "
+        "less than 4e-11. Training starts from tanh(linspace(-5, 5, 4)) = +-0.9999, +-0.931, which is not the "
         "identity",
         (_EXACT + "radial", _EXACT + "spline_grid", _GRID + "tps_grid"),
         (
