@@ -179,7 +179,7 @@ def check_count(name: str, given: Any, least: int = 1) -> None:
 
 
 def check_option(name: str, given: Any, options: tuple[Any, ...]) -> None:
-    """Raise ValueError unless `given` is one of the options, and of its type: 1 is not True."""
+    """Raise ValueError unless `given` is one of the options, with the same type: 1 is not True."""
     kind = type(given)
     value = given if kind is str or kind is bool else plain(name, given)
     for option in options:
@@ -195,9 +195,9 @@ def check_array(name: str, array: Any, shape: str, fixed: tuple[int | None, ...]
     Raises
     ------
     TypeError
-        If it is no NumPy array or Tensor, or of another dtype.
+        If it is not a NumPy array or Tensor, or has another dtype.
     ValueError
-        If its shape is another; `shape` is how the message writes the expected one.
+        If it has another shape; `shape` is the expected one in the message.
     """
     if not (isinstance(array, Tensor) or is_array(array)):
         raise TypeError(f"{name}: given {type(array).__name__}, expected a NumPy array or a Tensor of shape {shape}")
@@ -223,7 +223,7 @@ def check_same_dtype(name: str, array: Any, other_name: str, other: Any) -> None
 
 
 def check_same_library(name: str, array: Any, other_name: str, other: Any) -> None:
-    """Raise TypeError if of two arguments one is NumPy's and one CuPy's: nothing is moved silently."""
+    """Raise TypeError if one of two arguments is a NumPy array and one a CuPy array: nothing is moved silently."""
     one = array.data if isinstance(array, Tensor) else array
     another = other.data if isinstance(other, Tensor) else other
     if type(one) is not type(another) and is_on_device(one) != is_on_device(another):
@@ -235,7 +235,7 @@ def check_same_library(name: str, array: Any, other_name: str, other: Any) -> No
 
 
 def check_maps_and_grid(input: Any, grid: Any) -> None:
-    """Raise TypeError or ValueError unless a sampler can take a map (N, C, H, W) and a grid (N, H_out, W_out, 2)."""
+    """Raise TypeError or ValueError unless a sampler accepts a map (N, C, H, W) and a grid (N, H_out, W_out, 2)."""
     check_array("input", input, "(N, C, H, W)", (None, None, None, None))
     check_array("grid", grid, "(N, H_out, W_out, 2)", (None, None, None, 2))
     check_same_dtype("grid", grid, "input", input)
@@ -249,8 +249,8 @@ def check_maps_and_grid(input: Any, grid: Any) -> None:
 def apply_as_given(operation: Callable[..., Tensor], *arrays: Any) -> Any:
     """Apply an operation of Tensors to arrays or Tensors, and return the kind and dtype that was given.
 
-    NumPy in gives NumPy out; one Tensor in gives a Tensor out. float16 is computed in float64, and of that the result
-    is rounded once, to float16.
+    NumPy in gives NumPy out; one Tensor in gives a Tensor out. float16 is computed in float64, and the result
+    is rounded once to float16.
     """
     tensors = [as_tensor(array) for array in arrays]
     given = tensors[0].dtype
@@ -268,7 +268,7 @@ def check_size(size: Any) -> tuple[int, int, int, int]:
     Raises
     ------
     ValueError
-        If it is not four non-negative integers, or of more points than can be.
+        If it is not four non-negative integers, or has too many points.
     """
     n, c, h, w = lengths("size", size, 4, 0, "four non-negative integers (N, C, H, W)")
     if n * h * w > LARGEST_POINTS:

@@ -1,4 +1,4 @@
-"""Every rule that the papers leave open, once: coordinates, padding, kinks, non-finite values, dtypes.
+"""The rules that the papers do not specify: coordinates, padding, kinks, non-finite values, dtypes.
 
 Axes. Maps are (N, C, H, W), grids (N, H_out, W_out, 2) with x first, in [-1, 1].
 
@@ -11,9 +11,9 @@ Coordinates. On an axis of W pixels, g in [-1, 1] is the pixel coordinate
     False   g = -1          0           1
     True    g =   -1        0         1
 
-On an axis of one pixel with align_corners=True, s is 0: every g is x = 0, and the gradient with respect to g is 0.
+On an axis of one pixel with align_corners=True, s is 0: x = 0 for every g, and the gradient with respect to g is 0.
 
-The formula loses the digits of a small g. With t = g s and o = (W - 1) mod 2, x is found from the centre of the map:
+The formula loses the digits of a small g. With t = g s and o = (W - 1) mod 2, x is computed from the centre of the map:
 
     t = g s                                                                                 (coordinates.1)
     m = floor((t + o)/2), so that x lies in the cell n = (W - 1 - o)/2 + m                    (coordinates.2)
@@ -22,13 +22,13 @@ The formula loses the digits of a small g. With t = g s and o = (W - 1) mod 2, x
 
 where g s - (2 m - o) is one fused multiply-add: t need not be rounded before its digits cancel.
 
-Kinks. Bilinear sampling has no derivative where x is an integer (the lattice). What is returned there is
-`right` (the derivative from the right, what floor gives), `left`, `central` (their mean) or `literal` (what
-STN's Eq. (7) prints, for study). Whether a sample is on the lattice is decided exactly, from the given floats.
+Kinks. Bilinear sampling has no derivative where x is an integer (the lattice). The gradient there is `right` (the
+derivative from the right, as floor gives it), `left`, `central` (their mean) or `literal` (STN's Eq. (7) as printed,
+for study). Whether a sample is on the lattice is decided exactly, from the given floats.
 
-Padding is what lies beyond the map, of W pixels:
+Padding extends the map, of W pixels:
 
-    zeros        nothing: a pixel outside the map adds nothing to a sample and takes no gradient
+    zeros        nothing: a pixel outside the map adds nothing to a sample and receives no gradient
     border       the pixel at the border: the coordinate is clamped to [0, W - 1]
     reflection   the map mirrored at g = -1 and 1 and so on; between g and the outermost centre, the border
 
@@ -37,19 +37,19 @@ Padding is what lies beyond the map, of W pixels:
     border         a a a a | a b c d | d d d d
     reflection     d c b a | a b c d | d c b a        with align_corners=True:  . d c b | a b c d | c b a .
 
-The mirror has the period 4 in g, with and without align_corners, so that folding is exact (`fold`). Bicubic sampling
+The mirrored map has period 4 in g, with and without align_corners, so folding is exact (`fold`). Bicubic sampling
 clamps or mirrors each pixel of its 4 x 4 window instead of the point.
 
-With border and reflection, "right" and "literal" act on the clamped or mirrored coordinate, the mirror's sign
-multiplies afterwards, and the gradient is 0 where that coordinate is <= 0 or >= W - 1: PyTorch's choice, and there
-not the derivative from the right. "left" and "central" are one-sided in the coordinate that was given.
+With border and reflection, "right" and "literal" apply to the clamped or mirrored coordinate, the sign of the
+reflection multiplies the slope, and the gradient is 0 where that coordinate is <= 0 or >= W - 1, as in PyTorch,
+although this is not the derivative from the right. "left" and "central" are one-sided in the original coordinate.
 
-Non-finite coordinates. NaN: the sample and its grid gradient are NaN, and nothing else is touched. An infinite one
-is outside with zeros, at the border with border, and NaN with reflection, which has no limit. A huge finite one
-likewise, but reflection folds it exactly; no float is cast to an integer before it is in range.
+Non-finite coordinates. NaN: the sample and its grid gradient are NaN, and nothing else is affected. An infinite one is
+outside with zeros, at the border with border, and NaN with reflection, which has no limit. A huge finite one likewise,
+but reflection folds it exactly; no float is cast to an integer before it is in range.
 
 Non-finite pixels and cotangents follow the arithmetic of the equations: a weight or a slope of 0 times infinity is NaN,
-as at a clamped coordinate, whose slope is 0. A pixel that a sample does not read does not matter to it.
+as at a clamped coordinate, whose slope is 0. A pixel that a sample does not read does not affect it.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ ZEROS, BORDER, REFLECTION = range(3)
 
 
 class Rules(NamedTuple):
-    """What kernels are told of the conventions: how coordinates become pixels, and what a kink's slope is."""
+    """The conventions that kernels need: how coordinates map to pixels, and the slope at kinks."""
 
     align_corners: bool
     padding: int = ZEROS
@@ -82,7 +82,7 @@ class Size(NamedTuple):
     width: int
 
 
-# What `locate` returns for a coordinate from which no pixel of the map is in reach.
+# What `locate` returns for a coordinate with no pixel of the map in reach.
 OUTSIDE = -(1 << 30)
 
 # Below TINY, products may lose digits to underflow, and above HUGE they may overflow; kernels then scale the factors.
@@ -113,7 +113,7 @@ def half_difference(g: float, s: float, edge: float) -> float:
 def cell(g: float, size: int, align_corners: bool) -> tuple[int, float, float]:
     """Return the cell of a coordinate with |g s| < 2^52: its left pixel n, and the weights h and f of n and n + 1.
 
-    f = x - n and h = 1 - f are each correct to 2^-53 of themselves, and f = 0 if and only if x is an integer.
+    f = x - n and h = 1 - f each have a relative error of at most 2^-53, and f = 0 if and only if x is an integer.
     Where |t| < 2^-900 the weight of the farther pixel is positive but may have lost digits; see `split_weight`.
     """
     s = coordinate_scale(size, align_corners)
@@ -141,7 +141,7 @@ def cell(g: float, size: int, align_corners: bool) -> tuple[int, float, float]:
 def locate(g: float, size: int, align_corners: bool) -> tuple[int, float, float]:
     """Return the `cell` of any coordinate but NaN, with zeros outside the map.
 
-    A coordinate out of reach (x < -1 or x > W, where no side of any kink sees the map) has n = OUTSIDE.
+    A coordinate out of reach (x < -1 or x > W, where no side of a kink reads the map) has n = OUTSIDE.
     """
     if math.isinf(g) or abs(g * coordinate_scale(size, align_corners)) > size + 1:
         return OUTSIDE, 1.0, 0.0
@@ -190,7 +190,7 @@ def padded_index(n: int, size: int, align_corners: bool, padding: int) -> int:
 
 @scalar
 def is_undefined(gx: float, gy: float, padding: int) -> bool:
-    """Tell whether a sample is NaN because of its coordinates."""
+    """Return whether a sample is NaN because of its coordinates."""
     if math.isnan(gx) or math.isnan(gy):
         return True
     return padding == REFLECTION and (math.isinf(gx) or math.isinf(gy))
@@ -217,7 +217,7 @@ def place(g: float, size: int, align_corners: bool, padding: int) -> tuple[int, 
 
 @scalar
 def split_weight(w: float, g: float, s: float) -> tuple[float, float]:
-    """Return a weight as a product of two numbers that hold all its digits, even if it underflows itself.
+    """Return a weight as a product of two numbers that keep all its digits, even if the weight underflows.
 
     Neither is larger than 1, so that a number times one of them, or both, is not larger than the number.
     """
@@ -229,10 +229,10 @@ def split_weight(w: float, g: float, s: float) -> tuple[float, float]:
 
 @scalar
 def choose_side(n: int, h: float, f: float, kink: int) -> tuple[int, float, float, float, float, float]:
-    """Return what the rule `kink` makes of a cell: n, the weights of pixels n and n + 1, and the slopes of n to n + 2.
+    """Apply the rule `kink` to a cell: return n, the weights of pixels n and n + 1, and the slopes of n to n + 2.
 
     Off the lattice, and on it with "right", that is the cell itself with the slopes -1, 1, 0. On the lattice
-    "left" is the cell on the left, where f = 1; "central" is the mean of both, and reaches three pixels.
+    "left" gives the cell to the left, where f = 1; "central" the mean of both, which reads three pixels.
     """
     if f != 0.0 or kink == RIGHT:
         return n, h, f, -1.0, 1.0, 0.0
@@ -247,14 +247,14 @@ def choose_side(n: int, h: float, f: float, kink: int) -> tuple[int, float, floa
 def choose_padded_side(
     n: int, h: float, f: float, sign: float, size: int, align_corners: bool, padding: int, kink: int
 ) -> tuple[int, float, float, float, float, float]:
-    """Return what `choose_side` does, for a coordinate from `place`."""
+    """Do the same as `choose_side`, for a coordinate from `place`."""
     if padding == ZEROS:
         return choose_side(n, h, f, kink)
     if sign == 0.0 or size == 1:
         return n, h, f, 0.0, 0.0, 0.0
     if f == 0.0 and (n == 0 or n == size - 1):
         return _choose_edge_side(n, sign, size, align_corners and padding == REFLECTION, kink)
-    if kink == LEFT and sign < 0.0:  # the given coordinate's left is the mirrored one's right
+    if kink == LEFT and sign < 0.0:  # the left of the original coordinate is the right of the mirrored one
         kink = RIGHT
     n, h, f, d0, d1, d2 = choose_side(n, h, f, kink)
     return n, h, f, sign * d0, sign * d1, sign * d2
@@ -264,9 +264,9 @@ def choose_padded_side(
 def _choose_edge_side(
     n: int, sign: float, size: int, seam: bool, kink: int
 ) -> tuple[int, float, float, float, float, float]:
-    """Return the same for the first or the last pixel: the slope of the cell inside, times what the rule makes of it.
+    """Do the same for the first or the last pixel: the slope of the cell inside, times a factor for the rule.
 
-    At a seam (a mirror through the pixel's centre) the map rises on both sides alike; else it is constant outside.
+    At a seam (a mirror through the pixel's centre) the map is symmetric; otherwise it is constant outside.
     """
     first = n == 0
     share = 0.0

@@ -1,4 +1,4 @@
-"""How kernels are compiled, cached and run: what every room above is built on, and which knows no picture."""
+"""How kernels are compiled, cached and run, independent of what they compute."""
 
 from autograd_core.threads import get_num_threads as get_num_threads
 from autograd_core.threads import set_num_threads as set_num_threads

@@ -1,8 +1,8 @@
-"""Floating-point arithmetic with its rounding errors in hand: the scalars that kernels build on.
+"""Floating-point arithmetic with known rounding errors: scalars that kernels are built on.
 
-A sum or a product of two doubles is a double plus a remainder that is a double too (barring underflow). Knuth gave
-the one of a sum, a fused multiply-add gives that of a product; with them a coordinate keeps its last digits, and a
-long sum its first.
+A sum or a product of two doubles is a double plus a remainder that is also a double (barring underflow). Knuth's
+algorithm gives the remainder of a sum, a fused multiply-add that of a product; they keep the last digits of coordinates
+and of long sums.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from refwarp.backend.jit import scalar
 
 @scalar
 def two_sum(a: float, b: float) -> tuple[float, float]:
-    """Return a + b rounded, and what the rounding left out (Knuth). Exact for all finite a, b."""
+    """Return a + b rounded, and its rounding error (Knuth). Exact for all finite a, b."""
     total = a + b
     shadow = total - a
     return total, (a - (total - shadow)) + (b - shadow)
@@ -24,12 +24,12 @@ def two_sum(a: float, b: float) -> tuple[float, float]:
 
 @scalar
 def compensated(total: float, lost: float) -> float:
-    """Return a sum with what its roundings left out, which is NaN where the sum is infinite, and then of no use."""
+    """Return a sum with its rounding errors added, unless these are NaN because the sum is infinite."""
     return total + lost if math.isfinite(total) else total
 
 
 class Sum(NamedTuple):
-    """A sum, and what its roundings left out."""
+    """A sum, and its rounding errors."""
 
     total: float
     lost: float
@@ -47,14 +47,14 @@ def add_to(sum: Sum, term: float) -> Sum:
 
 @scalar
 def two_product(a: float, b: float) -> tuple[float, float]:
-    """Return a b rounded, and what the rounding left out. Exact while |a b| > 2^-968 or a b = 0."""
+    """Return a b rounded, and its rounding error. Exact while |a b| > 2^-968 or a b = 0."""
     rounded = rounded_product(a, b)
     return rounded, fused_multiply_add(a, b, -rounded)
 
 
 @scalar
 def sum_of_products(a0: float, b0: float, a1: float, b1: float, a2: float, b2: float) -> float:
-    """Return a0 b0 + a1 b1 + a2 b2, within 1.01 roundings of itself however much of it cancels, and 0 only if it is 0.
+    """Return a0 b0 + a1 b1 + a2 b2, within 1.01 roundings of itself even where it cancels, and 0 only if it is 0.
 
     For factors within the range of `two_product`.
     """
@@ -66,7 +66,7 @@ def sum_of_products(a0: float, b0: float, a1: float, b1: float, a2: float, b2: f
     total += (r1 + r2) + (q0 + q1 + q2)
     if not abs(total) < 2.0**-40 * (abs(p0) + abs(p1) + abs(p2)):
         return total
-    # Little is left of the six numbers: distil them, until each is at most half a last bit of the next.
+    # The sum may cancel: distil the six numbers, until each is at most half a last bit of the next.
     parts = (q0, q1, q2, p0, p1, p2)
     while True:
         s, r0 = two_sum(parts[1], parts[0])
@@ -89,10 +89,10 @@ def scaled_dot(
     b1: tuple[float, int],
     w1: tuple[float, float],
 ) -> float:
-    """Return a scale (b0 w0 + b1 w1) where its factors are so small or large that products of them under- or overflow.
+    """Return a scale (b0 w0 + b1 w1) for factors so small or large that products of them under- or overflow.
 
-    Each b is a number and a power of two, each w a product of two numbers. All but `scale`, which is near 1, are taken
-    apart into numbers near 1 and powers of two, which come back in one step at the end.
+    Each b is a number and a power of two, each w a product of two numbers. All but `scale`, which is near 1, are split
+    into numbers near 1 and powers of two, which are applied in one step at the end.
     """
     (c0, e0), (v0, f0), (q0, g0) = math.frexp(b0[0]), math.frexp(w0[0]), math.frexp(w0[1])
     (c1, e1), (v1, f1), (q1, g1) = math.frexp(b1[0]), math.frexp(w1[0]), math.frexp(w1[1])

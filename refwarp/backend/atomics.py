@@ -1,6 +1,6 @@
-"""What threads need to agree on something: integers of an array, read and written atomically; and ways to wait.
+"""Atomic reads and writes of integers in arrays, for threads that synchronise; and ways to wait.
 
-For compiled code of the CPU alone. All operations are sequentially consistent: every thread sees them in one order.
+For compiled code on the CPU only. All operations are sequentially consistent: every thread sees them in one order.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def store(typing: Any, array: Any, index: Any, value: Any) -> Any:
 
 @intrinsic
 def add(typing: Any, array: Any, index: Any, value: Any) -> Any:
-    """Add to an element, and return what it was."""
+    """Add to an element, and return its former value."""
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         place = _place(context, builder, signature, *arguments[:2])
@@ -56,7 +56,7 @@ def add(typing: Any, array: Any, index: Any, value: Any) -> Any:
 
 @intrinsic
 def replace(typing: Any, array: Any, index: Any, expected: Any, value: Any) -> Any:
-    """Write an element if it is the expected one, and tell whether it was."""
+    """Write an element if it is the expected one, and return whether it was."""
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         place = _place(context, builder, signature, *arguments[:2])
@@ -65,13 +65,13 @@ def replace(typing: Any, array: Any, index: Any, expected: Any, value: Any) -> A
     return types.boolean(array, types.int64, types.int64, types.int64), emit
 
 
-# The processor's word for waiting, where LLVM has one.
+# The processor's instruction for waiting, where LLVM has one.
 _PAUSE = {"x86_64": "x86.sse2.pause", "AMD64": "x86.sse2.pause", "aarch64": "aarch64.hint", "arm64": "aarch64.hint"}
 
 
 @intrinsic
 def pause(typing: Any) -> Any:
-    """Tell the processor that this thread only waits."""
+    """Hint to the processor that this thread is waiting."""
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         if (word := _PAUSE.get(platform.machine())) is not None:

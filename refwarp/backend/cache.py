@@ -1,12 +1,12 @@
-"""Compiled kernels on disk: a sealed file for each kernel and signature, which is used whole or not at all.
+"""Compiled kernels on disk: one file with a checksum for each kernel and signature.
 
-A file's name is a digest of all that its machine code depends on, and its content begins with a digest of the rest.
-So a file that is damaged, cut off or of another origin is noticed before anything in it is used, and processes that
-write at the same time write the same. Whatever goes wrong with a file or the folder costs time alone: the kernel is
-compiled, and the first such event of a process is reported, as a `CacheWarning`.
+A file's name is a digest of everything that its machine code depends on, and its content starts with a digest of the
+rest. So a file that is damaged, truncated or of another origin is detected before it is used, and processes that write
+at the same time write the same. Any problem with a file or the folder only costs time: the kernel is compiled, and the
+first such event of a process is reported, as a `CacheWarning`.
 
-A cache that looked at the file of the kernel alone would run stale code after an edit in a file of scalars. So the
-files lie in a folder named after a digest of all sources that hold kernels or scalars.
+A cache that depended only on the file of the kernel would run stale code after an edit in a file of scalars. So the
+files are in a folder named after a digest of all sources that contain kernels or scalars.
 """
 
 from __future__ import annotations
@@ -64,10 +64,10 @@ def _source_digest() -> str:
 
 
 def _cache_folder() -> Path:
-    """Choose where compiled kernels lie: NUMBA_CACHE_DIR, beside the sources, or in the user's cache.
+    """Choose where compiled kernels are stored: NUMBA_CACHE_DIR, next to the sources, or in the user's cache.
 
-    It is the first place that can be written to; if none can, the last, where the first write says why. What an older
-    state of the sources left there is removed after a day: until then a process may be using it.
+    It is the first place that can be written to; if none can, the last, where the first write reports why. Files of
+    older states of the sources are removed after a day: until then a process may be using them.
     """
     beside = _PACKAGE / "__pycache__"
     home = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "refwarp"
@@ -90,7 +90,7 @@ CACHE_FOLDER = _cache_folder()
 
 
 class CacheWarning(RuntimeWarning):
-    """Compiled kernels could not be kept on disk, or those that are there not be used: kernels are compiled anew."""
+    """Compiled kernels could not be stored on disk, or those stored there not be used: kernels are compiled again."""
 
 
 _told = False
@@ -100,7 +100,7 @@ def _tell(sentence: str) -> None:
     """Warn, once in a process."""
     global _told
     if not _told:
-        _told = True  # first, for the warning may be raised
+        _told = True  # first, since the warning may be raised
         warnings.warn(sentence, CacheWarning, stacklevel=2)
 
 
@@ -110,15 +110,15 @@ def _digest_of_file(path: str) -> bytes:
 
 
 class KernelCache(NullCache):  # type: ignore[misc] # Numba is untyped
-    """Where one kernel's machine code is looked up and kept, in the place of Numba's own cache.
+    """Loads and stores the machine code of one kernel, in place of Numba's own cache.
 
     Parameters
     ----------
     function : callable
         The kernel in Python.
     folder : Path
-        Where files lie; it is made when the first is written. Its name stands for what the file of `function` does
-        not show: the sources of the scalars that the kernel calls.
+        Where files are stored; it is created when the first is written. Its name identifies the sources of the
+        scalars that the kernel calls.
     """
 
     def __init__(self, function: Callable[..., Any], folder: Path) -> None:
@@ -157,7 +157,7 @@ class KernelCache(NullCache):  # type: ignore[misc] # Numba is untyped
             return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        """Keep what was compiled for a signature; the file appears whole or not at all."""
+        """Store what was compiled for a signature; the file is written atomically."""
         path = self._path(sig, data.codegen)
         if path is None or data.library.has_dynamic_globals:
             return
@@ -193,6 +193,6 @@ class KernelCache(NullCache):  # type: ignore[misc] # Numba is untyped
 
 
 def _reason(error: Exception) -> str:
-    """Return what an error says, on one line."""
+    """Return the message of an error, on one line."""
     said = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
     return " ".join(str(said).split())[:200]

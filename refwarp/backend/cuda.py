@@ -1,11 +1,11 @@
 """Kernels on CUDA: compiled from the functions that the CPU runs, and launched on the arrays of a GPU.
 
-A kernel and the parts it calls are compiled once more for CUDA, with `items` in another meaning: where a thread of
-the CPU takes a stretch of the range, a thread of CUDA takes every so-many-th item of it, so that neighbouring threads
-work on neighbouring items. Scalars are shared as they are. Nothing is accumulated by atomic operations: an item is one
-thread's alone, and its sums run in one order.
+A kernel and the parts that it calls are compiled again for CUDA, with another meaning of `items`: while a thread on the
+CPU takes a contiguous part of the range, a thread on CUDA strides through it, so that neighbouring threads work on
+neighbouring items. Scalars are shared unchanged. Nothing is accumulated by atomic operations: each item is computed by
+one thread, and its sums run in a fixed order.
 
-The simulator (NUMBA_ENABLE_CUDASIM=1) runs the same kernels without a GPU, as threads of Python.
+The simulator (NUMBA_ENABLE_CUDASIM=1) runs the same kernels without a GPU, in Python threads.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from autograd_core.arrays import array_module
 from refwarp.backend.jit import flattened, items
 
 SIMULATED = bool(numba.config.ENABLE_CUDASIM)
-# A few multiprocessors' fill; what the simulator can do in a moment.
+# Enough for a few multiprocessors; few enough for the simulator.
 _THREADS, _BLOCKS = (4, 2) if SIMULATED else (128, 65536)
 if SIMULATED:
-    sys.setswitchinterval(1e-4)  # the simulator polls its threads, each time as long as Python lets it
+    sys.setswitchinterval(1e-4)  # the simulator polls its threads, for a whole switch interval each time
 
 
 def check_cuda(argument: str) -> None:
-    """Raise RuntimeError, naming the argument that asked for it, unless there is a GPU, or its simulator."""
+    """Raise RuntimeError, naming the argument that requires it, unless there is a GPU, or its simulator."""
     if not SIMULATED and not cuda.is_available():
         raise RuntimeError(
             f"{argument}: given 'cuda', but Numba finds no CUDA device; install a driver and the extra "
@@ -54,7 +54,7 @@ def _simulated_items(start: int, stop: int) -> range:
         return _items_of_cuda(start, stop)
 
 
-# CUDA's versions of what has been asked for.
+# CUDA's versions of kernels and parts, compiled on first use.
 _kernels: dict[Any, Any] = {}
 _parts: dict[Any, Any] = {items: _simulated_items if SIMULATED else _items_of_cuda}
 
@@ -87,7 +87,7 @@ def _stream(arguments: tuple[Any, ...]) -> Any:
 
 
 def _there(value: Any) -> Any:
-    """Return an argument as it is on the GPU, of a NamedTuple the fields."""
+    """Return an argument on the GPU; for a NamedTuple its fields."""
     if isinstance(value, tuple):
         return type(value)(*(_as_numbas_own(_there(field)) for field in value))
     return cuda.to_device(value) if isinstance(value, np.ndarray) else value
@@ -103,8 +103,7 @@ def _as_numbas_own(field: Any) -> Any:
 def launch(kernel: Callable[..., None], count: int, *arguments: Any) -> None:
     """Run `kernel(0, count, *arguments)` on CUDA.
 
-    CuPy arrays are used where they lie. NumPy arrays are copied there, and those that can be written to are copied
-    back.
+    CuPy arrays are used in place. NumPy arrays are copied to the GPU, and those that are writeable are copied back.
     """
     if count == 0:
         return

@@ -1,10 +1,10 @@
-"""Double-double arithmetic: a number held as the unevaluated sum of two doubles, some 31 decimal digits.
+"""Double-double arithmetic: a number stored as the unevaluated sum of two doubles, about 31 decimal digits.
 
-For the few places where one result depends on another by a large factor, as the solution of a linear system does
-on its matrix. A number is a pair (high, low) with |low| at most half a last bit of high. Portable, unlike extended
-precision: it is made of `two_sum` and `two_product`. Each operation is correct to a few times 2^-104 of its result, on
-a GPU too: a product whose remainder is used is `two_product`'s, which is never fused with a sum; those that go into
-low parts alone may be.
+For the few places where an error in one result is greatly amplified in another, such as the solution of a linear
+system. A number is a pair (high, low) with |low| at most half a last bit of high. Unlike extended precision, this is
+portable: it is based on `two_sum` and `two_product`. The error of each operation is a few times 2^-104 of its result,
+on GPUs as well: a product whose remainder is used is computed by `two_product`, which is never fused with a sum;
+products that only enter low parts may be fused.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What variables of the environment must be for kernels to be compiled."""
+"""Environment variables that must be valid for kernels to be compiled."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
-"""What Numba has no word for: a product that stays one, a fused multiply-add, and a fetch into the cache ahead of use.
+"""Instructions that Numba does not provide: a product that is never fused, a fused multiply-add, and a prefetch.
 
-On the GPU the compiler fuses a product with the sum it goes into, wherever it can. That spoils sums and products whose
-rounding errors are to be known, so `rounded_product` forbids it. Each is emitted as LLVM's own instructions into the
-kernel that calls it. Where compilation is switched off (NUMBA_DISABLE_JIT=1), plain functions of the same meaning stand
-in.
+On the GPU the compiler fuses a product with a following sum wherever it can, which breaks sums and products whose
+rounding errors must be known; `rounded_product` prevents it. Each is emitted as LLVM instructions into the kernel that
+calls it. Where compilation is disabled (NUMBA_DISABLE_JIT=1), equivalent plain functions are used.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from numba.extending import intrinsic
 
 
 def emitted(plain: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Make an intrinsic of what emits instructions; where compilation is switched off, `plain` takes its place."""
+    """Make an intrinsic from a function that emits instructions; where compilation is disabled, use `plain` instead."""
     return lambda emits: plain if numba.config.DISABLE_JIT else intrinsic(emits)
 
 
@@ -65,7 +64,7 @@ def _no_prefetch(array: Any, index: Any) -> None:
 
 @emitted(plain=_no_prefetch)
 def prefetch(typing: Any, array: Any, index: Any) -> Any:
-    """Begin to fetch an element of a flat array into the cache; index is unsigned. For the CPU."""
+    """Start to fetch an element of a flat array into the cache; index is unsigned. For the CPU."""
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)

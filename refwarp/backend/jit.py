@@ -1,12 +1,12 @@
-"""What marks a function as one to compile: `@scalar`, `@part` and `@kernel`, each for the CPU and for CUDA.
+"""Decorators for functions to compile, for the CPU and for CUDA: `@scalar`, `@part` and `@kernel`.
 
 `@scalar` marks a function of scalars, `@part` one that reads or writes elements of arrays, `@kernel` a loop over
-arrays, compiled on first use for the dtypes it meets, and cached on disk (`refwarp.backend.cache`). A kernel's first
-two arguments are the range of pixels, rows or planes that it works on: `for row in items(start, stop)`. On the CPU
-each thread gets a stretch of that range; on CUDA (`refwarp.backend.cuda`) the same kernel is compiled once more, and
-each of many threads takes every so-many-th item (`refwarp.backend.launch`).
+arrays, compiled on first use for the given dtypes, and cached on disk (`refwarp.backend.cache`). The first two
+arguments of a kernel are the range of pixels, rows or planes that it works on: `for row in items(start, stop)`. On the
+CPU each thread gets a contiguous part of that range; on CUDA (`refwarp.backend.cuda`) the same kernel is compiled
+again, and each of many threads strides through the range (`refwarp.backend.launch`).
 
-Arguments are arrays, numbers, and what of both travels together, as a NamedTuple with named fields.
+Arguments are arrays and numbers; related ones are grouped in a NamedTuple.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from refwarp.backend.cache import CACHE_FOLDER, KernelCache
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-# Division by zero gives infinity or NaN, as everywhere but in Python; so no kernel raises.
+# Division by zero gives infinity or NaN, as in NumPy; so no kernel raises.
 _OPTIONS = {"error_model": "numpy"}
 
 
@@ -32,7 +32,7 @@ def scalar(function: F) -> F:
 def part(function: F) -> F:
     """Compile a function that takes arrays into each kernel that calls it, on the CPU and on the GPU.
 
-    It takes the place of its call, so that loops around it can become vector instructions.
+    It is inlined, so that loops around it can be vectorised.
     """
     compiled = numba.njit(forceinline=True, **_OPTIONS)(function)
     compiled.is_part = True  # the simulator of CUDA runs these as plain Python
@@ -40,7 +40,7 @@ def part(function: F) -> F:
 
 
 def kernel(function: F) -> F:
-    """Compile a loop over arrays, for the CPU without the interpreter's lock; cached on disk, where that can be."""
+    """Compile a loop over arrays, for the CPU without the global interpreter lock; cached on disk if possible."""
     compiled = numba.njit(nogil=True, **_OPTIONS)(function)
     if not numba.config.DISABLE_JIT:
         compiled._cache = KernelCache(function, CACHE_FOLDER)  # where `cache=True` would put Numba's own
@@ -48,7 +48,7 @@ def kernel(function: F) -> F:
 
 
 def flattened(arguments: Iterable[Any]) -> list[Any]:
-    """Return a kernel's arguments, and of those that are NamedTuples the fields."""
+    """Return a kernel's arguments, with NamedTuples replaced by their fields."""
     found = []
     for value in arguments:
         if isinstance(value, tuple):

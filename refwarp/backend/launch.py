@@ -1,12 +1,12 @@
 """How kernels are run, on the CPU and on a GPU.
 
-On the CPU `run` gives each thread a stretch of a kernel's range of items; on CUDA each of many threads takes every
-so-many-th item. Each element of a result is computed by one thread in one order, so the bits do not depend on the
+On the CPU `run` gives each thread a contiguous part of a kernel's range of items; on CUDA each of many threads strides
+through the range. Each element of a result is computed by one thread in a fixed order, so the bits do not depend on the
 number of threads.
 
-What a kernel reads goes through `argument`. What it writes, results and scratch, is a whole array, allocated by shape
-and dtype: `xp.empty(shape, dtype)`. `empty_like` would keep the memory layout of an input that came from anywhere, and
-then a reshape of the result is a copy, into which a kernel would write in vain. `run` refuses anything else.
+Arrays that a kernel reads are passed through `argument`. Arrays that it writes, results and scratch, are allocated by
+shape and dtype: `xp.empty(shape, dtype)`. `empty_like` would keep the memory layout of an arbitrary input; a reshape of
+the result would then be a copy, and what a kernel writes to it would be lost. `run` rejects anything else.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from refwarp.backend.jit import flattened
 # Flags of NumPy's arrays, as `ndarray.flags.num` has them: one look at all of them takes 50 nanoseconds.
 _IN_ORDER = 0x101  # row by row, and aligned
 _OWN, _WRITEABLE = 0x4, 0x400
-# What kernels take: what `argument` returns, which may own its memory or not, and what they write, which must own it.
+# What kernels accept: what `argument` returns, which may own its memory or not, and what they write, which must own it.
 _KNOWN = _IN_ORDER | _OWN | _WRITEABLE
 _TAKEN = {_IN_ORDER, _IN_ORDER | _OWN, _IN_ORDER | _OWN | _WRITEABLE}
 
 
 def argument(array: Any) -> Any:
-    """Return the array as kernels read it, so that each dtype compiles once: row by row, aligned and read-only.
+    """Return the array in the form that kernels read: row by row, aligned and read-only. So each dtype compiles once.
 
-    A copy, if the array lies otherwise in memory. (Arrays of CuPy are aligned, and cannot be read-only.)
+    A copy, if the memory layout of the array differs. (CuPy arrays are aligned, and cannot be read-only.)
     """
     if not isinstance(array, np.ndarray):
         return array_module(array).ascontiguousarray(array)
@@ -57,7 +57,7 @@ def use_backend(name: str) -> ExitStack:
     ----------
     name : str
         "cpu", or "cuda": each call copies its arrays to the GPU, and the results back. Without a GPU, CUDA's
-        simulator serves, if the environment variable NUMBA_ENABLE_CUDASIM is 1.
+        simulator is used, if the environment variable NUMBA_ENABLE_CUDASIM is 1.
 
     Returns
     -------
@@ -69,7 +69,7 @@ def use_backend(name: str) -> ExitStack:
     ValueError
         If there is no such backend.
     RuntimeError
-        If CUDA is asked for and there is none; the message says what is missing.
+        If CUDA is not available; the message says what is missing.
     """
     if not isinstance(name, str) or name not in ("cpu", "cuda"):
         raise ValueError(f"backend: given {shown(name)}, expected 'cpu' or 'cuda'")
@@ -88,12 +88,12 @@ _SMALL = 8192
 
 
 def runs_on_cuda(*arguments: Any) -> bool:
-    """Tell whether a kernel with these arguments runs on CUDA."""
+    """Return whether a kernel with these arguments runs on CUDA."""
     return _backend == "cuda" or ("cupy" in sys.modules and array_module(*flattened(arguments)) is not np)
 
 
 def _misplaced(function: Callable[..., None], array: Any) -> TypeError:
-    """Return what to raise for an array that a kernel must not be given."""
+    """Return the exception for an array that a kernel must not be given."""
     flags = array.flags
     if not (flags.c_contiguous and flags.aligned):
         what = "whose elements do not lie row by row and aligned"
@@ -108,7 +108,7 @@ def _misplaced(function: Callable[..., None], array: Any) -> TypeError:
 def run(function: Callable[..., None], count: int, elements: int, *arguments: Any) -> None:
     """Call the kernel `function(start, stop, *arguments)` on parts of range(count), one for each thread.
 
-    `elements` is the size of the work, to tell whether it is worth more than one thread. On CUDA each thread takes
+    `elements` is the amount of work, to decide whether more than one thread is worthwhile. On CUDA each thread takes
     single items. An array is either what `argument` returned or one that the kernel writes: a new one, and not a view.
     """
     for value in flattened(arguments):
@@ -123,7 +123,7 @@ def run(function: Callable[..., None], count: int, elements: int, *arguments: An
 
 
 def run_on_cpu(function: Callable[..., None], count: int, elements: int, *arguments: Any) -> None:
-    """Do what `run` does, on the CPU whatever the backend."""
+    """Do the same as `run`, on the CPU whatever the backend."""
     threads = min(get_num_threads(), count) if elements >= _SMALL else 1
     if threads > 1 and not numba.config.DISABLE_JIT:
         from refwarp.backend.pool import launch

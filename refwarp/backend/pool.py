@@ -1,25 +1,26 @@
-"""A pool of threads that runs kernels on the CPU, without the interpreter.
+"""A pool of threads that runs kernels on the CPU, without the Python interpreter.
 
-To wake a thread takes longer than many a kernel. So workers spin for some time after a job before they go to sleep,
-and begin the next within a microsecond. A job is a kernel, its arguments and a range, cut into chunks; whoever is free
-takes the next chunk, the calling thread too, and a worker that comes too late finds none left. Which thread computes a
-chunk changes nothing, for each item is computed alone.
+Waking a thread takes longer than many kernels do. So workers spin for some time after a job before they go to sleep,
+and start the next job within a microsecond. A job is a kernel, its arguments and a range, divided into chunks. Each
+free thread takes the next chunk, including the calling thread; a worker that is late finds none left. The result does
+not depend on which thread computes a chunk, since each item is computed separately.
 
-Workers and callers share a state, an array of integers. Its NEXT says which chunk is next: the number of the job in its
-upper bits, that of the chunk in the lower. A chunk is taken by raising NEXT by 1, which fails if another thread was
-faster. A job is replaced when all its chunks are done: so whoever takes one has read the job that it belongs to.
+Workers and callers share a state, an array of integers. Its NEXT contains the number of the job in its upper bits and
+that of the next chunk in its lower bits. A chunk is taken by incrementing NEXT, which fails if another thread was
+faster. A job is replaced when all its chunks are done: so a thread that takes a chunk has read the job that it belongs
+to.
 
-Why not a threading layer of Numba: `NUMBA_THREADING_LAYER=tbb python benchmarks/threads.py`, and the same with omp, on
-two cores that other processes used as well, gave this.
+Numba's threading layers were measured with `NUMBA_THREADING_LAYER=tbb python benchmarks/threads.py`, and the same with
+omp, on two cores that other processes used as well:
 
 - TBB is as fast: a call costs 3 us, here 5, and grid_sample on two threads takes 0.5 to 1.2 times as long, in the means
-  of five runs. But Numba has no TBB layer on ARM, be it Linux or macOS, and a kernel that lacks memory for its scratch
-  raises SystemError.
-- OpenMP takes 2.7 to 5.8 times as long, for its threads spin on cores that others need. It ends the child of a fork.
-- With either, a process has one layer, chosen by the first loop of any library. If that is workqueue, calls from two
-  threads at once end the process.
-- A loop over `numba.prange` compiles its kernel once more, in 5.2 s of the CPU's time. The kernel alone takes 2.2 s;
-  what this pool calls it by, 0.03 s.
+  of five runs. But Numba has no TBB layer on ARM, neither on Linux nor on macOS, and a kernel that cannot allocate its
+  scratch memory raises SystemError.
+- OpenMP takes 2.7 to 5.8 times as long, since its threads spin on cores that others need. It kills forked children.
+- With either, a process has one layer, chosen by the first loop of any library. If that is workqueue, concurrent calls
+  from two threads terminate the process.
+- A loop over `numba.prange` compiles its kernel a second time, in 5.2 s of CPU time. The kernel alone takes 2.2 s; the
+  wrapper that this pool calls it by, 0.03 s.
 """
 
 from __future__ import annotations
@@ -49,9 +50,9 @@ from numba.np.numpy_support import as_dtype
 from refwarp.backend.atomics import add, let_others_run, load, pause, replace, store
 from refwarp.backend.jit import flattened, kernel
 
-# Elements of the state. What different threads write lies on different cache lines, of 64 or 128 bytes.
+# Elements of the state. Different threads write to different cache lines, of 64 or 128 bytes.
 BUSY, ANNOUNCED, NEXT, DONE, FAILED, SHUTDOWN, FUNCTION, ARGUMENTS, COUNT, CHUNKS, END = range(0, 11 * 16, 16)
-# The bits of NEXT that count chunks, and the number that stands for none.
+# The bits of NEXT that count chunks, and the number that means none.
 CHUNK_BITS = 20
 NO_CHUNK = (1 << CHUNK_BITS) - 1
 # How often a waiting thread reads the state before it yields its core, and how often a worker yields before it goes to
@@ -98,9 +99,9 @@ def _run_chunks(state: Any) -> int:
 
 @kernel
 def _run_worker(state: Any, asleep: Any, worker: int) -> bool:
-    """Take part in every job until none comes for some time; note that the worker sleeps, and tell whether it stays.
+    """Work on every job until none comes for some time; record that the worker sleeps, and return whether it stays.
 
-    A caller announces its job before it looks who sleeps, and a worker notes that it sleeps before it looks for an
+    A caller announces its job before it checks who sleeps, and a worker records that it sleeps before it checks for an
     announcement: so a worker that falls asleep at that moment is either woken or stays, for some time, for the job.
     """
     store(asleep, worker, 0)
@@ -132,10 +133,10 @@ def _announce(state: Any) -> None:
 
 @kernel
 def _run_job(state: Any, function: int, arguments: Any, count: int, chunks: int) -> bool:
-    """Start a job, take part in it, and wait for the workers; tell whether all was done.
+    """Start a job, work on it, and wait for the workers; return whether everything was computed.
 
-    It was not if another thread of the program runs a job, or if a chunk failed. From here to the end no signal can
-    raise KeyboardInterrupt: workers never write to arrays that the caller has given up.
+    It was not if another thread of the program runs a job, or if a chunk failed. Until the end no signal can raise
+    KeyboardInterrupt: workers never write to arrays that the caller has released.
     """
     if not replace(state, BUSY, 0, 1):
         return False
@@ -163,7 +164,7 @@ _current_core = getattr(ctypes.CDLL(None), "sched_getcpu", None) if hasattr(os, 
 
 
 def _keep_off_this_core(thread: int | None) -> None:
-    """Let a sleeping thread wake up on another core than the caller's, if there is one.
+    """Let a sleeping thread wake up on a core other than the caller's, if there is one.
 
     Linux would often wake it on the caller's, if the others sleep deeply, as they do in virtual machines; and there it
     would wait until the caller has done all the work.
@@ -174,7 +175,7 @@ def _keep_off_this_core(thread: int | None) -> None:
 
 
 class _Pool:
-    """The workers, beside the calling thread, and the state that they share."""
+    """The workers, in addition to the calling thread, and the state that they share."""
 
     def __init__(self) -> None:
         self._state, self._asleep = np.zeros(END, np.int64), np.zeros(MAX_WORKERS, np.int64)
@@ -184,7 +185,7 @@ class _Pool:
         self._starting = threading.Lock()
 
     def start(self, workers: int) -> None:
-        """Have so many workers, or as many as the system grants."""
+        """Start workers up to this number, or as many as the system allows."""
         with self._starting, suppress(RuntimeError):
             while len(self._threads) < min(workers, MAX_WORKERS):
                 worker = len(self._threads)
@@ -198,7 +199,7 @@ class _Pool:
             self._wake_ups[worker].get()
 
     def run(self, function: int, arguments: Any, count: int, chunks: int) -> bool:
-        """Run a job, and tell whether all was done."""
+        """Run a job, and return whether everything was computed."""
         if len(self._threads) < chunks - 1:
             self.start(chunks - 1)
         _announce(self._state)
@@ -209,7 +210,7 @@ class _Pool:
         return bool(_run_job(self._state, function, arguments, count, chunks))
 
     def shutdown(self) -> None:
-        """Let the workers end."""
+        """Stop the workers."""
         self._state[SHUTDOWN] = 1
         for worker, thread in enumerate(self._threads):
             self._wake_ups[worker].put(None)  # whether it sleeps or is about to
@@ -225,7 +226,7 @@ class _Wrapper(NamedTuple):
 
 @functools.cache
 def _layout_is_known() -> bool:
-    """Tell whether array objects of NumPy are laid out as `_unpack_array` reads them.
+    """Return whether NumPy's array objects have the layout that `_unpack_array` reads.
 
     Extension modules read the same fields, so NumPy can move them only in a release for which these must be compiled
     anew.
@@ -241,7 +242,7 @@ def _layout_is_known() -> bool:
         known = (
             data == array.ctypes.data
             and ctypes.c_int.from_address(id(array) + AXES).value == array.ndim
-            and strides - lengths == 8 * array.ndim  # they lie together; if not, these may not be addresses
+            and strides - lengths == 8 * array.ndim  # they are adjacent; if not, these may not be addresses
             and read(lengths, array.ndim) == array.shape
             and read(strides, array.ndim) == array.strides
         )
@@ -264,7 +265,7 @@ def _tell() -> None:
 
 
 def _unpack_array(builder: Any, kind: Any, array: Any) -> list[Any]:
-    """Return what compiled code passes for an array, read from the object of NumPy at an address."""
+    """Return what compiled code passes for an array, read from the NumPy object at an address."""
 
     def read(address: Any, offset: int) -> Any:
         return builder.load(builder.inttoptr(builder.add(address, _INTEGER(offset)), _INTEGER.as_pointer()))
@@ -272,13 +273,13 @@ def _unpack_array(builder: Any, kind: Any, array: Any) -> list[Any]:
     lengths, strides = (
         [read(read(array, field), 8 * axis) for axis in range(kind.ndim)] for field in (LENGTHS, STRIDES)
     )
-    owner = ir.Constant(ir.IntType(8).as_pointer(), None)  # nobody: compiled code is not to keep it alive
+    owner = ir.Constant(ir.IntType(8).as_pointer(), None)  # none: compiled code must not keep it alive
     size = functools.reduce(builder.mul, lengths, _INTEGER(1))
     return [owner, owner, size, _INTEGER(as_dtype(kind.dtype).itemsize), read(array, DATA), *lengths, *strides]
 
 
 def _fields(kinds: Iterable[Any]) -> Iterator[Any]:
-    """Return the types of arguments, and of NamedTuples those of their fields."""
+    """Return the types of arguments; for NamedTuples those of their fields."""
     for kind in kinds:
         if isinstance(kind, types.containers.BaseTuple):
             yield from _fields(kind)
@@ -288,10 +289,10 @@ def _fields(kinds: Iterable[Any]) -> Iterator[Any]:
 
 @global_compiler_lock
 def _compile_wrapper(compiled: Any) -> _Wrapper:
-    """Compile (start, stop, address of the arguments) -> 0 if all went well, which calls a compiled kernel.
+    """Compile (start, stop, address of the arguments) -> 0 on success, which calls a compiled kernel.
 
-    Arguments, and the fields of those that are NamedTuples, lie eight bytes apart: of arrays the addresses of their
-    objects.
+    Arguments, and the fields of those that are NamedTuples, are eight bytes apart: for arrays the addresses of
+    their objects.
     """
     context, kinds, result = compiled.target_context, compiled.signature.args, compiled.signature.return_type
     library = context.codegen().create_library("refwarp.backend.pool")
@@ -329,7 +330,7 @@ def _type_key(value: Any) -> Any:
 
 
 def _word(value: Any) -> int:
-    """Return the eight bytes that stand for an array or a number, as an integer."""
+    """Return the eight bytes that represent an array or a number, as an integer."""
     if isinstance(value, np.ndarray):
         return id(value)
     if isinstance(value, np.generic):
@@ -342,7 +343,7 @@ _pool = _Pool()
 
 
 def _reset() -> None:
-    """Begin anew in the child of a fork, where the workers are not."""
+    """Start again in a forked child, which has no workers."""
     global _pool
     _pool = _Pool()
 
@@ -355,9 +356,9 @@ atexit.register(lambda: _pool.shutdown())
 def launch(function: Any, count: int, threads: int, *arguments: Any) -> None:
     """Run the kernel `function(0, count, *arguments)` on several threads, a chunk of the range each.
 
-    The slow path, where the calling thread computes all, is taken while another thread of the program runs a job, where
-    a chunk failed, for lack of memory for its scratch, and where the layout of NumPy's arrays is not known. So a kernel
-    that allocates must not add to what it is given.
+    On the slow path the calling thread computes everything. It is taken while another thread of the program runs a job,
+    where a chunk failed, for lack of memory for its scratch, and where the layout of NumPy's arrays is not known. So a
+    kernel that allocates must not add to its arguments.
     """
     if not _layout_is_known():
         _tell()

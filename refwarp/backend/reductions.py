@@ -1,6 +1,6 @@
 """Sums over the pixels of an image, in two steps: each row by one thread, then the rows' sums.
 
-A sum is kept as a number and what its roundings left out. The order of its terms depends on the shape alone.
+A sum is stored as a number and its rounding errors. The order of its terms depends only on the shape.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def _add_rows(start: int, stop: int, sums: Any, out: Any) -> None:
 
 
 def add_rows(sums: Any, dtype: Any = float) -> Any:
-    """Return what the sums of rows add up to: of (N, H, K, 2), numbers and what their roundings left out, (N, K)."""
+    """Return the total (N, K) of the sums of rows (N, H, K, 2), numbers and their rounding errors."""
     out = array_module(sums).empty((sums.shape[0], sums.shape[2]), dtype)
     run(_add_rows, out.size, sums.size, argument(sums), out)
     return out

@@ -1,7 +1,7 @@
-"""Vectors of four numbers: what fast kernels of the CPU load, compute with and store at once.
+"""Vectors of four numbers, which fast kernels for the CPU load, compute with and store at once.
 
-LLVM finds such vectors by itself only with an option that Numba leaves off. So an intrinsic emits them, as LLVM's own
-instructions, into the kernel that calls it. Indices are not tested.
+LLVM forms such vectors automatically only with an option that Numba does not set. So intrinsics emit them as LLVM
+instructions into the kernel that calls them. Indices are not checked.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ class Vectors:
     Parameters
     ----------
     context, builder
-        What Numba hands to an intrinsic.
+        What Numba passes to an intrinsic.
     number
-        LLVM's type of the numbers: doubles, unless another is given. What is loaded is widened to it, what is stored is
+        LLVM's type of the numbers: doubles, unless another is given. Loaded numbers are widened to it, stored ones
         rounded to the type of the array.
     """
 
@@ -38,17 +38,17 @@ class Vectors:
         return self.builder.gep(self.context.make_array(kind)(self.context, self.builder, array).data, [index])
 
     def load(self, pointer: Any, position: int = 0, length: int = LANES) -> Any:
-        """Load the numbers from a pointer on, or those that lie `position` vectors behind it."""
+        """Load the numbers from a pointer on, or those `position` vectors after it."""
         place, align = self._neighbours(pointer, position, length)
         return self._widened(self.builder.load(place, align=align))
 
     def store(self, vector: Any, pointer: Any, position: int = 0) -> None:
-        """Store a vector from a pointer on, or `position` vectors behind it."""
+        """Store a vector from a pointer on, or `position` vectors after it."""
         place, align = self._neighbours(pointer, position, LANES)
         self.builder.store(self._rounded(vector, place.type.pointee), place, align=align)
 
     def _neighbours(self, pointer: Any, position: int, length: int) -> tuple[Any, int]:
-        """Return where neighbours lie as one vector, aligned as each of its numbers is, and that alignment in bytes."""
+        """Return a pointer to neighbours as one vector, aligned like one number, and that alignment in bytes."""
         number = pointer.type.pointee
         if position:
             pointer = self.builder.gep(pointer, [_INDEX(position * LANES)])
@@ -58,7 +58,7 @@ class Vectors:
     def add_product(self, a: Any, b: Any, pointer: Any, wide: bool, exact: bool = False) -> None:
         """Add a b to four numbers in memory.
 
-        If wide, the next four receive what the sum's rounding leaves out, and if exact what the product's does, too.
+        If wide, the next four receive the rounding error of the sum, and if exact also that of the product.
         """
         total = self.load(pointer)
         if not wide:
@@ -74,7 +74,7 @@ class Vectors:
     # ---- four rows of an array at once ----
 
     def rows_between(self, row: Any, first: Any, last: Any) -> list[Any]:
-        """Return four rows from `row` on; those outside first to last - 1 become the nearest one inside."""
+        """Return four rows from `row` on; those outside first to last - 1 are replaced by the nearest one inside."""
         found, final = [], self.builder.sub(last, _INDEX(1))
         for lane in range(LANES):
             r = self.builder.add(row, _INDEX(lane))
@@ -94,7 +94,7 @@ class Vectors:
         return [self.builder.load(pointer) for pointer in pointers]
 
     def store_each(self, vector: Any, pointers: Sequence[Any], order: Sequence[int]) -> None:
-        """Store a vector's numbers to four places, in an order: where several share a place, the last one stays."""
+        """Store a vector's numbers to four places, in order: where several share a place, the last one remains."""
         vector = self._rounded(vector, ir.VectorType(pointers[0].type.pointee, LANES))
         for lane in order:
             self.builder.store(self.builder.extract_element(vector, _LANE(lane)), pointers[lane])
@@ -115,7 +115,7 @@ class Vectors:
         return self.shuffle(self.builder.insert_element(undefined, number, _LANE(0)), undefined, [0] * LANES)
 
     def shuffle(self, a: Any, b: Any, lanes: Sequence[int]) -> Any:
-        """Return a vector of some numbers of two, which are counted through both."""
+        """Return a vector of selected numbers of two vectors, which are counted through both."""
         return self.builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(_LANE, len(lanes)), list(lanes)))
 
     def multiply_add(self, a: Any, b: Any, c: Any) -> Any:
@@ -125,7 +125,7 @@ class Vectors:
         return self.builder.call(fma, [a, b, c])
 
     def two_sum(self, a: Any, b: Any) -> tuple[Any, Any]:
-        """Return a + b rounded, and what the rounding left out (Knuth), as `arithmetic.two_sum` does."""
+        """Return a + b rounded, and the rounding error (Knuth), as `arithmetic.two_sum` does."""
         builder = self.builder
         total = builder.fadd(a, b)
         shadow = builder.fsub(total, a)

@@ -1,7 +1,7 @@
-"""Which samples read which pixels: so that on CUDA a pixel gathers what samples would scatter to it.
+"""Which samples read which pixels, so that on CUDA each pixel can gather what samples would scatter to it.
 
-The samples of each image are sorted by the cell they lie in, or by the pixel they read, and within it stay in their
-order. A pixel's sum then runs over its samples always in one order, with no atomic operation.
+The samples of each image are sorted by their cell, or by the pixel they read, and keep their order within it. So each
+pixel sums its samples in a fixed order, with no atomic operations.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Sorted(NamedTuple):
     order : array of int64, shape (N samples)
         The numbers of the samples, counted through all images, cell by cell.
     starts : array of int64, shape (N (count + 1) + 1)
-        Where the cells begin in `order`: those of cell q of image b lie from starts[b (count + 1) + q] to the next.
+        Where the cells begin in `order`: those of cell q of image b are from starts[b (count + 1) + q] to the next.
     """
 
     order: Any
@@ -35,14 +35,14 @@ def sort_samples(cells: Any, count: int) -> Sorted:
     Parameters
     ----------
     cells : array of int64, shape (N, samples)
-        The cell of each sample, from 0 to count - 1; `count` for samples that lie in none.
+        The cell of each sample, from 0 to count - 1; `count` for samples outside all cells.
     count : int
         How many cells an image has.
 
     Returns
     -------
     Sorted
-        As kernels read it.
+        In the form that kernels read.
     """
     xp, images = array_module(cells), cells.shape[0]
     keys = (cells + (count + 1) * xp.arange(images)[:, None]).reshape(-1)
@@ -76,7 +76,7 @@ def _gather(
 def gather_taps(gout: Any, pixels: Any, weights: Any, sums: Any, lost: Any) -> None:
     """Add to each pixel the cotangents of the samples that read it, times their weights.
 
-    That takes some 24 bytes of memory for each tap.
+    This takes about 24 bytes of memory per tap.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def gather_taps(gout: Any, pixels: Any, weights: Any, sums: Any, lost: Any) -> N
     weights : array of float64, shape (N, samples, taps)
         Their weights.
     sums, lost : arrays of float64, shape (N, C, H W)
-        What is added to, and what roundings leave out.
+        The sums that are updated, and their rounding errors.
     """
     batch, samples, taps = pixels.shape
     found = sort_samples(pixels.reshape(batch, samples * taps), sums.shape[2])
@@ -95,6 +95,6 @@ def gather_taps(gout: Any, pixels: Any, weights: Any, sums: Any, lost: Any) -> N
 
 
 def total(sums: Any, lost: Any) -> Any:
-    """Return sums with what their roundings left out, as `arithmetic.compensated` does."""
+    """Return sums with their rounding errors added, as `arithmetic.compensated` does."""
     xp = array_module(sums)
     return xp.where(xp.isfinite(sums), sums + lost, sums)

@@ -1,6 +1,6 @@
 """grid_sample: one name for bilinear, nearest and bicubic sampling, with PyTorch's arguments and defaults.
 
-Each mode has a folder of its own: `bilinear`, `nearest`, `bicubic`.
+Each mode has its own folder: `bilinear`, `nearest`, `bicubic`.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ def grid_sample(
     mode : {"bilinear", "nearest", "bicubic"}
         The kernel: the tent; the nearest pixel, ties to the even one; or Keys' cubic with a = -3/4.
     padding_mode : {"zeros", "border", "reflection"}
-        What lies outside the map: nothing, its outermost pixels, or its mirror images.
+        What is outside the map: nothing, its outermost pixels, or its mirror images.
     align_corners : bool
         Whether -1 and 1 are the centres of the corner pixels (True) or the outer edges of the map (False).
     kink : {"right", "left", "central", "literal"}
-        Which value the gradient with respect to the grid takes where a sample lies exactly on the lattice. For
-        "bilinear" only; the other modes take "right".
+        The gradient with respect to the grid where a sample is exactly on the lattice. For "bilinear" only; the other
+        modes accept "right".
 
     Returns
     -------
@@ -57,9 +57,9 @@ def grid_sample(
     Notes
     -----
     STN Eqs. (3) to (5). Values and gradients are within (c + log2 k) u M + k eta of the exact value for the given
-    floats (k, M: number and sum of absolute values of the non-zero terms; u: unit roundoff; eta: smallest subnormal;
-    c: 4 for bilinear, 12 for bicubic, 0 for the copies of nearest). Can be differentiated twice.
-    See docs/bilinear.md, docs/bicubic.md, docs/nearest.md, and `refwarp.conventions` for what the papers leave open.
+    floats (k, M: number and sum of absolute values of the non-zero terms; u: unit roundoff; eta: smallest subnormal; c:
+    4 for bilinear, 12 for bicubic, 0 for the copies of nearest). Can be differentiated twice. See docs/bilinear.md,
+    docs/bicubic.md, docs/nearest.md, and `refwarp.conventions` for what the papers do not specify.
 
     Examples
     --------

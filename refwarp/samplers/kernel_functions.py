@@ -7,9 +7,10 @@
     Lanczos          sinc(d) sinc(d/a) for r up to a, sinc(d) = sin(pi d)/(pi d)             (kernels.3)
     Gaussian         exp(-d^2/(2 s^2))/(s sqrt(2 pi)) for r up to 4 s                        (kernels.4)
 
-Keys' cubic is written in factors: its zeros at 1 and 2 then cost no digits. Every piece holds its left end in d and
-not its right one, so that at corners and jumps, of derivatives too, the limit from the right is taken. The weights of
-the B-spline sum to 1 but do not interpolate; those of Lanczos and of the Gaussian sum to 1 only nearly.
+Keys' cubic is written in factors, so that its zeros at 1 and 2 cost no digits. Every piece includes its left end in d
+and excludes its right one, so that at corners and jumps, also of derivatives, the limit from the right is used. The
+weights of the B-spline sum to 1 but do not interpolate; those of Lanczos and of the Gaussian sum to 1 only
+approximately.
 """
 
 from __future__ import annotations
@@ -36,13 +37,13 @@ class KernelFunction:
     Attributes
     ----------
     name : str
-        What it is called in messages.
+        Its name in messages.
     support : float
         r > 0 such that k(d) = 0 for d < -r and d >= r.
     profiles : tuple of callable
-        k, k', and as many further derivatives as there are: arrays of distances d = x - m in pixels in, arrays of the
+        k, k', and any further derivatives: arrays of distances d = x - m in pixels in, arrays of the
         same shape out; called with -ceil(support) <= d < ceil(support). One derivative is needed for gradients with
-        respect to the grid, two for gradients of those.
+        respect to the grid, two for second derivatives.
 
     Examples
     --------
@@ -146,7 +147,7 @@ def _sinc(d: Floats, order: int) -> Floats:
 
 
 def lanczos(lobes: int = 3) -> KernelFunction:
-    """Return the Lanczos kernel with so many lobes on each side (kernels.3)."""
+    """Return the Lanczos kernel with this many lobes on each side (kernels.3)."""
     if not (is_integer(lobes, least=1) and lobes < 1024):
         raise ValueError(f"lobes: given {shown(lobes)}, expected an integer above 0 and below 1024")
     lobes = int(lobes)  # NumPy's own integers wrap around
@@ -165,7 +166,7 @@ def lanczos(lobes: int = 3) -> KernelFunction:
 
 
 def gaussian(deviation: float) -> KernelFunction:
-    """Return the Gaussian with that deviation in pixels, cut off at four deviations (kernels.4)."""
+    """Return the Gaussian with this deviation in pixels, cut off at four deviations (kernels.4)."""
     s = number("deviation", deviation, "a number of pixels above 0 and below 256", lambda r: 0 < r < 256)
 
     def value(d: Floats) -> Any:

@@ -1,4 +1,4 @@
-"""Multi-scale sampling: the baseline of LMS Sect. 6, bilinear samples of a map that was blurred to several degrees.
+"""Multi-scale sampling: the baseline of LMS Sect. 6, bilinear samples of a map blurred at several scales.
 
 For each deviation sigma, in pixels, the weights and the blurred map are
 
@@ -6,12 +6,12 @@ For each deviation sigma, in pixels, the weights and the blurred map are
     U_sigma(n, m) = sum over n', m' in the map of w(n - n') w(m - m') U(n', m') / (Z(n) Z(m))
     Z(m) = sum over m' in the map of w(m - m')                                               (multiscale.2)
 
-so a constant map stays what it is, up to its border. Its samples are bilinear, and L levels are aggregated to
+so a constant map is unchanged, up to its border. Its samples are bilinear, and L levels are aggregated to
 
     V = 1/L sum over l of V_l   (or their sum, or all of them)                               (multiscale.3)
 
-which the paper leaves open. Along one axis the blur is D^-1 S, with S symmetric and D diagonal; its transpose is
-S D^-1, so the gradient with respect to the map is the same smoothing in the other order:
+which the paper does not specify. Along one axis the blur is D^-1 S, with S symmetric and D diagonal; its transpose is S
+D^-1, so the gradient with respect to the map is the same smoothing in the other order:
 
     gU(n', m') = sum over n, m of w(n - n') w(m - m') gU_sigma(n, m) / (Z(n) Z(m))           (multiscale.4)
 
@@ -55,7 +55,7 @@ def gaussian_weights(deviation: float, radius: int) -> Any:
 def _smooth(start: int, stop: int, rows: Any, weights: Any, out: Any) -> None:
     """Compute the elements start to stop of S of each row, the sums of (multiscale.2) along one axis.
 
-    What lies before an element and what lies after it are summed side by side: faster than one after the other.
+    The sums before and after an element run in parallel, which is faster than one after the other.
     """
     width, reach = rows.shape[1], weights.shape[0]
     for p in items(start, stop):
@@ -122,7 +122,7 @@ def multiscale_sample(
     align_corners: bool = False,
     kink: str = "right",
 ) -> Any:
-    """Sample a map, blurred to several degrees, at the points of a grid.
+    """Sample a map, blurred at several scales, at the points of a grid.
 
     Parameters
     ----------
@@ -133,16 +133,16 @@ def multiscale_sample(
     deviations : sequence of float
         The standard deviation of the Gaussian of each level, in pixels of the map; 0 is the map itself.
     aggregate : {"mean", "sum", "stack"}
-        What becomes of the levels' samples.
+        How the samples of the levels are combined.
     truncate : float
         Where each Gaussian is cut off, in deviations (rounded to whole pixels, as SciPy does). Near the border of
         the map the weights of the pixels inside are divided by their sum.
     padding_mode : {"zeros", "border", "reflection"}
-        What lies outside the map, and outside the blurred maps, where the grid leaves them; see `grid_sample`.
+        What is outside the map, and outside the blurred maps, where the grid leaves them; see `grid_sample`.
     align_corners : bool
         Whether -1 and 1 are the centres of the corner pixels (True) or the outer edges of the map (False).
     kink : {"right", "left", "central", "literal"}
-        Which value the gradient with respect to the grid takes where a sample lies exactly on the lattice.
+        The gradient with respect to the grid where a sample is exactly on the lattice.
 
     Returns
     -------
@@ -157,7 +157,7 @@ def multiscale_sample(
     Notes
     -----
     LMS Sect. 6, where deviations of 1, 5 and 10 are compared with linearized sampling. Values and gradients are within
-    (22 + log2 k) u M + k eta of the exact value for the given floats; docs/multiscale.md says what k and M are. Can be
+    (22 + log2 k) u M + k eta of the exact value for the given floats; docs/multiscale.md defines k and M. Can be
     differentiated twice.
 
     Examples

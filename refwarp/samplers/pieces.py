@@ -1,14 +1,14 @@
-"""Second derivatives of numbers of any size: multilinear in what is given, and so the sum over pieces of it.
+"""Second derivatives for numbers of any size: they are multilinear in their inputs, which can be split into pieces.
 
-The gradients of a sampler's gradients, for cotangents A of gU and b of the grid's gradient, are sums of products of
-several given numbers, and of weights, which depend on the grid alone:
+The second derivatives of a sampler, for cotangents A of gU and b of the grid's gradient, are sums of products of
+several inputs, and of weights, which depend only on the grid:
 
     ggout = F1(A) + F2(b, U),   gU = F3(b, gV),   ggrid = F4(A, gV) + F5(b, gV, U)             (pieces.1)
 
-A product may leave the range of floats on the way to one within it. Whether one can is seen from the exponents of the
-arrays' smallest and largest numbers. If so, an array with tiny or huge numbers is taken apart into pieces of
-neighbouring exponents, each is multiplied by a power of two that brings it to moderate numbers, and the results are
-multiplied back and added up. Everything else is computed as it is.
+Intermediate products may leave the range of floats although the result does not. Whether they can is determined from
+the exponents of the smallest and largest numbers of the arrays. If so, an array with tiny or huge numbers is split into
+pieces of neighbouring exponents, each is multiplied by a power of two that makes it moderate, and the results are
+scaled back and added. Everything else is computed directly.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ LOWEST, HIGHEST = -900, 750
 # A weight along an axis is 0, at least half of |g|, or at least this power of two: g s is then 1/2 or more, of at most
 # 16 + 53 binary places.
 WEIGHT = -72
-# Three numbers of exponents within this make no product of more; those of such arrays stay as they are.
+# Products of three numbers with exponents within this stay within the bound above; such arrays are not split.
 REACH = 250
 # The exponent of the smallest float.
 SMALLEST = -1073
-# The exponents that a piece spans, and its largest once it is scaled. That is above 1, for weights may be tiny.
+# The exponents that a piece spans, and its largest once it is scaled. That is above 1, since weights may be tiny.
 SPAN, TOP = 256, 320
-# From so many numbers on several threads look at them.
+# From this many numbers on, several threads are used.
 _PARTS, _MANY = 16, 1 << 16
 
 # A piece, and the power of two that was taken out of it.
@@ -87,8 +87,8 @@ class Exponents(NamedTuple):
 def _find_exponents(start: int, stop: int, a: Any, b: Any, g: Any, u: Any, grid: Any, exponents: Any) -> None:
     """Find the exponents in the parts start to stop of each array; in one that is all 0, the low above the high.
 
-    The bits of positive floats, as integers, are in the floats' order, and the minimum of integers takes vectors. Those
-    of 0, less 1 and without the sign, are the largest.
+    The bits of positive floats, as integers, are in the floats' order, and the minimum of integers is vectorised. The
+    bits of 0, minus 1 and without the sign, are the largest.
     """
     positive = np.int64(0x7FFFFFFFFFFFFFFF)
     for part in range(start, stop):
@@ -107,9 +107,9 @@ def _find_exponents(start: int, stop: int, a: Any, b: Any, g: Any, u: Any, grid:
 
 
 def exponents_of(arrays: Sequence[Any]) -> list[Exponents]:
-    """Return the exponents of A, b, gV, U and the grid; (0, 0) of one that holds nothing but 0.
+    """Return the exponents of A, b, gV, U and the grid; (0, 0) for an array of zeros.
 
-    Among subnormal numbers it does not tell the smallest.
+    It does not distinguish subnormal numbers.
     """
     xp = array_module(*arrays)
     if xp is np and not numba.config.DISABLE_JIT:
@@ -129,9 +129,9 @@ def exponents_of(arrays: Sequence[Any]) -> list[Exponents]:
 
 
 def _can_leave_the_range(found: Sequence[Exponents], smallest_weight: int) -> bool:
-    """Tell whether a product in F2 to F5, or one of some of its factors, may be too small or too large.
+    """Return whether a product in F2 to F5, or one of some of its factors, may be too small or too large.
 
-    (In F1, which multiplies by weights alone, nothing makes an underflow larger again.)
+    (In F1, which only multiplies by weights, an underflow is never scaled up again.)
     """
     (low_a, low_b, low_g, low_u), (high_a, high_b, high_g, high_u) = (
         [min(exponents.low, 0) for exponents in found],
@@ -142,7 +142,7 @@ def _can_leave_the_range(found: Sequence[Exponents], smallest_weight: int) -> bo
 
 
 def pieces_of(array: Any, exponents: Exponents) -> list[Piece]:
-    """Return the array itself, if its numbers are within REACH; else scaled pieces whose sum it is."""
+    """Return the array itself, if its numbers are within REACH; otherwise scaled pieces that sum to it."""
     if exponents.within_reach:
         return [(array, 0)]
     xp, low, high = array_module(array), exponents.low, exponents.high
@@ -156,9 +156,9 @@ def pieces_of(array: Any, exponents: Exponents) -> list[Piece]:
 
 
 def second_gradient(compute: Compute, given: tuple[Any, Any, Any, Any], grid: Any, weights: int) -> tuple[Any, ...]:
-    """Return what `compute(*given)` does (pieces.1), of float64 arrays piece by piece where that needs to be.
+    """Return `compute(*given)` (pieces.1), for float64 arrays piece by piece where necessary.
 
-    `given` are A, b, gV and U. A product has at most so many `weights` along an axis of the grid as factors.
+    `given` are A, b, gV and U. A product has at most `weights` weights along an axis of the grid as factors.
     """
     if any(array.dtype != np.float64 for array in given):  # float32 is computed in float64, whose range suffices
         return compute(*given)
@@ -168,7 +168,7 @@ def second_gradient(compute: Compute, given: tuple[Any, Any, Any, Any], grid: An
         return compute(*given)
     if all(exponents.finite for exponents in found):
         return _sum_over_pieces(compute, given, found)
-    # Results that are not finite stay; the others are computed piece by piece, of the finite numbers alone.
+    # Results that are not finite are kept; the others are computed piece by piece, from the finite numbers only.
     xp, plain = array_module(*given), compute(*given)
     rest = tuple(xp.where(xp.isfinite(array), array, 0.0) for array in given)
     total = second_gradient(compute, rest, grid, weights)

@@ -3,13 +3,13 @@
 `conventions.place` finds the cell of one sample, whatever its coordinate. Here a chunk of samples is placed without
 branches, in the dtype of the data: with s' = s/2 and o' = o/2 of the conventions,
 
-    k = floor(g s' + o'), one less if a rounding carried it across the lattice: n = k + (W - 1)/2 - o'   (cells.1)
+    k = floor(g s' + o'), one less if a rounding moved it across the lattice:   n = k + (W - 1)/2 - o'   (cells.1)
     f = g s' - e, h = e + 1 - g s', e = k - o', each by one fused multiply-add                (cells.2)
 
-so f and h are correct to one rounding. Every sample reads two neighbouring pixels of each axis: where its cell is not
-wholly inside, those are the nearest two, with the weights and slopes that the padding gives them (0, mostly).
+so f and h are rounded once. Every sample reads two neighbouring pixels of each axis: where its cell is not entirely
+inside, the nearest two, with the weights and slopes that the padding gives them (usually 0).
 
-Samples that need the slow path have NaN for a weight: those whose coordinates are not finite, and those with weights
+Samples that need the slow path have NaN as a weight: those whose coordinates are not finite, and those with weights
 so small that a product of two would underflow.
 
 Scalars here are computed in the dtype of their arguments, of which `one` is 1.
@@ -25,9 +25,9 @@ from refwarp.backend.intrinsics import fused_multiply_add
 from refwarp.backend.jit import part, scalar
 from refwarp.conventions import BORDER, REFLECTION, RIGHT, ZEROS, Rules, coordinate_scale
 
-# Indices are unsigned, for signed ones are tested for counting from the end, and loops with tests stay scalar.
+# Indices are unsigned: signed ones are checked for counting from the end, and loops with checks are not vectorised.
 ZERO, ONE, TWO, THREE, FOUR = (np.uint64(k) for k in range(5))
-# All weights of a chunk lie in one array, for a loop over many arrays might write where it reads. `place_taps` writes
+# All weights of a chunk are in one array, since a loop over many arrays might write where it reads. `place_taps` writes
 # the weights of the two columns and of the two rows, and their slopes, to these parts of it.
 (
     LEFT_WEIGHT,
@@ -42,7 +42,7 @@ ZERO, ONE, TWO, THREE, FOUR = (np.uint64(k) for k in range(5))
 
 
 class Axis(NamedTuple):
-    """What (cells.1) and (cells.2) need to know of an axis of a map, in the dtype of the data."""
+    """The parameters of (cells.1) and (cells.2) for an axis of a map, in the dtype of the data."""
 
     half_scale: float
     half_odd: float
@@ -61,18 +61,18 @@ class Axes(NamedTuple):
 
 
 def is_exact(height: int, width: int) -> bool:
-    """Tell whether the coordinates of a map are exact in float32, and its indices need no more than 31 bits."""
+    """Return whether the coordinates of a map are exact in float32, and its indices need no more than 31 bits."""
     return max(height, width) < 2**22 and height * width < 2**31
 
 
 def takes_chunks(height: int, width: int) -> bool:
-    """Tell whether a map can be sampled in chunks: it has two pixels along each axis, and is exact."""
+    """Return whether a map can be sampled in chunks: it has two pixels along each axis, and is exact."""
     return min(height, width) >= 2 and is_exact(height, width)
 
 
 @part
 def axis_of(size: int, align_corners: bool, grid: Any) -> Axis:
-    """Return an axis of so many pixels, in the dtype of a grid."""
+    """Return an axis of this many pixels, in the dtype of a grid."""
     number = grid.dtype.type
     scale, odd = coordinate_scale(size, align_corners), (size - 1) % 2
     centre, limit = (size - 1 - odd) // 2, 1.0 + 8.0 / max(scale, 1.0)
@@ -90,14 +90,14 @@ def axes_of(height: int, width: int, align_corners: bool, grid: Any) -> Axes:
 
 @scalar
 def clamped(g: float, limit: float) -> float:
-    """Return the coordinate, or the limit on its side, beyond which no pixel is near. NaN stays NaN."""
+    """Return the coordinate, clamped to the limit beyond which no pixel is in reach. NaN stays NaN."""
     g = limit if g > limit else g
     return -limit if g < -limit else g
 
 
 @scalar
 def weights_of_cell(g: float, half_scale: float, e: float, one: float) -> tuple[float, float]:
-    """Return h and f of a coordinate in the cell of e; f < 0 if a rounding carried it across the lattice."""
+    """Return h and f of a coordinate in the cell of e; f < 0 if a rounding moved it across the lattice."""
     return fused_multiply_add(-g, half_scale, e + one), fused_multiply_add(g, half_scale, -e)  # (cells.2)
 
 
@@ -105,7 +105,7 @@ def weights_of_cell(g: float, half_scale: float, e: float, one: float) -> tuple[
 def place_axis(
     g: float, half_scale: float, half_odd: float, centre: float, limit: float, one: float
 ) -> tuple[float, float, float]:
-    """Return n, h and f by (cells.1) and (cells.2); beyond the limit, where no pixel is near, those of the limit."""
+    """Return n, h and f by (cells.1) and (cells.2); beyond the limit, those of the limit."""
     g = clamped(g, limit)
     k = np.floor(g * half_scale + half_odd)  # (cells.1)
     k = k - one if fused_multiply_add(g, half_scale, half_odd - k) < one - one else k  # (cells.1)
@@ -115,7 +115,7 @@ def place_axis(
 
 @scalar
 def mirrored(g: float, one: float) -> tuple[float, float]:
-    """Return what `conventions.fold` does, without branches; NaN for infinities."""
+    """Do the same as `conventions.fold`, without branches; NaN for infinities."""
     two = one + one
     four = two + two
     r = abs(g)
@@ -127,7 +127,7 @@ def mirrored(g: float, one: float) -> tuple[float, float]:
 
 @scalar
 def place_padded(g: float, axis: Axis, one: float, padding: int) -> tuple[float, float, float, float]:
-    """Return n, h and f of a coordinate that the padding may have mirrored, and the mirror's sign."""
+    """Return n, h and f of a coordinate that the padding may have mirrored, and the sign of the reflection."""
     sign = one
     if padding == REFLECTION:
         g, sign = mirrored(g, one)
@@ -137,9 +137,9 @@ def place_padded(g: float, axis: Axis, one: float, padding: int) -> tuple[float,
 
 @scalar
 def _pad(n: float, h: float, f: float, last: float, one: float, padding: int) -> tuple[float, float, float, float]:
-    """Return the first of the two pixels that a sample reads along an axis, how far its cell is off, and their weights.
+    """Return the first of the two pixels that a sample reads along an axis, the offset of its cell, and their weights.
 
-    With zeros padding a pixel has its weight if it is part of the sample's cell; else the nearest pixel has all of it.
+    With zeros padding a pixel has its weight if it is part of the sample's cell; else the nearest pixel has the sum.
     """
     zero = one - one
     first = n if n > zero else zero  # NaN becomes 0
@@ -169,7 +169,7 @@ def _slopes(n: float, f: float, off: float, sign: float, one: float, padding: in
 
 @scalar
 def needs_slow_path(hx: float, fx: float, hy: float, fy: float, smallest: float, one: float, smooth: bool) -> bool:
-    """Tell whether a weight is NaN, or so small that products may underflow; unless smooth, also whether f is 0."""
+    """Return whether a weight is NaN, or so small that products may underflow; unless smooth, also whether f is 0."""
     zero = one - one
     if smooth:
         fx, fy = fx if fx != zero else one, fy if fy != zero else one
@@ -204,9 +204,9 @@ def _write_weights(
 def place_chunk(
     coordinates: Any, at: Any, count: Any, axes: Axes, padding: int, weights: Any, size: Any, cells: Any
 ) -> bool:
-    """Place the samples at..at + count, and tell whether some need the slow path.
+    """Place the samples at..at + count, and return whether some need the slow path.
 
-    Each has its first pixel in `cells`, and in `weights` those of its four pixels, `size` elements apart.
+    The first pixel of each is in `cells`, the weights of its four pixels are in `weights`, `size` elements apart.
     """
     # A loop for each padding: with a constant, it has no branch.
     if padding == ZEROS:
@@ -245,7 +245,7 @@ def place_taps(
 ) -> None:
     """Place the samples at..at + count, with weights and slopes along each axis in `taps`, `size` elements apart.
 
-    Samples on the lattice need the slow path, too, if another rule at kinks than "right" decides.
+    Samples on the lattice also need the slow path if the rule at kinks is not "right".
     """
     corners, kink = rules.align_corners, rules.kink
     if rules.padding == ZEROS:

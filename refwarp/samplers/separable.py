@@ -2,22 +2,21 @@
 
     V_c(i) = sum over n, m of U_c(n, m) k(x_i - m) k(y_i - n)                                (STN 3)
 
-Of the sum only pixels within the kernel's support r differ from zero: with x_i = m + f they are m - ceil(r) + 1 to
-m + ceil(r). Their distances f + 0, f + 1, ... and -(h + 0), -(h + 1), ... come from `conventions.cell`; one that
-rounding would lift to the integer above stays below it, so that a kernel's pieces, half-open in d, are told apart
-exactly.
+Only pixels within the kernel's support r contribute: with x_i = m + f these are m - ceil(r) + 1 to m + ceil(r). Their
+distances f + 0, f + 1, ... and -(h + 0), -(h + 1), ... are computed from `conventions.cell`; a distance is never
+rounded up to the next integer, so that the pieces of a kernel, half-open in d, are distinguished exactly.
 
 Let S^pq be the sampling with the p-th derivative of k in x and the q-th in y, and T^pq its transpose,
 
     S^pq U (i) = sum over n, m of U(n, m) k^(p)(x_i - m) k^(q)(y_i - n)                       (separable.1)
     T^pq g (n, m) = the sum over i of g(i) times the same weights                            (separable.2)
 
-Then V = S^00 U, and each gradient is again of this kind, so that derivatives of every order that k has come out:
+Then V = S^00 U, and each gradient has the same form, so derivatives exist to every order that k has:
 
-    of S^pq U:   gU = T^pq gV,   gg_x = s_x/2 sum over c of gV S^(p+1,q) U,   gg_y alike     (separable.3)
-    of T^pq g:   gg = S^pq A,    gg_x = s_x/2 sum over c of g S^(p+1,q) A,    gg_y alike     (separable.4)
+    of S^pq U:   gU = T^pq gV,   gg_x = s_x/2 sum over c of gV S^(p+1,q) U,   likewise gg_y  (separable.3)
+    of T^pq g:   gg = S^pq A,    gg_x = s_x/2 sum over c of g S^(p+1,q) A,    likewise gg_y  (separable.4)
 
-Padding acts on each pixel of the window, as in bicubic sampling. Everything is computed in float64 and rounded once.
+Padding applies to each pixel of the window, as in bicubic sampling. Everything is computed in float64 and rounded once.
 The kernels are in `kernel_functions.py`. docs/separable.md.
 """
 
@@ -53,8 +52,8 @@ from refwarp.samplers.kernel_functions import INTEGER, KernelFunction
 from refwarp.samplers.nearest.function import Nearest
 from refwarp.samplers.nearest.kernels import UP
 
-# Samples are worked on in blocks of at most so many, so that their tables stay small; on CUDA also of so many pixels
-# that samples read, of each of which `gather_taps` keeps some 24 bytes.
+# Samples are processed in blocks of at most this many, to keep their tables small; on CUDA also of at most this many
+# pixels that samples read, for each of which `gather_taps` stores about 24 bytes.
 _BLOCK, _TAPS = 1 << 15, 1 << 22
 
 
@@ -68,7 +67,7 @@ class Windows(NamedTuple):
     wx, wy : array of float64, shape (samples, taps)
         Their weights.
     defined : array of bool, shape (samples,)
-        Whether both coordinates are ones that the padding has a place for.
+        Whether both coordinates are defined under the padding.
     """
 
     xs: Any
@@ -79,7 +78,7 @@ class Windows(NamedTuple):
 
 
 class Weighting(NamedTuple):
-    """What S^pq is made with: the kernel function, and p and q."""
+    """The parameters of S^pq: the kernel function, and p and q."""
 
     kernel: KernelFunction
     orders: tuple[int, int]
@@ -91,7 +90,7 @@ def _tabulate(
 ) -> None:
     """Fill for the coordinates start to stop the padded pixels of their windows (-1: none), and the distances x - m.
 
-    `below` has for each pixel of a window the largest number that its distance can be.
+    `below` contains for each pixel of a window the largest possible distance.
     """
     taps = index.shape[1]
     align_corners, padding = rules.align_corners, rules.padding
@@ -103,7 +102,7 @@ def _tabulate(
         if math.isnan(g) or (padding == REFLECTION and math.isinf(g)):
             continue
         if padding == REFLECTION:
-            g = remainder_of_four(g)  # the mirrored map has the period 4
+            g = remainder_of_four(g)  # the mirrored map has period 4
         far = math.isinf(g) or abs(g * scale) > 2.0**50
         if far and padding == ZEROS:
             continue
@@ -137,7 +136,7 @@ def _gather(start: int, stop: int, planes: Any, windows: Windows, out: Any) -> N
 
 @kernel
 def _scatter(start: int, stop: int, gout: Any, windows: Windows, width: int, sums: Any, lost: Any) -> None:
-    """Add (separable.2) of a block of samples to the sums start to stop, and to `lost` what roundings left out.
+    """Add (separable.2) of a block of samples to the sums start to stop, and the rounding errors to `lost`.
 
     For the CPU; on CUDA pixels gather what samples would scatter.
     """
@@ -295,7 +294,7 @@ def separable_sample(
         The kernel k, its support and its derivatives: of `refwarp.kernel_functions` TENT, INTEGER, CUBIC_B_SPLINE,
         keys(a), lanczos(lobes) or gaussian(deviation), or a `refwarp.KernelFunction` of your own.
     padding_mode : {"zeros", "border", "reflection"}
-        What stands at the pixels of a window that lie outside the map.
+        The value of the pixels of a window that are outside the map.
     align_corners : bool
         Whether -1 and 1 are the centres of the corner pixels (True) or the outer edges of the map (False).
 
@@ -308,12 +307,12 @@ def separable_sample(
     ------
     TypeError, ValueError
         If an argument has the wrong type, dtype, shape or value; the message says which, and what is expected. A
-        derivative that the kernel does not have is refused when the gradient is asked for.
+        missing derivative of the kernel raises when the gradient is computed.
 
     Notes
     -----
     STN Eq. (3): nothing is normalised, so a kernel whose weights do not sum to 1 (Lanczos, Gaussian) changes the
-    level. Where the kernel has a corner, the derivative is the one it was given. docs/separable.md.
+    level. Where the kernel has a corner, the derivative is the one it defines. docs/separable.md.
 
     Examples
     --------

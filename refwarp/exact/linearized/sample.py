@@ -77,7 +77,7 @@ def linearization(centre: Number, slopes: Point, point: Point, centre_point: Poi
 
 
 class Functional(NamedTuple):
-    """The samples of one output pixel that the fit uses: pixel coordinates, centre first, and weights (None: no fit)."""
+    """The samples of one output pixel that the fit uses: coordinates, centre first, and weights (None: no fit)."""
 
     i: int
     j: int
@@ -227,7 +227,7 @@ def second_gradient(
 
 
 def inside(point: Point) -> bool:
-    """Tell whether a point lies in the map, borders included."""
+    """Return whether a point lies in the map, borders included."""
     return all(-1 <= g <= 1 for g in point)
 
 

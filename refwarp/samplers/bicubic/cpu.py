@@ -1,10 +1,10 @@
-"""The windows of many samples at once, for bicubic sampling on the CPU, in loops that compile to vector instructions.
+"""Bicubic sampling on the CPU: the windows of many samples at once, in loops that compile to vector instructions.
 
-A chunk of samples is placed without branches, in the dtype of the data, as `placement` does it: f and h are correct to
-one rounding. Every sample reads 4 x 4 neighbouring pixels. Where its window is not wholly inside the map, those are
-the nearest, and the weights of the window are shifted and added up as the padding has it: a pixel that stands at
-several places of the window has the sum of their weights. Reflection mirrors the coordinate first, which leaves the
-window's pixels as they are, for the mirrored map is its own mirror image.
+A chunk of samples is placed without branches, in the dtype of the data, as in `placement`: f and h are rounded once.
+Every sample reads 4 x 4 neighbouring pixels. Where its window is not entirely inside the map, the nearest 4 x 4 pixels
+are read, and the weights of the window are shifted and added according to the padding: a pixel that occurs several
+times in the window has the sum of their weights. Reflection mirrors the coordinate first, which does not change the
+pixels of the window, since the mirrored map is its own mirror image.
 
 Samples that need the slow path, `kernels`, are marked: those whose coordinates are not finite, and those with weights
 so small that products of them might underflow.
@@ -24,9 +24,9 @@ from refwarp.samplers.bicubic.kernels import A, Change, Four, sample_gradient, s
 from refwarp.samplers.bicubic.vectors import WeightPlaces, Window, add_window, scatter_window, sum_columns
 from refwarp.samplers.placement import FOUR, ONE, THREE, TWO, Axes, axes_of, is_exact, needs_slow_path, place_padded
 
-# Samples that are placed together: what is known of them stays in the first-level cache.
+# Samples that are placed together: their data stay in the first-level cache.
 CHUNK = 64
-# Where sums of gradients lie, and what roundings left out of them.
+# Where the sums of gradients are, and their rounding errors.
 _Y, _LOST_X, _LOST_Y = (np.uint64(CHUNK * k) for k in (1, 2, 3))
 # Channels whose windows are added up without compensation.
 _BLOCK = 4
@@ -46,7 +46,7 @@ class ChunkWindows(NamedTuple):
 
 
 def holds_windows(height: int, width: int) -> bool:
-    """Tell whether windows of a map can be read at once: it is no smaller than one, and its coordinates are exact."""
+    """Return whether windows of a map can be read in chunks: it is large enough, and its coordinates are exact."""
     return min(height, width) >= 4 and is_exact(height, width)
 
 
@@ -61,7 +61,7 @@ def _weights(f: float, h: float, one: float, a: float) -> Four:
 
 @scalar
 def _slopes(f: float, h: float, sign: float, one: float, a: float) -> Four:
-    """Return the derivatives of the weights, times the mirror's sign."""
+    """Return the derivatives of the weights, times the sign of the reflection."""
     two = one + one
     inner, outer = (two + one) * (a + two), two * (a + two + one)
     a = sign * a
@@ -75,8 +75,9 @@ def _slopes(f: float, h: float, sign: float, one: float, a: float) -> Four:
 def _first_two(w: Four, whole: float, shift: float, one: float, padding: int, seam: bool) -> tuple[float, float]:
     """Return the weights of the first two pixels that are read, `shift` pixels after the window's first.
 
-    A pixel before the map has its weight added to the pixel that stands there: none with zeros, the first with border,
-    the mirror image with reflection, about the first pixel (a seam) or its outer edge. `whole` is the exact sum of all.
+    The weight of a pixel before the map is added to the pixel that padding maps it to: none with zeros, the first with
+    border, the mirror image with reflection, about the first pixel (a seam) or its outer edge. `whole` is the exact sum
+    of all.
     """
     w0, w1, w2, w3 = w
     zero, two = one - one, one + one
@@ -152,10 +153,10 @@ def _write_windows(
 def place_windows(
     coordinates: Any, at: Any, count: Any, axes: Axes, rules: Rules, slopes: bool, windows: ChunkWindows
 ) -> bool:
-    """Place the samples at..at + count, and tell whether some need the slow path.
+    """Place the samples at..at + count, and return whether some need the slow path.
 
-    Each has its first pixel in `cells`, and in `weights` those of its columns and rows; or, with `slopes`, nothing but
-    theirs.
+    The first pixel of each is in `cells`, the weights of its columns and rows in `weights`; with `slopes`, their slopes
+    instead.
     """
     # A loop for each padding: with a constant, it has no branch.
     corners, kink = rules.align_corners, rules.kink
@@ -275,8 +276,8 @@ def backward_grid(start: int, stop: int, gout: Any, input: Any, grid: Any, rules
 def backward_input(start: int, stop: int, gout: Any, grid: Any, rules: Rules, ginput: Any) -> None:
     """Compute (bicubic.5) for the planes start to stop; each is summed by one thread, in the order of the samples.
 
-    Sums of float32 run in float64, whose roundings are of no weight; those of float64 keep what roundings leave out in
-    the result's own memory, until both are joined.
+    Sums of float32 are computed in float64, whose rounding errors are negligible; those of float64 keep their rounding
+    errors in the memory of the result, until both are added.
     """
     _, channels, height, width = ginput.shape
     samples, pixels, row = grid.shape[1] * grid.shape[2], height * width, np.uint64(width)

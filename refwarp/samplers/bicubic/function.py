@@ -1,7 +1,7 @@
 """Bicubic sampling as Functions: each one's backward is the next. The equations are in `kernels`.
 
-On the CPU the windows of many samples are read and written at once (`cpu`), on CUDA each sample is computed by a
-thread, and there a pixel gathers its gradient from the samples that read it.
+On the CPU the windows of many samples are read and written at once (`cpu`). On CUDA each sample is computed by one
+thread, and each pixel gathers its gradient from the samples that read it.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Bicubic(Function):
 
     @staticmethod
     def backward(ctx: Context, gout: Tensor) -> tuple[Tensor | None, ...]:
-        """Compute (bicubic.5) and (bicubic.6), those that are wanted."""
+        """Compute (bicubic.5) and (bicubic.6), those that are needed."""
         input, grid = ctx.inputs
         ginput, ggrid = BicubicGradient.call(gout, input, grid, needs=ctx.needs, **ctx.parameters)
         return ginput if ctx.needs[0] else None, ggrid if ctx.needs[1] else None

@@ -1,4 +1,4 @@
-"""Bicubic sampling: Keys' kernel with a = -3/4, as PyTorch does it; for CUDA, and for the CPU one sample at a time.
+"""Bicubic sampling: Keys' kernel with a = -3/4, as in PyTorch; for CUDA, and for the CPU one sample at a time.
 
     V_c(i) = sum over q, p in -1..2 of wy_q wx_p U_c(n + q, m + p)                            (bicubic.1)
 
@@ -8,8 +8,8 @@ in the cell (n, m) of the sample, with f = x - m, h = 1 - f and the weights, in 
     w'_-1 = a h (h - 2 f),   w'_0 = f (3 (a + 2) f - 2 (a + 3)),   w'_1, w'_2 = -(...) in h, f   (bicubic.3)
     w''_-1 = a (2 f - 4 h),   w''_0 = 6 (a + 2) f - 2 (a + 3),   w''_1, w''_2 the same in h, f  (bicubic.4)
 
-The textbook's polynomials in 1 + f cancel where these do not. The kernel has a continuous first derivative, so no
-rule for kinks is needed; its second derivative jumps on the lattice, where it is taken from the right. Gradients:
+The usual polynomials in 1 + f cancel; these do not. The kernel has a continuous first derivative, so no rule for kinks
+is needed; its second derivative jumps on the lattice, where the limit from the right is used. Gradients:
 
     gU_c(n, m) = sum over i of gV_c(i) times the weights with which i reads that pixel        (bicubic.5)
     gg_x(i) = s_x/2 sum over c, q, p of gV_c(i) wy_q w'x_p U_c(n + q, m + p)                  (bicubic.6)
@@ -20,9 +20,9 @@ and for cotangents A of gU and b of gg, with b'_x = b_x s_x/2,
     with respect to U_c:       sum over i of gV_c(i) (b'_x wy w'x + b'_y w'y wx)                 (bicubic.8)
     with respect to g_x(i):    s_x/2 sum of gV_c(i) (A wy w'x + b'_x U wy w''x + b'_y U w'y w'x)   (bicubic.9)
 
-Padding acts on each pixel of the 4 x 4 window: "border" and "reflection" clamp or mirror its index. docs/bicubic.md.
+Padding applies to each pixel of the 4 x 4 window: "border" and "reflection" clamp or mirror its index. docs/bicubic.md.
 
-The CPU reads and writes the windows of many samples at once (`cpu`). The kernels here serve CUDA, maps smaller than a
+The CPU reads and writes the windows of many samples at once (`cpu`). The kernels here are for CUDA, maps smaller than a
 window, second derivatives (`second`), and samples that need the slow path.
 """
 
@@ -80,7 +80,7 @@ class PixelWeights(NamedTuple):
     weights: Any
 
 
-# ---- scalars: the equations' pieces ----
+# ---- scalars: parts of the equations ----
 
 
 @scalar
@@ -107,7 +107,7 @@ def keys_curvatures(a: float, f: float, h: float) -> Four:
 def locate_window(g: float, size: int, align_corners: bool, padding: int) -> tuple[int, float, float]:
     """Return the cell n, h, f of a defined coordinate; OUTSIDE if no pixel of its window is in reach."""
     if padding == REFLECTION:
-        return cell(remainder_of_four(g), size, align_corners)  # the mirrored map has the period 4
+        return cell(remainder_of_four(g), size, align_corners)  # the mirrored map has period 4
     if math.isinf(g) or abs(g * coordinate_scale(size, align_corners)) > size + 3:
         if padding == ZEROS:
             return OUTSIDE, 1.0, 0.0
@@ -117,7 +117,7 @@ def locate_window(g: float, size: int, align_corners: bool, padding: int) -> tup
 
 @scalar
 def padded_pixels(n: int, size: int, align_corners: bool, padding: int) -> FourPixels:
-    """Return the pixels that stand at n - 1 to n + 2."""
+    """Return the pixels at n - 1 to n + 2 of the padded map."""
     return (
         padded_index(n - 1, size, align_corners, padding),
         padded_index(n, size, align_corners, padding),
@@ -201,8 +201,8 @@ def slope_times(
 ) -> float:
     """Return g times the sum of a window, weighted `across` its rows and `down` its columns, a summand of (bicubic.6).
 
-    Where subnormal pixels would lose digits before a large g multiplies them, they are lifted first; not where a sum
-    of large ones cancels, which would leave the range.
+    Where subnormal pixels would lose digits before they are multiplied by a large g, they are scaled up first; not
+    where a sum of large ones cancels, which would overflow.
     """
     inner = dot(down, along_rows(input, b, c, ys, xs, across))
     if input.itemsize == 8 and abs(inner) < TINY and g != 0.0:
@@ -239,7 +239,7 @@ def sample_gradient(b: int, i: int, j: int, gout: Any, input: Any, grid: Any, ru
 def scatter_sample(
     g: float, point: tuple[float, float], change: Change, size: Size, rules: Rules, sums: Any, lost: Any
 ) -> None:
-    """Add a sample's part of a map gradient to a plane of sums, and what roundings leave out of it to another."""
+    """Add the contribution of a sample to a map gradient to a plane of sums, and the rounding errors to another."""
     gx, gy = point
     if is_undefined(gx, gy, rules.padding):
         return
@@ -307,7 +307,7 @@ def tabulate(
         b, i, j = pixel_of(s, rows, columns)
         gx, gy = np.float64(grid[b, i, j, 0]), np.float64(grid[b, i, j, 1])
         undefined = is_undefined(gx, gy, rules.padding)
-        if undefined:  # its entries are of no pixel; any will do
+        if undefined:  # its entries belong to no pixel; any will do
             gx, gy = np.float64(0.0), np.float64(0.0)
         x, y = read_axis(gx, width, rules), read_axis(gy, height, rules)
         bx = np.float64(cotangent_grid[b, i, j, 0]) * (0.5 * sx)

@@ -1,6 +1,7 @@
-"""The gradients of bicubic sampling's gradients, (bicubic.7) and (bicubic.9) of `kernels`, on the CPU and on CUDA.
+"""Second derivatives of bicubic sampling, (bicubic.7) and (bicubic.9) of `kernels`, on the CPU and on CUDA.
 
-That with respect to the map is a map gradient with other weights, and computed as the first one is (`kernels.tap`).
+The one with respect to the map is a map gradient with other weights, and is computed like the first one
+(`kernels.tap`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""A window of 4 x 4 pixels, a row at a time as a vector of four numbers: what the CPU reads and writes windows by.
+"""Windows of 4 x 4 pixels, read and written on the CPU a row at a time, as vectors of four numbers.
 
-Indices are unsigned and not tested. Where compilation is switched off (NUMBA_DISABLE_JIT=1), plain functions of the
-same meaning stand in.
+Indices are unsigned and not checked. Where compilation is disabled (NUMBA_DISABLE_JIT=1), equivalent plain functions
+are used.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _FOUR = [np.uint64(k) for k in range(LANES)]
 
 
 class Window(NamedTuple):
-    """Where a window lies in a flat map."""
+    """The position of a window in a flat map."""
 
     first: Any  # its first pixel
-    row: Any  # how far its rows lie apart
+    row: Any  # the distance of its rows
 
 
 class WeightPlaces(NamedTuple):
@@ -102,7 +102,7 @@ def scatter_window(
 ) -> Any:
     """Add a double, times the weights of rows and columns, to a window of `sums`, which holds doubles (bicubic.5).
 
-    What roundings leave out of it is added to the window that begins at lost[rest], if that holds doubles.
+    The rounding errors are added to the window that begins at lost[rest], if that holds doubles.
     """
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

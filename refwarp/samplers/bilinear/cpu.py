@@ -1,13 +1,13 @@
 """Bilinear sampling on the CPU, a chunk of samples at a time: the equations of `kernels`, in vector instructions.
 
-A chunk's cells and weights are found once for all channels (`placement`), in the dtype of the data. Then each channel's
-pixels are gathered, and weighted:
+The cells and weights of a chunk are computed once for all channels (`placement`), in the dtype of the data. Then the
+pixels of each channel are gathered and weighted:
 
     V_c(i) = (U(n, m) w00 + U(n, m+1) w01) + (U(n+1, m) w10 + U(n+1, m+1) w11)                (bilinear.2)
 
-Weights and differences of pixels apart, all is computed in float64: for float32 data that leaves nothing to compensate;
-sums of float64 data carry their rounding errors along. Map gradients are summed plane by plane, by one thread each.
-Samples that need the slow path, and those that came out not finite, are computed once more as `kernels` does it.
+Except for weights and differences of pixels, everything is computed in float64: for float32 data no compensation is
+needed; sums of float64 data are compensated. Map gradients are summed plane by plane, by one thread each. Samples that
+need the slow path, and those whose results are not finite, are recomputed by `kernels`.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ from refwarp.samplers.placement import (
 from refwarp.samplers.vector_maps import Cell, Channels
 
 EIGHT = np.uint64(8)
-# What is known of so many samples stays in the first-level cache.
+# The data of this many samples stay in the first-level cache.
 CHUNK = 512
-# So far apart lie the fields of a chunk: not at equal places of two pages, which stores and loads would mix up.
+# The distance of a chunk's fields: not at equal offsets within two pages, where loads would falsely depend on stores.
 SIZE = np.uint64(CHUNK + 24)
-# Where in a chunk's array its pixels lie, after weights and slopes.
+# Where the pixels are in a chunk's array, after weights and slopes.
 CORNERS = np.uint64(8) * SIZE
-# Images of more bytes do not stay in the second-level cache: what is read of them is fetched ahead.
+# Images of more bytes do not fit into the second-level cache: their pixels are prefetched.
 LARGE = 1 << 19
 # Samples that are placed once for all planes of an image.
 BLOCK = 4096
@@ -63,14 +63,14 @@ BLOCK_SIZE = np.uint64(BLOCK + 24)
 
 @part
 def _gather(map: Any, plane: Any, row: Any, cells: Any, count: Any, pixels: Any) -> None:
-    """Copy the four pixels of each cell. Beyond the last cell, up to three more are read: `cells` holds old ones."""
+    """Copy the four pixels of each cell. After the last cell, up to three old ones in `cells` are read as well."""
     for j in range(ZERO, count, FOUR):
         gather_four(map, plane, row, cells, j, pixels, SIZE)
 
 
 @part
 def _fetch(map: Any, plane: Any, row: Any, cells: Any, count: Any) -> None:
-    """Begin to fetch the pixels of cells: all at once, where a gather or a scatter would wait for a few at a time."""
+    """Start to fetch the pixels of cells: all at once, where a gather or a scatter would wait for a few at a time."""
     for j in range(count):
         first = plane + np.uint64(cells[j])
         prefetch(map, first)
@@ -146,7 +146,7 @@ def backward_grid(start: int, stop: int, gout: Any, input: Any, grid: Any, rules
     u, cotangents, coordinates = input.reshape(input.size), gout.reshape(gout.size), grid.reshape(grid.size)
     axes = axes_of(height, width, rules.align_corners, grid)
     cells, taps = np.zeros(CHUNK, np.uint32), np.empty(12 * SIZE, input.dtype)
-    corners, sums = taps[CORNERS:], np.empty(4 * SIZE)  # sums in x, in y, and what their roundings left out
+    corners, sums = taps[CORNERS:], np.empty(4 * SIZE)  # sums in x, in y, and their rounding errors
     flat = ggrid.reshape(ggrid.size)
     sx = 0.5 * coordinate_scale(width, rules.align_corners)
     sy = 0.5 * coordinate_scale(height, rules.align_corners)
@@ -293,13 +293,13 @@ def backward_input(start: int, stop: int, gout: Any, grid: Any, rules: Rules, pl
             flat[at + k] = compensated(plane[k], lost[k]) if wide else plane[k]
 
 
-# The bytes of a plane that is summed together with three others, if there are: 4 MB of scratch at most. Of larger ones
-# a thread keeps one alone.
+# Planes of up to this many bytes are summed four at a time, with at most 4 MB of scratch memory; larger ones one at a
+# time.
 _SMALL_PLANE = 1 << 19
 
 
 def takes_vectors(batch: int, channels: int, height: int, width: int, dtype: Any) -> bool:
-    """Tell whether planes are summed four at a time: small ones, by compiled code, if that leaves threads enough to do.
+    """Return whether planes are summed four at a time: small ones, if compiled, with enough work for all threads.
 
     Vectors of four channels take half the time. The bits are the same either way.
     """
@@ -311,7 +311,7 @@ def takes_vectors(batch: int, channels: int, height: int, width: int, dtype: Any
 
 @kernel
 def backward_input_vectors(start: int, stop: int, gout: Any, grid: Any, rules: Rules, ginput: Any) -> None:
-    """Compute (bilinear.5) for the groups start to stop of up to four planes of an image, side by side in vectors.
+    """Compute (bilinear.5) for the groups start to stop of up to four planes of an image, interleaved in vectors.
 
     Each plane's terms are added as in `backward_input`, so that it has the same bits.
     """
@@ -322,7 +322,7 @@ def backward_input_vectors(start: int, stop: int, gout: Any, grid: Any, rules: R
     cotangents, planes = gout.reshape(gout.size), gout.reshape(gout.shape[0] * channels, samples)
     axes, block = axes_of(height, width, rules.align_corners, grid), _new_block(grid)
     wide = ginput.itemsize == 8
-    size = EIGHT if wide else FOUR  # with what the sums lost, if they are float64
+    size = EIGHT if wide else FOUR  # with the rounding errors of the sums, if they are float64
     map = np.empty(pixels * size)
     side_by_side, none = map.reshape(pixels, size), np.empty((1, 2))[:0, 0]  # none, of the type of a plane among others
     groups, placed, some_slow = -(-channels // LANES), -1, False

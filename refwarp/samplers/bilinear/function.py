@@ -1,7 +1,8 @@
 """Bilinear sampling as Functions: each one's backward is the next.
 
-On the CPU a map's samples are computed in chunks, on CUDA each by a thread, and there a pixel gathers its gradient from
-samples sorted by their cells. Values and map gradients, which have no kinks, are computed by the rule "right".
+On the CPU the samples of a map are computed in chunks. On CUDA each is computed by one thread, and each pixel gathers
+its gradient from samples sorted by their cells. Values and map gradients, which have no kinks, are computed by the rule
+"right".
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class Bilinear(Function):
 
     @staticmethod
     def backward(ctx: Context, gout: Tensor) -> tuple[Tensor | None, ...]:
-        """Compute (bilinear.5) and (bilinear.6), those that are wanted."""
+        """Compute (bilinear.5) and (bilinear.6), those that are needed."""
         input, grid = ctx.inputs
         ginput, ggrid = BilinearGradient.call(gout, input, grid, needs=ctx.needs, **ctx.parameters)
         return ginput if ctx.needs[0] else None, ggrid if ctx.needs[1] else None

@@ -1,29 +1,29 @@
-"""Bilinear sampling: STN Eqs. (3), (5), with corrected gradients, and the gradients of those.
+"""Bilinear sampling: STN Eqs. (3), (5), with corrected gradients, and second derivatives.
 
     V_c(i) = sum over n, m of U_c(n, m) k(x_i - m) k(y_i - n),   k(d) = max(0, 1 - |d|)      (STN 5)
 
-Of the sum at most four terms differ from zero: those of the cell (n, n + 1) x (m, m + 1) around the sample, with
-the weights f = x - m, h = 1 - f and alike in y. `conventions.place` finds cell and weights. Then
+At most four terms of the sum are nonzero: those of the cell (n, n + 1) x (m, m + 1) around the sample, with the weights
+f = x - m, h = 1 - f and likewise in y. `conventions.place` computes cell and weights. Then
 
     V_c(i) = (U(n, m) h_x + U(n, m+1) f_x) h_y + (U(n+1, m) h_x + U(n+1, m+1) f_x) f_y       (bilinear.2)
 
-STN's (6) is printed with a sum too many, and its (7) fails where x is an integer. The gradients are
+STN's (6) is printed with a sum too many, and its (7) is wrong where x is an integer. The gradients are
 
     gU_c(n, m) = sum over i of gV_c(i) k(x_i - m) k(y_i - n)                                 (bilinear.5)
     gg_x(i) = s_x/2 sum over c, n, m of gV_c(i) U_c(n, m) k'(x_i - m) k(y_i - n)             (bilinear.6)
 
-and gg_y alike, where s/2 = dx/dg. In a cell k' is -1 at its left pixel and 1 at its right one; what it is on the
-lattice is the rule `kink`, see `conventions.choose_side`; padding clamps or mirrors the coordinate first, and its
-slope (1, -1 or 0) multiplies k'. For cotangents A of gU and (b_x, b_y) of (gg_x, gg_y), with b'_x = b_x s_x/2,
-the second derivatives are
+and likewise gg_y, where s/2 = dx/dg. In a cell k' is -1 at its left pixel and 1 at its right one; on the lattice it is
+given by `kink`, see `conventions.choose_side`. Padding clamps or mirrors the coordinate first, and its slope (1, -1 or
+0) multiplies k'. For cotangents A of gU and (b_x, b_y) of (gg_x, gg_y), with b'_x = b_x s_x/2, the second derivatives
+are
 
     with respect to gV_c(i):     sum over n, m of A k k + b'_x U k' k + b'_y U k k'            (bilinear.7)
     with respect to U_c(n, m):   sum over i of gV_c(i) (b'_x k' k + b'_y k k')                 (bilinear.8)
     with respect to g_x(i):      s_x/2 sum over c, n, m of gV_c(i) (A k' k + b'_y U k' k')     (bilinear.9)
 
-Conventions: `refwarp.conventions`. docs/bilinear.md derives each line and its error bound. Everything here is computed
-in float64 and rounded once to the dtype of the data; long sums carry their rounding errors along. These kernels serve
-CUDA, and whatever the CPU's fast ones (`cpu`) leave to them; `second` has the gradients of the gradients.
+Conventions: `refwarp.conventions`. docs/bilinear.md derives each line and its error bound. Everything is computed in
+float64 and rounded once to the dtype of the data; long sums are compensated. These kernels are for CUDA, and for
+samples that the fast ones for the CPU (`cpu`) do not handle; second derivatives are in `second`.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ Three = tuple[float, float, float]
 class BilinearTaps(NamedTuple):
     """What a sample reads along one axis.
 
-    That is its first pixel n (OUTSIDE if it reads none), the weights of n and n + 1, each times a factor (see
+    These are its first pixel n (OUTSIDE if it reads none), the weights of n and n + 1, each times a factor (see
     `split_weight`), and the slopes of n, n + 1, n + 2.
     """
 
@@ -80,7 +80,7 @@ class Tables(NamedTuple):
     y: AxisTables
 
 
-# ---- scalars: the equations' pieces, for the CPU and the GPU ----
+# ---- scalars: parts of the equations, for the CPU and the GPU ----
 
 
 @scalar
@@ -118,7 +118,7 @@ def scaled_slope(a: Three, d: Three) -> tuple[float, int]:
 
 @scalar
 def weighted(gout: float, scale: float, d: Three, a0: Three, w0: Two, a1: Three, w1: Two) -> float:
-    """Return gout scale (slope0 w0 + slope1 w1), a summand of (bilinear.6), without under- or overflow on the way.
+    """Return gout scale (slope0 w0 + slope1 w1), a summand of (bilinear.6), without intermediate under- or overflow.
 
     `a0` and `a1` are the pixels of the slopes; weights are products of two factors.
     """
@@ -171,7 +171,7 @@ def sample(b: int, i: int, j: int, input: Any, grid: Any, rules: Rules, out: Any
 
 @part
 def _add(plane: Any, lost: Any, height: int, width: int, n: int, m: int, term: float) -> None:
-    """Add a term to a pixel of a flat plane, if it has that one; and what that loses to another, if there is one."""
+    """Add a term to a pixel of a flat plane, if it is inside, and the rounding error to another, if there is one."""
     if 0 <= n < height and 0 <= m < width:
         at = n * width + m
         if lost.size == 0:
@@ -253,7 +253,7 @@ def backward_grid(start: int, stop: int, gout: Any, input: Any, grid: Any, rules
         grid_gradient(b, i, j, gout, input, grid, rules, ggrid)
 
 
-# Where a pixel gathers, the cells of a map are those that its pixels are part of: the first pixel of a cell reaches
+# Where pixels gather, the cells of a map are those that contain one of its pixels: the first pixel of a cell ranges
 # from -2 (for three pixels, on the lattice) to the last of the map.
 BEFORE = 2
 

@@ -1,4 +1,4 @@
-"""The gradients of bilinear sampling's gradients, (bilinear.7) to (bilinear.9) of `kernels`, for the CPU and CUDA."""
+"""Second derivatives of bilinear sampling, (bilinear.7) to (bilinear.9) of `kernels`, for the CPU and CUDA."""
 
 from __future__ import annotations
 

@@ -21,8 +21,8 @@ from refwarp.samplers.vector_maps import corners
 def scatter_four(typing: Any, map: Any, cell: Any, weights: Any, at: Any, values: Any, channels: Any, i: Any) -> Any:
     """Add element i of four channels, times the weights of a cell's pixels, to these pixels (bilinear.5).
 
-    Of the weights, `at` is the place of the first and how far the next ones lie apart. With float64 data, what the
-    sums' roundings leave out is added up beside them.
+    `at` is the position of the first weight and the distance of the next ones. With float64 data, the rounding errors
+    of the sums are summed as well.
     """
     wide = values.dtype == types.float64
 

@@ -1,1 +1,1 @@
-"""The dense transformer's decoder: the equations (`kernels`), their vectors (`cpu`), and the Functions."""
+"""The decoder of dense transformer networks: the equations (`kernels`), their vectors (`cpu`), and the Functions."""

@@ -1,14 +1,14 @@
 """The decoder and its gradients on the CPU, four channels at a time (`vectors`); the equations are in `kernels`.
 
-A thread finds cells and weights of an image's sources once, in a loop of vector instructions. Then it scatters four
-channels at a time into a map whose pixels hold their sums together, so that each corner of a cell takes one vector
-addition; the sum of weights is one more channel, of ones. The gradients read the four corners in the same way. The map
-has a border of one pixel, which takes and gives what lies outside: no source is asked where its corners are.
+A thread first computes the cells and weights of all sources of an image in a vectorised loop. Then it scatters four
+channels at a time into a map that stores the four sums of each pixel together, so that each corner of a cell is one
+vector addition; the sum of weights is one more channel, of ones. The gradients read the four corners in the same way.
+The map has a border of one pixel for corners outside, so no source needs a check.
 
-That is for numbers `within_exponents`, 0 or of a size between 2^-100 and 2^100, and any larger coordinate: nothing on
-the way under- or overflows, and the map's roundings are small beside the map. Sums of float32 data are plain sums of
-doubles, which among k terms lose k 2^-53, where the dtype's rounding loses 2^-24. Sums of float64 data carry along what
-the roundings of their terms, and of themselves, left out.
+This is for values `within_exponents`, 0 or between 2^-100 and 2^100 in size, and for coordinates that are 0 or at least
+2^-100 in size: nothing under- or overflows in between, and the rounding errors of the map are small relative to the
+map. Sums of float32 data are uncompensated sums of doubles, whose error for k terms is k 2^-53, compared with 2^-24 for
+the dtype. Sums of float64 data include the rounding errors of their terms and of the sums.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def _find_cell(g: float, s: float, odd: float, size: float, narrow: bool) -> tup
 
 @part
 def _place_sources(grid: Any, size: Size, rules: Rules, found: Any) -> None:
-    """Write down of each source the weights hx, fx, hy, fy, all 0 outside the map, and the cell in the map with border.
+    """Write for each source the weights hx, fx, hy, fy, all 0 outside the map, and the cell in the map with border.
 
     `grid` holds x and y of one source after the other.
     """
@@ -71,7 +71,7 @@ def _place_sources(grid: Any, size: Size, rules: Rules, found: Any) -> None:
 
 @scalar
 def _share_of_image(begin: int, end: int, b: int, count: int) -> tuple[int, int]:
-    """Return which of the `count` items of image b are among begin to end of all images'."""
+    """Return which of the `count` items of image b are among items begin to end of all images."""
     return max(begin - b * count, 0), min(max(end - b * count, 0), count)
 
 
@@ -158,7 +158,7 @@ def backward(
 
 
 def _flat(array: Any, axes: int) -> Any:
-    """Return the array as a kernel takes it, with all axes from `axes` on as one."""
+    """Return the array in the form that kernels read, with all axes from `axes` on as one."""
     lengths = array.shape[:axes]
     return argument(argument(array).reshape(*lengths, array.size // max(math.prod(lengths), 1)))
 

@@ -1,12 +1,12 @@
 """dense_decode, and the decoder as Functions: each one's backward is the next.
 
-The equations are in `kernels`, those of gradients of gradients in `second`, the authors' programs in `released`. On the
+The equations are in `kernels`, second derivatives in `second`, the code released by the authors in `released`. On the
 CPU numbers `within_exponents` are decoded in vectors (`cpu`); all others, and on CUDA everything, by `kernels`. A
 pixel, or a source, is summed by one thread in one order.
 
-Holes are filled with zeros, with the previous map at the same place, or with the mean of the previous map's
-neighbours: those of the eight pixels around the place that lie inside the map; of none (a map of one pixel), 0. DTN
-says no more than "an interpolation strategy over its neighboring pixels on previous feature maps"        (decoder.8)
+Holes are filled with zeros, with the previous map at the same position, or with the mean of the previous map over those
+of the eight pixels around it that are inside the map; 0 if there are none (a map of one pixel). DTN only says "an
+interpolation strategy over its neighboring pixels on previous feature maps"                              (decoder.8)
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def dense_decode(
     kink: str = "right",
     variant: str = "paper",
 ) -> Any:
-    """Spread values at the points of a grid over a map, normalised: the way back from `grid_sample`.
+    """Distribute values at the points of a grid over a map, normalised: the reverse of `grid_sample`.
 
     Parameters
     ----------
@@ -58,20 +58,20 @@ def dense_decode(
     align_corners : bool
         Whether -1 and 1 are the centres of the corner pixels (True) or the outer edges of the map (False).
     fill : {"zeros", "previous", "neighbours"}
-        What a hole, a pixel that no source reaches, becomes: 0, the previous map's pixel at the same place, or the
-        mean of that pixel's neighbours (of the eight around it those inside the map, without itself).
+        The value of a hole, a pixel that no source reaches: 0, the previous map's pixel at the same position, or the
+        mean of that pixel's neighbours (those of the eight around it that are inside the map).
     previous : ndarray or Tensor, shape (N, C, H, W)
-        The previous map, of the dtype of `values`; to be given if, and only if, `fill` is not "zeros".
+        The previous map, of the dtype of `values`; required if, and only if, `fill` is not "zeros".
     kink : {"right", "left", "central", "literal"}
-        Which value the gradient with respect to the grid takes where a source lies exactly on the lattice. Two cases
-        of DTN's Eq. (10) claim the lattice; "literal" takes the first. Holes take no part, whatever the rule: where
-        a source begins to reach one, the map jumps.
+        The gradient with respect to the grid where a source is exactly on the lattice. Two cases of DTN's Eq. (10)
+        include the lattice; "literal" takes the first. Holes are excluded, whatever the rule: where a source starts to
+        reach one, the map jumps.
     variant : {"paper", "released", "first_release"}
-        "released" computes what the authors' program does since June 2017, which is not DTN's Eq. (7), with the
-        gradients of the program; "first_release" what it did in May, with other weights beyond the outermost pixels'
-        centres. Their pixels are at (g + 1) W/2, so `align_corners` must be False, and their slopes at kinks are
-        their own, so `kink` must be "right", the default. They add `previous` where the sum of weights is at most
-        1e-5 (`fill` "previous"), or nothing ("zeros").
+        "released" computes what the authors' code has computed since June 2017, which is not DTN's Eq. (7), with its
+        gradients; "first_release" what it computed in May 2017, with other weights beyond the centres of the outermost
+        pixels. Their pixels are at (g + 1) W/2, so `align_corners` must be False, and they define their slopes at
+        kinks, so `kink` must be "right", the default. They add `previous` where the sum of weights is at most 1e-5
+        (`fill` "previous"), or nothing ("zeros").
 
     Returns
     -------
@@ -88,7 +88,7 @@ def dense_decode(
     DTN Eqs. (6) to (10). Values are within (c + log2 k) u M + k eta of the exact value for the given floats (k: number
     of non-zero terms; u: unit roundoff; eta: smallest subnormal) with c = 4, M = sum |V| w / S + |U|; the gradient with
     respect to the grid with c = 12, M = sum |gU| / S |w_x| (|V| + sum |V| w / S). See docs/dense_decode.md, and
-    `refwarp.conventions`. Can be differentiated twice. The released programs come without a bound.
+    `refwarp.conventions`. Can be differentiated twice. No bound is given for the released variants.
 
     Examples
     --------
@@ -136,9 +136,9 @@ def dense_decode(
 
 
 def _lift(values: Any) -> int:
-    """Return the power of two that brings tiny float64 values near 1, or is room for differences of huge ones; or 0.
+    """Return the power of two to scale float64 values by: tiny ones to near 1, huge ones to leave room for differences.
 
-    With huge values there may be tiny ones, which must not be lost: so these are hardly scaled.
+    There may be tiny values besides huge ones, which must not be lost: so the scaling is small then.
     """
     if values.size == 0 or values.dtype != np.float64:
         return 0
@@ -150,7 +150,7 @@ def _lift(values: Any) -> int:
 
 
 def _rounded(array: Any, dtype: Any) -> Any:
-    with np.errstate(over="ignore"):  # a gradient may be larger than float32 reaches: infinite
+    with np.errstate(over="ignore"):  # a gradient may exceed the range of float32: infinite
         return array.astype(dtype)
 
 
@@ -215,7 +215,7 @@ class DecodeSecondGradient(Function):
 
 
 class NeighbourMean(Function):
-    """Map (N, C, H, W) -> at each pixel the mean of its neighbours; or, transposed, what that takes to a map."""
+    """Map (N, C, H, W) -> at each pixel the mean of its neighbours; or its transpose."""
 
     @staticmethod
     def forward(ctx: Context, map: Any, *, transposed: bool) -> Any:
@@ -234,7 +234,7 @@ class NeighbourMean(Function):
 
 
 def _neighbours(map: Any) -> list[Any]:
-    """Return eight maps: of each pixel one neighbour, 0 where that would lie outside."""
+    """Return eight maps: one neighbour of each pixel, 0 where that is outside."""
     height, width = map.shape[2:]
     padded = array_module(map).pad(map, ((0, 0), (0, 0), (1, 1), (1, 1)))
     steps = [(i, j) for i in range(3) for j in range(3) if (i, j) != (1, 1)]
@@ -242,7 +242,7 @@ def _neighbours(map: Any) -> list[Any]:
 
 
 def _balanced_sum(terms: list[Any]) -> Any:
-    """Return the sum of eight terms by three levels of additions: three roundings."""
+    """Return the sum of eight terms in three levels of additions: three roundings."""
     a, b, c, d, e, f, g, h = terms
     return ((a + b) + (c + d)) + ((e + f) + (g + h))
 

@@ -1,6 +1,6 @@
-"""The dense transformer's decoder: DTN Eqs. (6) to (10), with dy derived; on CUDA and, for any numbers, on the CPU.
+"""The decoder of dense transformer networks: DTN Eqs. (6) to (10), with dy derived; for CUDA and the CPU.
 
-Sources i at the points (x_i, y_i) with values V_c(i) spread over a map with the bilinear weights w_i, normalised:
+Values V_c(i) of sources i at the points (x_i, y_i) are distributed over a map with bilinear weights w_i, normalised:
 
     S(n, m) = sum over i of w_i(n, m),   w_i(n, m) = k(x_i - m) k(y_i - n),   k(d) = max(0, 1 - |d|)     (DTN 6)
     U_c(n, m) = 1/S sum over i of V_c(i) w_i(n, m)                                                       (DTN 7)
@@ -11,23 +11,23 @@ A pixel is a hole if no w_i differs from 0. With N = S U, the gradients are
     gS(n, m) = sum over c of -gU_c / S^2 N_c = sum over c of gU_c / S (-U_c)                             (DTN 9)
     gx_i = sum over n, m of (sum over c of gU_c / S V_c(i) + gS) k'(x_i - m) k(y_i - n)                 (DTN 10)
 
-where U is subtracted from V first, as gU/S V + gS would cancel. So, in the operation's own terms, with s_x/2 = dx/dg,
+where U is subtracted from V first, since gU/S V + gS would cancel. So, for the operation, with s_x/2 = dx/dg,
 
     gV_c(i) = sum over n, m of gU_c / S w_i                                                          (decoder.3)
     gg_x(i) = sum over c, n, m of gU_c / S (V_c(i) - U_c) w_x,   w_x = s_x/2 k'(x_i - m) k(y_i - n)      (decoder.4)
 
-and gg_y alike with w_y. Holes give and take nothing: where a source's weight there turns from 0, the map jumps.
+and likewise gg_y with w_y. Holes are excluded from all sums: the map jumps where a source starts to reach one.
 
-Conventions: `refwarp.conventions`, with x and y counted in pixels of the decoded map. A source at NaN or infinity lies
-nowhere: it adds nothing, and the gradient of its value is 0; that of its coordinates is NaN if one of them is NaN.
+Conventions: `refwarp.conventions`, with x and y in pixels of the decoded map. A source at NaN or infinity has no
+position: it adds nothing, and the gradient of its value is 0; that of its coordinates is NaN if one of them is NaN.
 Everything is computed in float64, and rounded once to the dtype of the values. docs/dense_decode.md derives each line
 and its error bound.
 
-Pixels gather, each in one order. Each source writes down the three pixels along an axis that it may reach, with their
-weights and slopes; the sources of an image are sorted by the first of these pixels. So a pixel of the map finds the
-sources that reach it in the cells up to two before its own, and sums them alone. Weights below 2^-400 are kept as a
+Each pixel gathers in a fixed order. For each source the three pixels along each axis that it may reach are stored, with
+their weights and slopes; the sources of an image are sorted by the first of these pixels. So the sources that reach a
+pixel of the map are in its own cell and in the two before it, along each axis. Weights below 2^-400 are stored as a
 number and a power of two, the sum S of weights as a number and the power of two of the largest. Then nothing
-underflows, and holes are found exactly: there no source has a weight whose factors are both positive.
+underflows, and holes are found exactly: there no source has a weight with two positive factors.
 """
 
 from __future__ import annotations
@@ -55,12 +55,12 @@ from refwarp.conventions import (
 )
 from refwarp.samplers.gathering import Sorted, sort_samples
 
-# Smaller weights are kept as a number and a power of two.
+# Smaller weights are stored as a number and a power of two.
 SMALL = 2.0**-400
 # The power of two of S in a hole: below that of every weight.
 HOLE = -10000
 
-# ---- what travels together ----
+# ---- groups of arguments ----
 
 
 class DecoderInputs(NamedTuple):
@@ -104,14 +104,14 @@ class Decoded(NamedTuple):
     powers: Any  # (N, H, W)
 
 
-# ---- scalars: the equations' pieces ----
+# ---- scalars: parts of the equations ----
 
 
 @scalar
 def scaled_weight(w: float, g: float, s: float) -> tuple[float, int]:
     """Return a weight along one axis as a number and a power of two; the power is 0 unless the weight is small.
 
-    Weights that small occur beside the middle pixel only, where they are |g| s/2.
+    Such small weights occur only next to the middle pixel, where they are |g| s/2.
     """
     if w == 0.0 or w >= SMALL:
         return w, 0
@@ -125,8 +125,8 @@ def reach_along(
 ) -> tuple[int, tuple[float, float, float], tuple[int, int, int], tuple[float, float, float]]:
     """Return the first of three pixels along an axis, and the weights, powers of two and slopes of the three.
 
-    The slopes are derivatives by g, on the lattice by the rule `kink`. Of a coordinate out of reach, or NaN, all are 0
-    and the pixel is OUTSIDE.
+    The slopes are derivatives with respect to g, on the lattice by the rule `kink`. For a coordinate out of reach, or
+    NaN, all are 0 and the pixel is OUTSIDE.
     """
     nothing = 0.0, 0.0, 0.0
     if math.isnan(g):
@@ -142,7 +142,7 @@ def reach_along(
 
 @scalar
 def scaled_product(a: float, b: float, c: float, power: int) -> float:
-    """Return a b c 2^power, also where a product on the way to it under- or overflows."""
+    """Return a b c 2^power, also where an intermediate product under- or overflows."""
     inner = a * b
     result = inner * c
     if a == 0.0 or b == 0.0 or (power == 0 and TINY <= abs(inner) <= HUGE and TINY <= abs(result)):
@@ -290,11 +290,11 @@ def backward(
         gradients.grid[b, i, j, 1] = np.nan if undefined else compensated(total_y, lost_y)
 
 
-# ---- what they are called by ----
+# ---- callers ----
 
 
 def find_reach(grid: Any, size: Size, rules: Rules) -> Reach:
-    """Return what the sources of a grid reach of a map."""
+    """Return which pixels of a map the sources of a grid reach."""
     xp, (batch, rows, columns, _) = array_module(grid), grid.shape
     sources = batch * rows * columns
     x, y = (
@@ -314,7 +314,7 @@ def find_reach(grid: Any, size: Size, rules: Rules) -> Reach:
 
 
 def decode(values: Any, reach: Reach, size: Size, lift: int = 0) -> Decoded:
-    """Return the map, in float64, and the sums of weights; 2^lift brings the values near 1."""
+    """Return the map, in float64, and the sums of weights; 2^lift scales the values to near 1."""
     xp, (batch, channels) = array_module(values), values.shape[:2]
     sums, powers = xp.empty((batch, *size)), xp.empty((batch, *size), np.int64)
     run(weigh, sums.size, sums.size + reach.sources.order.size, reach, sums, powers)

@@ -1,24 +1,24 @@
-"""The dense transformer's decoder as its authors released it, which is not DTN's Eq. (7): today's, and the first one.
+"""The decoder as released by the authors of DTN, which is not DTN's Eq. (7): the current release, and the first one.
 
-The program (github.com/divelab/dtn) takes x = (g_x + 1) W/2, and y alike, half a pixel from where align_corners=False
-is. For the four corners (a, b) in {0, 1} x {0, 1} of a source's cell,
+The code (github.com/divelab/dtn) uses x = (g_x + 1) W/2, and likewise y, half a pixel off compared with
+align_corners=False. For the four corners (a, b) in {0, 1} x {0, 1} of a source's cell,
 
     the column is m_a = clip(floor x + a), the row n_b = clip(floor y + b), clip to the map               (released.1)
 
 and the weight is alpha_a beta_b, of the clipped columns and rows: in the first release, of May 2017,
 
-    alpha_0 = m_1 - x,  alpha_1 = x - m_0,  and beta_b alike                                             (released.2)
+    alpha_0 = m_1 - x,  alpha_1 = x - m_0,  and likewise beta_b                                          (released.2)
 
 and since June 2017
 
-    alpha_0 = |m_1 - x|,  alpha_1 = |x - m_0|,  each 0 if it exceeds 1,  and beta_b alike                 (released.3)
+    alpha_0 = |m_1 - x|,  alpha_1 = |x - m_0|,  each 0 if it exceeds 1,  and likewise beta_b              (released.3)
 
 With S the sum of all weights of a pixel and P the previous map,
 
     U = (sum over corners of (sum_i w_i) (sum_i V_i)) / clip(S, 1e-5, 1e10) + (P where S <= 1e-5)         (released.4)
 
-So sources that share a corner multiply each other's weights, and values count even where they weigh nothing. The
-gradients are those of the steps; docs/dense_decode.md writes them out.
+So sources that share a corner multiply each other's weights, and values contribute even if their weight is 0. The
+gradients are those of the individual steps; docs/dense_decode.md lists them.
 """
 
 from __future__ import annotations
@@ -84,11 +84,10 @@ def _corners(x: Tensor, size: int, first: bool) -> list[tuple[Any, Tensor]]:
 def released_decode(
     values: Tensor, grid: Tensor, previous: Tensor | None, height: int, width: int, first: bool
 ) -> Tensor:
-    """Return what the authors' program computes, or its first release, for float64 Tensors; see `dense_decode`.
+    """Return what the released code computes, or its first release, for float64 Tensors; see `dense_decode`.
 
-    The gradients are those of the program as a composition of its steps: floor and comparisons are constants, and |d|
-    has the slope 0 at 0. A source at a coordinate that is not finite, where the program's integers are undefined, is
-    left out.
+    The gradients are those of its individual steps: floor and comparisons are constants, and |d| has the slope 0 at 0.
+    A source at a coordinate that is not finite, where the integers of the released code are undefined, is left out.
     """
     xp, (batch, channels) = array_module(grid.data), values.shape[:2]
     count = values.shape[2] * values.shape[3]

@@ -1,4 +1,4 @@
-"""The gradients of the decoder's gradients, on the CPU and on CUDA; the first ones are in `kernels`.
+"""Second derivatives of the decoder, on the CPU and on CUDA; the first ones are in `kernels`.
 
 For cotangents A of gV and (b_x, b_y) of (gg_x, gg_y), let D_i = b_x w_x + b_y w_y be the change of source i's weight,
 w_xy = s_x/2 s_y/2 k' k', and R = sum over i of D_i / S. Then
@@ -36,7 +36,7 @@ from refwarp.samplers.dense_decode.kernels import (
 
 
 class Changes(NamedTuple):
-    """What changes with values and grid, in the direction of the cotangents."""
+    """Changes with values and grid, in the direction of the cotangents."""
 
     sums: Any  # R (N, H, W)
     map: Any  # T (N, C, H, W), which is the gradient with respect to gout
@@ -44,7 +44,7 @@ class Changes(NamedTuple):
 
 @scalar
 def share(a: float, b: float, inverse: float, power: int) -> float:
-    """Return a b 2^power, times what is the inverse of S."""
+    """Return a b 2^power / S."""
     plain = a * b * inverse
     return plain if power == 0 else math.ldexp(plain, int(power))
 

@@ -1,8 +1,7 @@
-"""What the decoder does with four channels at once, in vector instructions of the CPU; the equations are in `kernels`.
+"""The decoder on four channels at once, in vector instructions of the CPU; the equations are in `kernels`.
 
-Sums are added up in a map of vectors, with a border of one pixel: a pixel has the sums of four channels and, for
-float64 data, what their roundings left out. Sums and weights share the channels: one before the first is a channel of
-ones, whose sum is S.
+Sums are stored in a map of vectors, with a border of one pixel: for each pixel the sums of four channels and, for
+float64 data, their rounding errors. One channel of ones, before the first, has the sum S.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ def _factors(vectors: Vectors, weights: Any) -> list[tuple[Any, Any]]:
 
 @intrinsic
 def add_source(typing: Any, map: Any, cell: Any, weights: Any, values: Any, channels: Any, i: Any) -> Any:
-    """Add to the cell that source i lies in its weights times four channels of its values."""
+    """Add the weights of source i, times four channels of its values, to its cell."""
     wide = values.dtype == types.float64
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -65,11 +64,11 @@ def divide_pixel(typing: Any, map: Any, place: Any, sum: Any, out: Any, channels
         at, s = pixel(vectors, map, map_, place_, wide), vectors.broadcast(sum_)
         total = vectors.load(at)
         u = builder.fdiv(total, s)  # (DTN 7)
-        if wide:  # once more for what is left, so that the quotient is correct to its last bit, nearly always
+        if wide:  # again for the remainder, so that the quotient is almost always correctly rounded
             rest = builder.fadd(vectors.multiply_add(builder.fneg(u), s, total), vectors.load(at, 1))
             u = builder.fadd(u, builder.fdiv(rest, s))
         planes = vectors.rows_between(*cgutils.unpack_tuple(builder, channels_))
-        # The channel of ones would lie before the first, which is written after it.
+        # The channel of ones is written to the first, which is overwritten later.
         vectors.store_each(vectors.where_positive(sum_, u), vectors.column(out, out_, planes, p_), range(LANES))
         return context.get_dummy_value()
 
@@ -120,7 +119,7 @@ def pull_source(
         e = [builder.fmul(g, builder.fsub(v, u)) for g, u in pixels]  # gU/S V + gS (DTN 9)
         gx = [builder.fmul(builder.fsub(e[1], e[0]), hy), builder.fmul(builder.fsub(e[3], e[2]), fy)]  # (DTN 10)
         gy = [builder.fmul(builder.fsub(e[2], e[0]), hx), builder.fmul(builder.fsub(e[3], e[1]), fx)]  # (DTN 10), in y
-        # Channels beyond the last would lie on it, which is written after them.
+        # Channels beyond the last are written to it, which is overwritten later.
         vectors.store_each(gv, vectors.column(gvalues, gvalues_, planes, i_), range(LANES)[::-1])
         sums = vectors.sums(builder.fadd(*gx), builder.fadd(*gy))  # (decoder.4), but for s/2
         return context.make_tuple(builder, signature.return_type, sums)

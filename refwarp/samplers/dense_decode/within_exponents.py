@@ -1,4 +1,4 @@
-"""Whether an array's numbers are of a size at which products of a few of them neither under- nor overflow."""
+"""A check that products of a few numbers of an array neither under- nor overflow."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from refwarp.backend.launch import argument, run, runs_on_cuda
 def _find_extremes(
     start: int, stop: int, numbers: Any, smallest: float, largest: float, bounded: bool, extreme: Any
 ) -> None:
-    """Tell of the rows start to stop whether a number is too small and not 0, or, if bounded, too large or NaN."""
+    """Find for the rows start to stop whether a number is too small and not 0, or, if bounded, too large or NaN."""
     for row in range(start, stop):
-        small, large = np.int64(0), np.int64(0)  # integers, for these LLVM sums up in vectors
+        small, large = np.int64(0), np.int64(0)  # integers, since LLVM vectorises their reductions
         for i in range(numbers.shape[1]):
             size = abs(numbers[row, i])
             small |= np.int64((size < smallest) & (size != 0))
@@ -26,7 +26,7 @@ def _find_extremes(
 
 
 def within_exponents(numbers: Any, bounded: bool = True) -> bool:
-    """Tell whether all numbers are 0, or between 2^-100 and, if bounded, 2^100; False where no CPU compiles it."""
+    """Return whether all numbers are 0, or between 2^-100 and, if bounded, 2^100; False unless compiled for the CPU."""
     if runs_on_cuda(numbers) or numba.config.DISABLE_JIT:
         return False
     rows = argument(numbers)

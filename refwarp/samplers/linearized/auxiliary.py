@@ -1,18 +1,18 @@
-"""Where the auxiliary samples of linearized multi-sampling lie: LMS Eqs. (3), (8), (9).
+"""The positions of the auxiliary samples of linearized multi-sampling: LMS Eqs. (3), (8), (9).
 
 Output pixel x_i gets K samples x_i^k, k = 1 ... K, displaced by noise in the target image, so that the transformation
-T spreads them as it does the pixels; and moved once more after it, so that zooming in cannot make them collapse:
+T spreads them as it does the pixels; and displaced again after it, so that zooming in cannot make them collapse:
 
     x_i^k = x_i + sigma n^k,   then (u^k, v^k) = T(x_i^k)                                    (LMS 3)
     u^k <- u^k + delta_u n'^k                                                                (LMS 8)
     v^k <- v^k + delta_v n''^k                                                               (LMS 9)
 
 The n are standard normal, sigma and delta are standard deviations: one pixel of the output, and one of the map.
-T(x_i^k) takes T itself: an affine one (`theta`), or else its grid, interpolated between its points:
+T(x_i^k) needs T: either an affine one (`theta`), or its grid, interpolated between its points:
 
     T(j + f) = (1 - f) T(j) + f T(j + 1),   j the nearest cell, also for f outside [0, 1]    (auxiliary.1)
 
-in x and y, which an affine T fulfils exactly. Positions are constants: nothing is differentiated here.
+in x and y, which an affine T satisfies exactly. Positions are constants: nothing is differentiated here.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from refwarp.arguments import (
 from refwarp.conventions import Size, coordinate_scale
 from refwarp.grids.affine import target_coordinate
 
-# The most samples around a point: more than any use needs.
+# The maximum number of samples around a point.
 LARGEST_COUNT = 65_536
 
 
@@ -71,9 +71,9 @@ def _displaced(grid: Any, displacement: Any) -> Any:
 
 
 def _cell(index: Any, displacement: Any, size: int) -> tuple[Any, Any, Any]:
-    """Return the nearest cell of places on an axis of `size` points, its two ends, and the fraction f in it.
+    """Return the nearest cell of positions on an axis of `size` points, its two ends, and the fraction f in it.
 
-    f is made of the displacement and whole numbers: a place j + displacement would lose digits as j grows.
+    f is computed from the displacement and integers: a position j + displacement would lose digits as j grows.
     """
     xp = array_module(displacement)
     whole = xp.clip(xp.floor(xp.nan_to_num(displacement)), -size, size)
@@ -105,16 +105,16 @@ def auxiliary_grid(  # noqa: PLR0913 - public: its options are keyword-only
         Height and width of the map that will be sampled.
     noise : numpy.random.Generator or ndarray, shape (2, N, H_out, W_out, K, 2)
         Standard normal numbers, x first: the first half displaces the samples (LMS 3), the second keeps them apart
-        after the transformation (LMS 8, 9); or what to draw them from.
+        after the transformation (LMS 8, 9); or a generator to draw them from.
     count : int, optional
-        K, the number of samples beside the centre, where noise is drawn; 8 if not given, and at most 65,536.
+        K, the number of samples besides the centre, where noise is drawn; 8 if not given, and at most 65,536.
     deviation : float or (float, float)
         The standard deviation of the displacement, in output pixels; a pair is (x, y).
     collapse_deviation : float or (float, float)
         The standard deviation of the second noise, in pixels of the map.
     displaced_in : {"target", "source"}
         Whether the displacement comes before the transformation (the paper), or is added after it, as if the
-        transformation were the identity (the released program, with deviation 1/4 and a count of 7, and with
+        transformation were the identity (the released code, with deviation 1/4 and a count of 7, and with
         align_corners the collapse_deviation ((W - 1)/W, (H - 1)/H) for a map of H x W; an output pixel is then
         2 / W_out wide, whatever `align_corners`).
     theta : ndarray or Tensor, shape (N, 2, 3), optional
@@ -126,7 +126,7 @@ def auxiliary_grid(  # noqa: PLR0913 - public: its options are keyword-only
     Returns
     -------
     ndarray or Tensor, shape (N, H_out, W_out, K, 2)
-        The points, x first, of the dtype of `grid`; a Tensor if one of the arguments is. They carry no history.
+        The points, x first, of the dtype of `grid`; a Tensor if one of the arguments is. They have no history.
 
     Raises
     ------
@@ -135,7 +135,7 @@ def auxiliary_grid(  # noqa: PLR0913 - public: its options are keyword-only
 
     Notes
     -----
-    LMS Eqs. (3), (8), (9). For affine transformations interpolation and `theta` agree but for rounding.
+    LMS Eqs. (3), (8), (9). For affine transformations interpolation and `theta` agree up to rounding.
 
     Examples
     --------

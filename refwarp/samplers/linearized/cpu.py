@@ -1,17 +1,17 @@
 """Planes fitted to scattered samples, for many output pixels at once: `kernels.planes` in vector instructions.
 
-A chunk of neighbouring pixels goes through each step together, in loops without branches. All that is known of a chunk
-lies in one array, `work`, for the compiler vectorises no loop over many arrays, which might overlap: a row of it has
-one number for each pixel, a slab of rows one row for each sample, the centre first. In place of the weights of
-`part_of` three sums are kept for each channel, with p_k, t_k and the other numbers of (linearized.1) to (linearized.4):
+All pixels of a chunk go through each step together, in loops without branches. All data of a chunk are in one array,
+`work`, since the compiler does not vectorise loops over many arrays, which might overlap: a row has one number for each
+pixel, a slab one row for each sample, the centre first. Instead of the weights of `part_of` three sums are computed for
+each channel, with p_k, t_k and the other numbers of (linearized.1) to (linearized.4):
 
     S = sum of y_k,   S_p = sum of p_k y_k,   S_t = sum of t_k y_k                           (chunks.1)
     a_y = S_t / D,   a_x = S_p / C_xx - r a_y,   b = S / (n + e_1) - c_x S_p / C_xx - z a_y    (chunks.2)
 
-Sums run in blocks of four. Samples are read from a map with a margin of zeros, in which each cell around it has its
-four pixels, and whose channels lie side by side (`surround`). Pixels that need the slow path are left to `kernels`:
-where a coordinate or a result is not finite, a rounding carried a coordinate across the lattice, a weight is so small
-that a product of two could underflow, or the samples determine no plane.
+Sums are computed in blocks of four. Samples are read from a map with a margin of zeros, so that each cell around it has
+four pixels, and with interleaved channels (`surround`). Pixels that need the slow path are left to `kernels`: where a
+coordinate or a result is not finite, a rounding moved a coordinate across the lattice, a weight is so small that a
+product of two could underflow, or the samples determine no plane.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ from refwarp.samplers.placement import THREE, TWO, Axis, axes_of, clamped, weigh
 
 # Pixels of a chunk.
 CHUNK = 64
-# So many samples, and the number of blocks that plain sums run over stays small enough for the error bound.
+# Up to this many samples, uncompensated sums have few enough blocks for the error bound.
 MOST = 32
-# With fewer channels than this, vectors are made of pixels, with more of channels.
+# With fewer channels than this, loops over pixels are vectorised, otherwise loops over channels.
 FEW = 4
-# Zeros before the first and after the last pixel of a map: a whole cell of them, for samples that see nothing.
+# Zeros before the first and after the last pixel of a map: a whole cell, for samples that read no pixel.
 BEFORE, AFTER = 2, 1
 
-# The rows of `work` of which there is one: the numbers of the fit, as factors, and whether a pixel needs the slow path.
+# Single rows of `work`: the numbers of the fit, as factors, and whether a pixel needs the slow path.
 CX, CY, M, CXX, CXY, CYY, R, Z, D, LOST_X, LOST_Y, LOST, SLOW, SINGLE = (np.uint64(k * CHUNK) for k in range(14))
-# The slabs, with a row for each sample, the centre first: the pixel's point and the sample's; the offset and what is
-# left of it; whether it takes part, and whether it needs the slow path; the first of its pixels and their weights; its
-# value.
+# The slabs, with a row for each sample, the centre first: the point of the pixel and of the sample; the offset and what
+# is left of it; whether the fit uses it, and whether it needs the slow path; the first of its pixels and their weights;
+# its value.
 SLAB = (MOST + 1) * CHUNK
 GX, GY, AX, AY, DX, DY, TAKES, SLOW_SAMPLE, CELL, W00, W01, W10, W11, VALUE, SIZE = (
     SINGLE + np.uint64(k * SLAB) for k in range(15)
@@ -84,7 +84,7 @@ class Factors(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """What a thread works in: `work`, the samples and sums of one pixel's channels, and a chunk's results."""
+    """The scratch memory of a thread: `work`, the samples and sums of one pixel's channels, and a chunk's results."""
 
     work: Any
     near: Any
@@ -130,8 +130,8 @@ def surround(start: int, stop: int, input: Any, out: Any) -> None:
 def _place(g: float, margin: Margin, smallest: float) -> tuple[float, float, float, bool]:
     """Return the first pixel that a point reads along an axis, the weights of it and the next, and if it is slow.
 
-    As `place_axis` does, which mends what a rounding carried across the lattice: here that takes the slow path, and so
-    does a weight that is no number, or tiny.
+    Like `place_axis`, but where a rounding moved a coordinate across the lattice, the slow path is taken instead of a
+    correction; likewise for a weight that is NaN or tiny.
     """
     axis = margin.axis
     g = clamped(g, margin.limit)
@@ -146,7 +146,7 @@ def _place(g: float, margin: Margin, smallest: float) -> tuple[float, float, flo
 
 @part
 def _load(work: Any, squares: LeastSquares, b: int, first: int) -> None:
-    """Copy the points of a chunk and its samples. After the last pixel of an image, it is repeated."""
+    """Copy the points of a chunk and its samples. The last pixel of an image is repeated."""
     grid, auxiliary, given, mask = squares.grid, squares.auxiliary, squares.given, squares.mask
     pixels, count = auxiliary.shape[1], auxiliary.shape[2]
     for lane in range(CHUNK):
@@ -166,7 +166,7 @@ def _load(work: Any, squares: LeastSquares, b: int, first: int) -> None:
 
 @part
 def _offset(work: Any, count: int, squares: LeastSquares) -> None:
-    """Set the offsets, and move samples that take no part onto the centre."""
+    """Set the offsets, and move samples that the fit does not use to the centre."""
     mask, half_x, half_y = squares.mask, squares.half_x, squares.half_y
     for j in range(np.uint64((filled(count) + 1) * CHUNK)):
         gx, gy, ax, ay = work[GX + j], work[GY + j], work[AX + j], work[AY + j]
@@ -181,7 +181,7 @@ def _offset(work: Any, count: int, squares: LeastSquares) -> None:
 
 @scalar
 def filled(count: int) -> int:
-    """Return how many samples there are with those that fill up the last block of four."""
+    """Return the number of samples, rounded up to whole blocks of four."""
     return (count + 3) // 4 * 4
 
 
@@ -206,7 +206,7 @@ def _four(a0: float, b0: float, a1: float, b1: float, a2: float, b2: float, a3: 
 
 @part
 def _fit(work: Any, count: int, squares: LeastSquares) -> None:
-    """Compute (linearized.1) to (linearized.4): p and t take the place of the offsets."""
+    """Compute (linearized.1) to (linearized.4): p and t replace the offsets."""
     ex, ey, e1 = squares.ex, squares.ey, squares.e1
     for lane in range(PIXELS):
         work[CX + lane], work[CY + lane], work[CXX + lane], work[CXY + lane] = 0.0, 0.0, 0.0, 0.0
@@ -233,7 +233,7 @@ def _fit(work: Any, count: int, squares: LeastSquares) -> None:
         work[CY + j] = (work[CY + j] + work[LOST_Y + j]) / m  # (linearized.1)
         work[LOST_X + j], work[LOST_Y + j] = 0.0, 0.0
     if math.isinf(e1):
-        e1 = 0.0  # (linearized.13): M is infinite, and what is divided by it 0
+        e1 = 0.0  # (linearized.13): M is infinite, and quotients by it are 0
     for k in range(1, filled(count) + 1):
         at = np.uint64(k * CHUNK)
         for j in range(PIXELS):
@@ -278,7 +278,7 @@ def _fit(work: Any, count: int, squares: LeastSquares) -> None:
 
 @part
 def _read(work: Any, count: int, map: Flat, first: Any) -> None:
-    """Read the samples of a channel, whose first number is given."""
+    """Read the samples of a channel, given the position of its first number."""
     numbers, pixel, row = map.numbers, map.pixel, map.row
     for k in range(filled(count) + 1):
         at = np.uint64(k * CHUNK)
@@ -369,7 +369,7 @@ def _planes_of_pixel(scratch: Scratch, lane: Any, count: int, squares: LeastSqua
 def planes_of_chunks(
     start: int, stop: int, input: Any, surrounded: Any, squares: LeastSquares, value: Any, slopes: Any
 ) -> None:
-    """Compute what `kernels.planes` does for the chunks start to stop of all images."""
+    """Do the same as `kernels.planes` for the chunks start to stop of all images."""
     _, channels, pixels = value.shape
     _, rows, columns, _ = surrounded.shape
     _, _, height, width = input.shape

@@ -34,12 +34,12 @@ from refwarp.samplers.linearized import cpu, kernels
 from refwarp.samplers.linearized.auxiliary import auxiliary_grid
 from refwarp.samplers.linearized.kernels import GIVEN, MASKS, LeastSquares
 
-# So many neighbouring pixels does a thread of the CPU take together.
+# The number of neighbouring pixels that a thread on the CPU computes together.
 BLOCK = 256
 
 INPUT_GRADIENTS = ("none", "center", "fit")
 
-# A plane with its intercept; the same, with the intercept left out of the value; one that is fitted without.
+# A plane with its intercept; the same, with the intercept left out of the value; one that is fitted without it.
 BIAS_FREE = "bias-free"
 INTERCEPTS = (False, True, BIAS_FREE)
 
@@ -47,7 +47,7 @@ INTERCEPTS = (False, True, BIAS_FREE)
 class PlaneFit(Function):
     """input (N, C, H, W) -> value (N, C, pixels) and slopes (N, 2 or 0, C, pixels), of the planes at their centres.
 
-    Linear in the input. `gradient` is the fit that its gradient goes through.
+    Linear in the input. `gradient` is the fit for its gradient.
     """
 
     @staticmethod
@@ -132,7 +132,7 @@ class Contraction(Function):
 
     @staticmethod
     def backward(ctx: Context, cotangent: Tensor) -> tuple[Tensor | None, ...]:
-        """Compute the slopes' part of (linearized.10), and gout times the cotangent."""
+        """Compute the terms of the slopes in (linearized.10), and gout times the cotangent."""
         gout, slopes = ctx.inputs
         along = expand_dims(transpose(cotangent, (0, 2, 1)), 2)  # (N, 2, 1, pixels)
         ggout = (along * slopes).sum(1)  # (linearized.10)
@@ -164,7 +164,7 @@ def _linearized(input: Tensor, grid: Tensor, squares: LeastSquares, input_gradie
     batch, rows, columns, _ = grid.shape
     source = input.detach() if input_gradient == "none" else input
     gradient = squares if input_gradient == "fit" else squares.at_centres
-    # What is differentiated is rounded in the end, after all that is added to it.
+    # What is differentiated is rounded last, after all additions.
     options = {"slopes": grid.requires_grad, "dtype": np.float64 if source.requires_grad else input.dtype}
     value, slopes = PlaneFit.call(source, squares=squares, gradient=gradient, **options)
     if grid.requires_grad:
@@ -188,8 +188,8 @@ def linearized_sample(  # noqa: PLR0913 - public: its options are keyword-only
 ) -> Any:
     """Sample a map at the points of a grid, with the slope of a plane fitted to samples around each point.
 
-    The value's derivative with respect to the grid is the slope of that plane, and not that of the map in one cell:
-    it sees as far as the auxiliary samples are scattered.
+    The derivative of the value with respect to the grid is the slope of that plane, not that of the map in one cell:
+    its range is that of the auxiliary samples.
 
     Parameters
     ----------
@@ -198,23 +198,23 @@ def linearized_sample(  # noqa: PLR0913 - public: its options are keyword-only
     grid : ndarray or Tensor, shape (N, H_out, W_out, 2)
         For each output pixel the point (x, y) to sample at, in [-1, 1]; of the dtype of `input`.
     auxiliary : ndarray or Tensor, shape (N, H_out, W_out, K, 2), or numpy.random.Generator
-        Around each point of the grid K others, as `auxiliary_grid` makes them; a Generator stands for
-        `auxiliary_grid(grid, (H, W), generator)`. They are constants: no gradient reaches them.
+        K points around each point of the grid, as returned by `auxiliary_grid`; a Generator is equivalent to
+        `auxiliary_grid(grid, (H, W), generator)`. They are constants, without a gradient.
     mask : {"position", "offset", "none"} or ndarray of bool, shape (N, H_out, W_out, K)
         Which auxiliary samples the fit uses: those inside the map, |x| <= 1 and |y| <= 1 (the paper); those whose
-        offset from the grid's point lies in [-1, 1] (the released program); all; or those that are True.
+        offset from the grid point is in [-1, 1] (the released code); all; or those that are True.
     tikhonov : float or three floats, not negative
-        The weights e_x, e_y, e_1 of (LMS 7) for slopes in units per pixel and the intercept. One number stands
-        for three. With 0, a fit that is not determined gives slope and intercept 0.
+        The weights e_x, e_y, e_1 of (LMS 7) for slopes in units per pixel and the intercept. One number
+        is used for all three. With 0, a fit that is not determined gives slope and intercept 0.
     intercept : {True, False, "bias-free"}
-        The value is that of the plane (True), or the bilinear sample, as LMS (2) is printed: of a plane that is fitted
-        in the same way, its intercept left out of the value (False), or of one that is fitted without an intercept,
-        through the bilinear sample ("bias-free": LMS Sect. 7; e_1 then weighs nothing).
+        The value is that of the plane (True), or the bilinear sample, as LMS (2) is printed: with a plane fitted in the
+        same way, whose intercept is left out of the value (False), or with one fitted without an intercept, through
+        the bilinear sample ("bias-free": LMS Sect. 7; e_1 then has no effect).
     input_gradient : {"none", "center", "fit"}
-        What the gradient with respect to `input` goes through: nothing (the paper); the bilinear sample at the
-        grid's point (the released program); or all samples, with the derivative of the value and of the slopes.
+        What the gradient with respect to `input` passes through: nothing (the paper); the bilinear sample at the
+        grid point (the released code); or all samples, with the derivative of the value and of the slopes.
     padding_mode : {"zeros", "border", "reflection"}
-        What lies outside the map; see `grid_sample`.
+        What is outside the map; see `grid_sample`.
     align_corners : bool
         Whether -1 and 1 are the centres of the corner pixels (True) or the outer edges of the map (False).
 
@@ -233,7 +233,7 @@ def linearized_sample(  # noqa: PLR0913 - public: its options are keyword-only
     LMS Eqs. (2), (5) to (7). Value and gradients are those of a function that is linear in the grid and linear
     in the map, so derivatives of every order exist. A NaN among the samples of a pixel makes its value and
     slope NaN; a point of the grid at infinity has the slope 0.
-    The error bound has the condition of the fit in it: docs/linearized.md.
+    The error bound includes the condition of the fit: docs/linearized.md.
 
     Examples
     --------

@@ -61,7 +61,7 @@ from refwarp.backend.jit import items, kernel, part, scalar
 from refwarp.conventions import OUTSIDE, TINY, Rules, is_undefined
 from refwarp.samplers.bilinear.kernels import cell_value, read_axis
 
-# A sample farther away than this, in pixels, takes no part under any mask: its square would overflow.
+# A sample farther away than this, in pixels, is ignored under any mask: its square would overflow.
 FAR = 2.0**500
 
 # A column this close to the others (the square of a sine) is taken to be a combination of them.
@@ -71,7 +71,7 @@ DEPENDENT = 2.0**-52
 MASKS = ("position", "offset", "none")
 POSITION, OFFSET, NONE, GIVEN = range(4)
 
-# What the numbers of a fit say: there is one, there is none (A = 0), or a NaN makes all of the pixel NaN.
+# The state of a fit: determined, not determined (A = 0), or a NaN makes the whole pixel NaN.
 FITTED, UNFITTED, UNKNOWN = range(3)
 
 # What becomes of a sample: the fit leaves it out, uses it, or is NaN for a NaN in its point.
@@ -79,16 +79,16 @@ LEFT_OUT, USED, UNDEFINED = range(3)
 
 
 class LeastSquares(NamedTuple):
-    """What is constant in a call: the points, which of them take part, and how planes are fitted to them (LMS 7).
+    """The constants of a call: the points, which of them are used, and how planes are fitted to them (LMS 7).
 
     Attributes
     ----------
     grid, auxiliary, given : array, shape (N, pixels, 2), (N, pixels, K, 2), and (N, pixels, K) or empty
         Points, and flags for the mask `GIVEN`.
     mask : int
-        Which samples take part.
+        Which samples the fit uses.
     half_x, half_y : float
-        s_x/2 and s_y/2, which make pixels of the map of normalised units.
+        s_x/2 and s_y/2, which convert normalised units to pixels of the map.
     ex, ey, e1 : float
         The weights of (LMS 7); the last is infinite for a fit without a bias (linearized.13).
     intercept : bool
@@ -135,20 +135,20 @@ NOTHING = Fit(1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0)
 
 @scalar
 def is_kept(mask: int, ax: float, ay: float, gx: float, gy: float) -> bool:
-    """Tell whether a mask, if it is not given, keeps a sample. A NaN is neither in nor out: it is kept, and shows."""
+    """Return whether a mask that is not `GIVEN` keeps a sample. NaN is kept, and affects the result."""
     x, y = (ax - gx, ay - gy) if mask == OFFSET else (ax, ay)
     return mask == NONE or mask == GIVEN or not (abs(x) > 1.0 or abs(y) > 1.0)
 
 
 @scalar
 def is_near(dx: float, dy: float) -> bool:
-    """Tell whether an offset in pixels is one that can take part."""
+    """Return whether an offset in pixels is small enough for the fit."""
     return abs(dx) <= FAR and abs(dy) <= FAR
 
 
 @scalar
 def is_determined(cxx: float, cyy: float, d: float) -> bool:
-    """Tell whether the sums of squares (linearized.2), (linearized.4) are those of samples that determine a plane."""
+    """Return whether the sums of squares (linearized.2), (linearized.4) are those of samples that determine a plane."""
     return cxx > TINY and d > max(TINY, DEPENDENT * cyy)
 
 
@@ -161,7 +161,7 @@ def part_of(dx: float, dy: float, fit: Fit) -> tuple[float, float, float]:
     return wx, wy, 1.0 / fit.m - fit.cx * (p / fit.cxx) - fit.z * wy  # (linearized.6)
 
 
-# ---- parts: what one pixel needs ----
+# ---- parts: one pixel ----
 
 
 @part
@@ -192,7 +192,7 @@ def offset_of(squares: LeastSquares, b: int, p: int, k: int, gx: float, gy: floa
 
 @part
 def fit(squares: LeastSquares, b: int, p: int) -> tuple[int, Fit]:
-    """Compute (linearized.1) to (linearized.4) of a pixel, the sums with their rounding errors carried along."""
+    """Compute (linearized.1) to (linearized.4) of a pixel, with compensated sums."""
     gx, gy = point_of(squares.grid, b, p)
     if is_undefined(gx, gy, squares.rules.padding):
         return UNKNOWN, NOTHING
@@ -214,7 +214,7 @@ def fit(squares: LeastSquares, b: int, p: int) -> tuple[int, Fit]:
         return UNFITTED, NOTHING
     cx, cy = compensated(cx, lost_x) / m, compensated(cy, lost_y) / m  # (linearized.1)
     if math.isinf(e1):
-        e1 = 0.0  # (linearized.13): m is infinite, and what is divided by it 0
+        e1 = 0.0  # (linearized.13): m is infinite, and quotients by it are 0
     cxx, lost_xx, cyy, cxy, lost_xy = 0.0, 0.0, 0.0, 0.0, 0.0
     for k in range(count):
         dx, dy, use = offset_of(squares, b, p, k, gx, gy)
@@ -269,7 +269,7 @@ def plane_of_pixel(input: Any, squares: LeastSquares, b: int, p: int, value: Any
             slopes[b, 1, c, p] = compensated(y, lost_y) * squares.half_y if state != UNKNOWN else np.nan
 
 
-# ---- kernels: one text for the CPU and CUDA ----
+# ---- kernels, for the CPU and CUDA ----
 
 
 @kernel
@@ -284,8 +284,8 @@ def planes(start: int, stop: int, input: Any, squares: LeastSquares, value: Any,
 def spread(start: int, stop: int, gvalue: Any, gslopes: Any, squares: LeastSquares, points: Any, gsamples: Any) -> None:
     """Compute the samples' gradients from those of value and slopes, laid out as `planes` does.
 
-    Points (N, pixels, 1 + K, 2) and gsamples (N, C, pixels, 1 + K) hold the centre first. A sample that takes no part
-    is moved there, with the gradient 0; where a NaN is in, so are all.
+    Points (N, pixels, 1 + K, 2) and gsamples (N, C, pixels, 1 + K) hold the centre first. A sample that the fit
+    does not use is moved there, with the gradient 0; where one is NaN, so are all.
     """
     _, channels, pixels = gvalue.shape
     auxiliary = squares.auxiliary
@@ -314,9 +314,9 @@ def spread(start: int, stop: int, gvalue: Any, gslopes: Any, squares: LeastSquar
 
 @kernel
 def contract(start: int, stop: int, gout: Any, slopes: Any, block: int, lost: Any, ggrid: Any) -> None:
-    """Compute (linearized.9) for the blocks start to stop of all images, so many pixels each: ggrid (N, 2, pixels).
+    """Compute (linearized.9) for the blocks start to stop of all images, of pixels: ggrid (N, 2, pixels).
 
-    `lost` is scratch of that shape, for what the sums' roundings leave out.
+    `lost` is scratch of that shape, for the rounding errors of the sums.
     """
     _, channels, pixels = gout.shape
     blocks = (pixels + block - 1) // block

@@ -1,8 +1,8 @@
 """Nearest-pixel sampling on the CPU: a chunk of samples at once, in loops that compile to vector instructions.
 
 A chunk is placed without branches, in the dtype of the data. First x = g s/2 + (W - 1)/2, one fused multiply-add, which
-is within u W of the exact coordinate; if all samples of the chunk are clear of ties by more than that, its nearest
-integer is the pixel. Else all are placed once more by (nearest.3) and (nearest.4).
+is within u W of the exact coordinate; if all samples of the chunk are farther than that from ties, the nearest integer
+is the pixel. Otherwise all are placed again by (nearest.3) and (nearest.4).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from refwarp.conventions import BORDER, REFLECTION, ZEROS, Rules
 from refwarp.samplers.nearest.kernels import UP
 from refwarp.samplers.placement import ONE, TWO, Axes, Axis, axes_of, clamped, mirrored
 
-# Samples that are placed together. Indices are unsigned: signed ones are tested for counting from the end.
+# Samples that are placed together. Indices are unsigned: signed ones are checked for counting from the end.
 CHUNK = 256
 # What a sample of a chunk reads: a pixel, nothing, or NaN.
 _PIXEL, _NOTHING, _NAN = np.int32(0), np.int32(1), np.int32(2)
@@ -31,7 +31,7 @@ _SCRATCH = 1 << 14
 
 @scalar
 def _nearest_pixel(g: float, axis: Axis, one: float, padding: int, up: bool) -> float:
-    """Return the pixel that `kernels.nearest_pixel` does, of an endless axis and without branches; NaN if undefined."""
+    """Do the same as `kernels.nearest_pixel`, on an unbounded axis and without branches; NaN if undefined."""
     zero, two = one - one, one + one
     s, odd = two * axis.half_scale, two * axis.half_odd
     sign = one
@@ -41,7 +41,7 @@ def _nearest_pixel(g: float, axis: Axis, one: float, padding: int, up: bool) -> 
     k = np.floor((g * s + odd + one) / two)  # (nearest.3), or one more, where a rounding reached it
     above = fused_multiply_add(g, s, odd + one - two * k)  # (nearest.4)
     n: float = axis.centre + (k - one if above < zero else k)
-    # Up is meant in the given coordinate: in the mirror it is down.
+    # Up refers to the original coordinate: where mirrored, it is down.
     down = sign < zero if up else n - two * np.floor(n / two) != zero
     return n - one if (above == zero) & down else n
 
@@ -147,7 +147,7 @@ def forward(start: int, stop: int, input: Any, grid: Any, rules: Rules, ties: in
 def backward_input(start: int, stop: int, gout: Any, grid: Any, rules: Rules, ties: int, ginput: Any) -> None:
     """Compute (nearest.2) for the planes start to stop; each is summed by one thread, in the order of the samples.
 
-    Sums of float32 run in float64, whose roundings are of no weight; those of float64 keep what roundings left out.
+    Sums of float32 are computed in float64, whose rounding errors are negligible; those of float64 are compensated.
     """
     _, channels, height, width = ginput.shape
     samples, pixels = grid.shape[1] * grid.shape[2], height * width

@@ -76,7 +76,7 @@ class NearestGridGradient(Function):
 
     @staticmethod
     def backward(ctx: Context, cotangent_grid: Tensor) -> tuple[Tensor | None, ...]:
-        """Return zeros once more."""
+        """Return zeros."""
         gout, grid = ctx.inputs
         ggrid = NearestGridGradient.apply(gout, grid, padding=ctx.parameters["padding"])
         return Tensor(array_module(gout.data).zeros(gout.shape, gout.dtype)), ggrid

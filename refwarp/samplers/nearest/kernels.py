@@ -1,4 +1,4 @@
-"""Nearest-pixel sampling, as PyTorch and as STN's Eq. (4) have it.
+"""Nearest-pixel sampling, as in PyTorch and as in STN's Eq. (4).
 
     V_c(i) = U_c(round y_i, round x_i)                                                        (nearest.1)
     gU_c(n, m) = sum over the samples i with (round y_i, round x_i) = (n, m) of gV_c(i)       (nearest.2)
@@ -9,11 +9,11 @@ coordinate is padded first, then rounded. Whether x_i is a tie is decided exactl
     k = floor((g s + o + 1)/2), the lower end of the pixel is l = 2 k - 1 - o                 (nearest.3)
     g s - l < 0: one pixel less; = 0: a tie                                                  (nearest.4)
 
-with s and o of `conventions.py`, where g s - l is one fused multiply-add, and so has the exact sign. The gradient with
-respect to the grid is 0 (NaN where a coordinate is): between its jumps the value is constant. Each of the two is the
-transpose of the other, so second derivatives need nothing more than zeros with a history. docs/nearest.md.
+with s and o of `conventions.py`, where g s - l is one fused multiply-add, so its sign is exact. The gradient with
+respect to the grid is 0 (NaN where a coordinate is): between its jumps the value is constant. (nearest.1) and
+(nearest.2) are each other's transpose, so second derivatives need no further equations. docs/nearest.md.
 
-The CPU places many samples at once (`cpu`); the kernels here serve CUDA, and enormous maps.
+The CPU places many samples at once (`cpu`); the kernels here are for CUDA, and for huge maps.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from refwarp.backend.jit import items, kernel, scalar
 from refwarp.conventions import OUTSIDE, REFLECTION, ZEROS, Rules, coordinate_scale, fold, is_undefined, pixel_of
 from refwarp.samplers.gathering import Sorted
 
-# Which of two pixels a sample takes that lies halfway between them: the even one, or that of the larger coordinate.
+# Which pixel a sample halfway between two takes: the even one, or the one of the larger coordinate.
 EVEN, UP = range(2)
 
 
@@ -46,8 +46,8 @@ def nearest_pixel(g: float, size: int, rules: Rules, ties: int) -> int:
         return size - 1 if g > 0.0 else 0
     k = int(math.floor(0.5 * (g * s + odd + 1)))  # (nearest.3), or one more, where a rounding reached it
     above = fused_multiply_add(g, s, odd + 1 - 2.0 * k)  # (nearest.4)
-    n = (size - 1 - odd) // 2 + (k - 1 if above < 0.0 else k)  # (STN 4), but for the mirror
-    # Up is meant in the given coordinate: in the mirror it is down.
+    n = (size - 1 - odd) // 2 + (k - 1 if above < 0.0 else k)  # (STN 4), except where mirrored
+    # Up refers to the original coordinate: where mirrored, it is down.
     if above == 0.0 and (sign < 0.0 if ties == UP else n % 2 != 0):
         n -= 1
     if rules.padding == ZEROS and not 0 <= n < size:
