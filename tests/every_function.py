@@ -1,14 +1,22 @@
 """Which Functions there are, and which of them were applied: for tests that leave none out."""
 
+from importlib import import_module
+
 from autograd_core import Function
 
 
-def functions_of(package, base=Function):
-    """Yield every Function that is defined in a package, as far as its modules are imported."""
+def functions_of(package):
+    """Return every Function that is defined in a package, with all modules that its public names come from."""
+    module = import_module(package)
+    for name in module.__all__:
+        getattr(module, name)  # which imports its room
+    return {function for function in _below(Function) if function.__module__.startswith(f"{package}.")}
+
+
+def _below(base):
     for function in base.__subclasses__():
-        if function.__module__.startswith(f"{package}."):
-            yield function
-        yield from functions_of(package, function)
+        yield function
+        yield from _below(function)
 
 
 def record_forwards(functions, monkeypatch):

@@ -46,7 +46,7 @@ def test_the_layout_of_the_inputs_changes_no_bit(operation, dtype, monkeypatch):
 
 def test_every_function_is_among_them(monkeypatch):
     """What the suite does not call would not be seen: no public operation, and no backward, is left out."""
-    functions = set(functions_of("refwarp"))
+    functions = functions_of("refwarp")
     applied = record_forwards(functions, monkeypatch)
     for operation in OPERATIONS:
         for call in calls(operation, "float64"):

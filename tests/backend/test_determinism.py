@@ -89,6 +89,13 @@ OPERATIONS = {
     "invert": (lambda size, theta: refwarp.invert(theta), lambda n, *_: [around_identity(n, 3)]),
     "flow_grid": (lambda size, flow: refwarp.flow_grid(flow), lambda n, c, h, w: [normal(n, 2, h, w)]),
     "affine_motion": of_size(refwarp.affine_motion, lambda n, *_: [around_identity(n, 2)]),
+    **{
+        f"smoothness-{norm}": (
+            lambda size, field, norm=norm: refwarp.smoothness(field, norm, boundary="replicate"),
+            lambda n, c, h, w: [normal(n, 2, h, w)],
+        )
+        for norm in ("2", "squared")
+    },
 }
 
 
@@ -108,7 +115,7 @@ def results(name, size, dtype):
 
 def test_every_function_is_among_them(monkeypatch):
     """Operations that share their Functions with others need not be here; no Function, and no backward, is left out."""
-    functions = set(functions_of("refwarp"))
+    functions = functions_of("refwarp")
     applied = record_forwards(functions, monkeypatch)
     for name in OPERATIONS:
         results(name, (2, 2, 4, 5), np.float64)
