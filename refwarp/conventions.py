@@ -57,6 +57,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+import numpy as np
+
 from refwarp.backend.intrinsics import fused_multiply_add
 from refwarp.backend.jit import scalar
 
@@ -135,6 +137,21 @@ def cell(g: float, size: int, align_corners: bool) -> tuple[int, float, float]:
         f = half_difference(g, s, 2.0 * m - odd)
         h = -half_difference(g, s, 2.0 * (m + 1) - odd)
     return centre + int(m), h, f
+
+
+@scalar
+def cell_without_branches(g: float, s: float, odd: float, size: float, narrow: bool) -> tuple[float, float, float]:
+    """Return what `cell` does unless 0 < |t| < TINY, without a branch; if `narrow`, g is a float32 and t is exact."""
+    t = g * s  # (coordinates.1)
+    m = np.floor(0.5 * (t + odd))  # (coordinates.2)
+    if narrow:
+        edge = 2.0 * m - odd
+        f, h = 0.5 * (t - edge), 0.5 * ((edge + 2.0) - t)  # (coordinates.3), (coordinates.4)
+    else:
+        m -= 1.0 if half_difference(g, s, 2.0 * m - odd) < 0.0 else 0.0  # (coordinates.2)
+        f = half_difference(g, s, 2.0 * m - odd)  # (coordinates.3)
+        h = -half_difference(g, s, 2.0 * (m + 1.0) - odd)  # (coordinates.4)
+    return m + 0.5 * (size - 1.0 - odd), h, f  # (coordinates.2)
 
 
 @scalar

@@ -22,7 +22,7 @@ from refwarp.backend.arithmetic import two_sum
 from refwarp.backend.jit import kernel, part, scalar
 from refwarp.backend.launch import argument, run
 from refwarp.backend.vectors import LANES
-from refwarp.conventions import Rules, Size, coordinate_scale, half_difference
+from refwarp.conventions import Rules, Size, cell_without_branches, coordinate_scale
 from refwarp.samplers.dense_decode.kernels import DecoderGradients, DecoderInputs
 from refwarp.samplers.dense_decode.vectors import Weights, add_source, divide_pixel, prepare_pixel, pull_source
 from refwarp.samplers.vector_maps import Cell, Channels
@@ -31,21 +31,6 @@ from refwarp.samplers.vector_maps import Cell, Channels
 # the weights along both axes and the cell, and the sums of a gradient in x and y and what their roundings left out.
 _HX, _FX, _HY, _FY, _CELL = range(5)
 _SUM_X, _SUM_Y, _LOST_X, _LOST_Y = range(4)
-
-
-@scalar
-def _find_cell(g: float, s: float, odd: float, size: float, narrow: bool) -> tuple[float, float, float]:
-    """Return what `conventions.cell` does, without a branch; a narrow coordinate times s is exact."""
-    t = g * s  # (coordinates.1)
-    m = np.floor(0.5 * (t + odd))  # (coordinates.2)
-    if narrow:
-        edge = 2.0 * m - odd
-        f, h = 0.5 * (t - edge), 0.5 * ((edge + 2.0) - t)  # (coordinates.3), (coordinates.4)
-    else:
-        m -= 1.0 if half_difference(g, s, 2.0 * m - odd) < 0.0 else 0.0  # (coordinates.2)
-        f = half_difference(g, s, 2.0 * m - odd)  # (coordinates.3)
-        h = -half_difference(g, s, 2.0 * (m + 1.0) - odd)  # (coordinates.4)
-    return m + 0.5 * (size - 1.0 - odd), h, f  # (coordinates.2)
 
 
 @part
@@ -59,8 +44,8 @@ def _place_sources(grid: Any, size: Size, rules: Rules, found: Any) -> None:
     odd_x, odd_y = np.float64((width - 1) % 2), np.float64((height - 1) % 2)
     columns, rows = np.float64(width), np.float64(height)
     for i in range(grid.shape[0] // 2):
-        m, hx, fx = _find_cell(np.float64(grid[2 * i]), sx, odd_x, columns, narrow)
-        n, hy, fy = _find_cell(np.float64(grid[2 * i + 1]), sy, odd_y, rows, narrow)
+        m, hx, fx = cell_without_branches(np.float64(grid[2 * i]), sx, odd_x, columns, narrow)
+        n, hy, fy = cell_without_branches(np.float64(grid[2 * i + 1]), sy, odd_y, rows, narrow)
         inside = (-1.0 <= m) & (m < columns) & (-1.0 <= n) & (n < rows)
         found[_HX, i] = hx if inside else 0.0
         found[_FX, i] = fx if inside else 0.0
