@@ -41,25 +41,26 @@ _PACKAGE = Path(__file__).parents[1]
 _COMPILES = re.compile(rb"refwarp\.backend(\.jit\b| import [^#]*\bjit\b)")
 
 
-def sources() -> list[Path]:
-    """Return every source file that compiled code can come from: those of the rooms in which something is compiled.
+def sources() -> dict[Path, bytes]:
+    """Return every source file that compiled code can come from, with its content.
 
-    A room is a file or a folder of the package. It counts as a whole as soon as one of its files, however deep,
-    imports `refwarp.backend.jit`, whose decorators compile.
+    These are the files of the rooms in which something is compiled. A room is a file or a folder of the package, and
+    counts as a whole if one of its files, however deep, imports `refwarp.backend.jit`, whose decorators compile.
     """
-    found = []
+    found: dict[Path, bytes] = {}
     for room in sorted(_PACKAGE.iterdir()):
         files = sorted(room.rglob("*.py")) if room.is_dir() else [room] if room.suffix == ".py" else []
-        if any(_COMPILES.search(file.read_bytes()) for file in files):
-            found += files
+        contents = {file: file.read_bytes() for file in files}
+        if any(map(_COMPILES.search, contents.values())):
+            found |= contents
     return found
 
 
 def _source_digest() -> str:
     digest = _DIGEST()
-    for source in sources():
+    for source, content in sources().items():
         name = source.relative_to(_PACKAGE).as_posix()
-        digest.update(name.encode() + b"\0" + source.read_bytes())
+        digest.update(name.encode() + b"\0" + content)
     return digest.hexdigest()[:16]
 
 
@@ -93,15 +94,15 @@ class CacheWarning(RuntimeWarning):
     """Compiled kernels could not be stored on disk, or those stored there not be used: kernels are compiled again."""
 
 
-_told = False
+# The kinds of warnings that this process has given.
+_warned: set[type[Warning]] = set()
 
 
-def _tell(sentence: str) -> None:
-    """Warn, once in a process."""
-    global _told
-    if not _told:
-        _told = True  # first, since the warning may be raised
-        warnings.warn(sentence, CacheWarning, stacklevel=2)
+def warn_once(sentence: str, kind: type[Warning]) -> None:
+    """Warn, once in a process for each kind of warning."""
+    if kind not in _warned:
+        _warned.add(kind)  # first, since the warning may be raised
+        warnings.warn(sentence, kind, stacklevel=2)
 
 
 @cache
@@ -142,7 +143,9 @@ class KernelCache(NullCache):  # type: ignore[misc] # Numba is untyped
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            _tell(f"{path}: a compiled kernel that cannot be read ({_reason(error)}); it is compiled anew")
+            warn_once(
+                f"{path}: a compiled kernel that cannot be read ({_reason(error)}); it is compiled anew", CacheWarning
+            )
             return None
         seal, content = sealed[:_SEAL], sealed[_SEAL:]
         try:
@@ -153,7 +156,10 @@ class KernelCache(NullCache):  # type: ignore[misc] # Numba is untyped
                 raise ValueError("it belongs to another kernel")
             return CompileResult._rebuild(target_context, *payload)
         except Exception as error:  # a pickle can fail with any
-            _tell(f"{path}: a compiled kernel that is damaged ({_reason(error)}); it is compiled anew and replaced")
+            warn_once(
+                f"{path}: a compiled kernel that is damaged ({_reason(error)}); it is compiled anew and replaced",
+                CacheWarning,
+            )
             return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
@@ -174,9 +180,10 @@ class KernelCache(NullCache):  # type: ignore[misc] # Numba is untyped
                 temporary.unlink(missing_ok=True)
                 raise
         except OSError as error:
-            _tell(
+            warn_once(
                 f"{self._folder}: compiled kernels cannot be kept there ({_reason(error)}), so each start compiles "
-                "them anew; make room there, or set NUMBA_CACHE_DIR to another folder"
+                "them anew; make room there, or set NUMBA_CACHE_DIR to another folder",
+                CacheWarning,
             )
 
     def _path(self, sig: Any, codegen: Any) -> Path | None:

@@ -33,7 +33,6 @@ import os
 import struct
 import sys
 import threading
-import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from queue import SimpleQueue
@@ -48,6 +47,7 @@ from numba.extending import intrinsic
 from numba.np.numpy_support import as_dtype
 
 from refwarp.backend.atomics import add, let_others_run, load, pause, replace, store
+from refwarp.backend.cache import warn_once
 from refwarp.backend.jit import flattened, kernel
 
 # Elements of the state. Different threads write to different cache lines, of 64 or 128 bytes.
@@ -249,21 +249,6 @@ def _layout_is_known() -> bool:
     return known
 
 
-_told = False
-
-
-def _tell() -> None:
-    """Warn, once in a process, that the pool does nothing."""
-    global _told
-    if not _told:
-        _told = True  # first, for the warning may be raised
-        warnings.warn(
-            f"kernels run on one thread: refwarp does not know how NumPy {np.__version__} lays out array objects",
-            RuntimeWarning,
-            stacklevel=2,
-        )
-
-
 def _unpack_array(builder: Any, kind: Any, array: Any) -> list[Any]:
     """Return what compiled code passes for an array, read from the NumPy object at an address."""
 
@@ -361,7 +346,10 @@ def launch(function: Any, count: int, threads: int, *arguments: Any) -> None:
     kernel that allocates must not add to its arguments.
     """
     if not _layout_is_known():
-        _tell()
+        warn_once(
+            f"kernels run on one thread: refwarp does not know how NumPy {np.__version__} lays out array objects",
+            RuntimeWarning,
+        )
         function(0, count, *arguments)
         return
     key = (function, *map(_type_key, arguments))

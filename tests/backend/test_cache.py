@@ -45,7 +45,7 @@ def kernels(tmp_path, monkeypatch):
     source.write_text(KERNELS)
 
     def anew():
-        monkeypatch.setattr(cache, "_told", False)
+        monkeypatch.setattr(cache, "_warned", set())
         spec = importlib.util.spec_from_file_location("some_kernels", source)
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)

@@ -13,7 +13,7 @@ import numba
 import numpy as np
 import pytest
 
-from refwarp.backend import pool
+from refwarp.backend import cache, pool
 from refwarp.backend.atomics import add, let_others_run, load, pause
 from refwarp.backend.jit import kernel
 
@@ -239,7 +239,7 @@ def test_any_number_of_threads_can_be_asked_for(monkeypatch):
 @pytest.fixture
 def layout_forgotten(monkeypatch):
     """Let the layout of NumPy's arrays be checked and told anew, in the test and after it."""
-    monkeypatch.setattr(pool, "_told", False)
+    monkeypatch.setattr(cache, "_warned", set())
     pool._layout_is_known.cache_clear()
     yield
     pool._layout_is_known.cache_clear()
