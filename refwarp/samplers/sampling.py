@@ -1,11 +1,13 @@
-"""What the Functions of bilinear, nearest-pixel and bicubic sampling share: how a forward kernel is run."""
+"""What the Functions of bilinear, nearest-pixel and bicubic sampling share: running a kernel, and first gradients."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
+from autograd_core import Function, Tensor
 from autograd_core.arrays import array_module
+from autograd_core.function import Context
 from refwarp.backend.launch import argument, run
 
 
@@ -34,3 +36,9 @@ def sampled(forward: Callable[..., None], chunk: int, input: Any, grid: Any, *ru
     out = array_module(input).empty((batch, channels, rows, columns), input.dtype)
     run(forward, batch * -(-rows * columns // chunk), out.size, argument(input), argument(grid), *rules, out)
     return out
+
+
+def needed_gradients(gradient: type[Function], ctx: Context, gout: Tensor) -> tuple[Tensor | None, Tensor | None]:
+    """Return what the Function of a sampler's first gradients returns for its map and its grid, if they are needed."""
+    ginput, ggrid = gradient.call(gout, *ctx.inputs, needs=ctx.needs, **ctx.parameters)
+    return ginput if ctx.needs[0] else None, ggrid if ctx.needs[1] else None

@@ -20,7 +20,7 @@ from refwarp.samplers.bicubic.cpu import holds_windows
 from refwarp.samplers.bicubic.second import backward_samples
 from refwarp.samplers.gathering import gather_taps, total
 from refwarp.samplers.pieces import Cotangents, Given, SampleGradients, second_gradient
-from refwarp.samplers.sampling import sampled
+from refwarp.samplers.sampling import needed_gradients, sampled
 
 
 def _in_windows(input: Any) -> bool:
@@ -55,9 +55,7 @@ class Bicubic(Function):
     @staticmethod
     def backward(ctx: Context, gout: Tensor) -> tuple[Tensor | None, ...]:
         """Compute (bicubic.5) and (bicubic.6), those that are needed."""
-        input, grid = ctx.inputs
-        ginput, ggrid = BicubicGradient.call(gout, input, grid, needs=ctx.needs, **ctx.parameters)
-        return ginput if ctx.needs[0] else None, ggrid if ctx.needs[1] else None
+        return needed_gradients(BicubicGradient, ctx, gout)
 
 
 class BicubicGradient(Function):

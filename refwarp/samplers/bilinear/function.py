@@ -19,7 +19,7 @@ from refwarp.samplers.bilinear import cpu, kernels, second
 from refwarp.samplers.gathering import Sorted, sort_samples
 from refwarp.samplers.pieces import Cotangents, Given, SampleGradients, second_gradient
 from refwarp.samplers.placement import takes_chunks
-from refwarp.samplers.sampling import sampled
+from refwarp.samplers.sampling import needed_gradients, sampled
 
 
 def _in_chunks(input: Any) -> bool:
@@ -50,9 +50,7 @@ class Bilinear(Function):
     @staticmethod
     def backward(ctx: Context, gout: Tensor) -> tuple[Tensor | None, ...]:
         """Compute (bilinear.5) and (bilinear.6), those that are needed."""
-        input, grid = ctx.inputs
-        ginput, ggrid = BilinearGradient.call(gout, input, grid, needs=ctx.needs, **ctx.parameters)
-        return ginput if ctx.needs[0] else None, ggrid if ctx.needs[1] else None
+        return needed_gradients(BilinearGradient, ctx, gout)
 
 
 class BilinearGradient(Function):
