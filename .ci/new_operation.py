@@ -58,10 +58,11 @@ def extended_files(name: str) -> Texts:
     ValueError
         If the text that tells where is not there.
     """
-    texts = {}
+    texts: Texts = {}
     for addition in tomllib.loads((SKELETON / "lines.toml").read_text(encoding="utf-8"))["addition"]:
         path = ROOT / addition["file"]
-        text, lines = path.read_text(encoding="utf-8"), fill(addition["lines"], name)
+        text = texts.get(path) or path.read_text(encoding="utf-8")  # a file may have several
+        lines = fill(addition["lines"], name)
         mark = addition.get("before") or addition["after"]
         if text.count(mark) != 1:
             raise ValueError(f"{addition['file']}: given {text.count(mark)} times {mark!r}, expected it once")
