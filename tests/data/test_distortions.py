@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refwarp.data import DISTORTIONS, AffineDistortion, distort, similarity
+from refwarp.data import (
+    DISTORTIONS,
+    AffineDistortion,
+    ClutterDistortion,
+    ElasticDistortion,
+    GridDistortion,
+    ProjectiveDistortion,
+    distort,
+    similarity,
+    stn_distortions,
+)
 
 FIXED = AffineDistortion(canvas=8, side=8.0, angle=(0.0, 0.0))
 
@@ -59,7 +69,7 @@ def test_translation_moves_the_picture_right_and_down(pictures):
     assert (canvases[0, :, :2] == 0).all() and (canvases[0, :, :, :1] == 0).all()
 
 
-class _Given:
+class _Given(GridDistortion):
     """A distortion with parameters that nothing draws."""
 
     def __init__(self, theta):
@@ -68,7 +78,8 @@ class _Given:
     def draw(self, count, rng):
         return self.theta
 
-    grid = FIXED.grid
+    def grid(self, parameters):
+        return FIXED.grid(parameters)
 
 
 @pytest.mark.parametrize("name", DISTORTIONS)
@@ -125,3 +136,110 @@ def test_the_name_of_a_distortion_is_none(pictures):
 def test_no_pictures_give_no_canvases():
     canvases, theta = distort(np.zeros((0, 1, 8, 8), np.float32), DISTORTIONS["RTS"], np.random.default_rng(0))
     assert canvases.shape == (0, 1, 40, 40) and theta.shape == (0, 2, 3)
+
+
+POOL = np.random.default_rng(6).random((20, 1, 28, 28), np.float32)
+
+
+@pytest.mark.parametrize("name", stn_distortions(POOL))
+def test_the_paper_s_distortions_have_its_canvases_and_the_seed_fixes_them(name):
+    distortion = stn_distortions(POOL)[name]
+    first, parameters = distort(POOL[:5], distortion, np.random.default_rng(4))
+    again, _ = distort(POOL[:5], distortion, np.random.default_rng(4))
+    other, _ = distort(POOL[:5], distortion, np.random.default_rng(5))
+    assert (first == again).all() and (first != other).any()
+    side = {"R": 28, "RTS": 42, "P": 28, "E": 28, "TC": 60}[name]
+    assert first.dtype == np.float32 and first.shape == (5, 1, side, side) and len(parameters) == 5
+
+
+def test_a_homography_leads_its_corners_back_to_those_of_the_picture():
+    distortion = ProjectiveDistortion(corner_deviation=0.0, scale=(0.5, 0.5))
+    ((a, b, c, d, e, f, g, h),) = distortion.draw(1, np.random.default_rng(0))
+    # Scaled by a half in the middle, and nothing else: x -> 2 x.
+    assert np.allclose([a, b, c, d, e, f, g, h], [2, 0, 0, 0, 2, 0, 0, 0], atol=1e-6)  # float32
+
+
+def test_corners_of_projective_distortions_spread_as_asked_and_stay_convex():
+    """Led to the canvas by the inverse homography, corners are as far from rest as the deviation says."""
+    distortion = ProjectiveDistortion(canvas=64, side=32.0, scale=(1.0, 1.0), corner_deviation=2.0)
+    draws = distortion.draw(4000, np.random.default_rng(1)).astype(np.float64)
+    matrices = np.concatenate([draws, np.ones((4000, 1))], axis=1).reshape(-1, 3, 3)
+    corners = np.array([[-1, -1, 1], [1, -1, 1], [1, 1, 1], [-1, 1, 1.0]])
+    there = np.linalg.solve(matrices, np.broadcast_to(corners.T, (4000, 3, 4)))
+    pixels = (there[:, :2] / there[:, 2:]).swapaxes(1, 2) * 32  # of the canvas, from its centre
+    shifts = pixels - 16 * corners[:, :2]
+    # The standard error of 32,000 draws' deviation is 2 / sqrt(64,000) = 0.008, that of their mean 0.011.
+    assert abs(shifts.std() - 2.0) < 0.04 and abs(shifts.mean()) < 0.05
+
+
+def test_no_projective_distortion_shows_a_picture_twice():
+    """With a large deviation, quadrilaterals are turned over now and then; D then vanishes on the canvas' picture."""
+    distortion = ProjectiveDistortion(corner_deviation=9.0)
+    draws = distortion.draw(500, np.random.default_rng(2)).astype(np.float64)
+    matrices = np.concatenate([draws, np.ones((500, 1))], axis=1).reshape(-1, 3, 3)
+    inside = np.stack([*np.meshgrid(*[np.linspace(-1, 1, 9)] * 2), np.ones((9, 9))]).reshape(3, -1)
+    there = np.linalg.solve(matrices, np.broadcast_to(inside, (500, 3, 81)))
+    signs = np.sign(there[:, 2])  # of a convex picture, all of it lies on one side of the horizon
+    assert (signs == signs[:, :1]).all()
+
+
+def test_an_elastic_distortion_without_shifts_only_scales():
+    still = ElasticDistortion(canvas=7, point_deviation=0.0, scale=(0.5, 0.5))
+    grid = still.grid(still.draw(1, np.random.default_rng(3)))
+    along = (2 * np.arange(7) + 1) / 7 - 1
+    # A spline whose points all lie on one affine map is that map; float32, magnified twice.
+    assert np.abs(grid[0, :, :, 0] - 2 * along).max() < 1e-6
+    assert np.abs(grid[0, :, :, 1] - 2 * along[:, None]).max() < 1e-6
+
+
+def test_elastic_shifts_have_the_deviation_in_pixels():
+    targets = ElasticDistortion(canvas=28, scale=(1.0, 1.0)).draw(2000, np.random.default_rng(4))
+    shifts = (targets - targets.mean(axis=0)) * 14
+    # 64,000 draws: the standard error of the deviation is 1.5 / sqrt(128,000) = 0.004.
+    assert abs(shifts.std() - 1.5) < 0.02
+
+
+def test_clutter_is_patches_of_the_pool_and_the_picture_is_whole():
+    pool = np.arange(3, dtype=np.float32)[:, None, None, None] * np.ones((1, 1, 8, 8), np.float32) / 4
+    distortion = ClutterDistortion(pool, canvas=20, patches=5, side=3, margin=2)
+    images = np.full((50, 1, 8, 8), 0.9, np.float32)
+    canvases, parameters = distort(images, distortion, np.random.default_rng(5))
+    for canvas, (top, left, *_) in zip(canvases[:, 0], parameters, strict=True):
+        assert (canvas[top : top + 8, left : left + 8] == np.float32(0.9)).all()
+        assert (canvas == np.float32(0.9)).sum() == 64
+    assert set(np.unique(canvases)) == {0, 0.25, 0.5, np.float32(0.9)}
+    for canvas, drawn in zip(canvases[:, 0], parameters, strict=True):
+        expected = np.zeros((20, 20), np.float32)
+        expected[drawn[0] : drawn[0] + 8, drawn[1] : drawn[1] + 8] = 0.9
+        for top, left, source, from_top, from_left in drawn[2:].reshape(5, 5):
+            assert 2 <= from_top <= 3 and 2 <= from_left <= 3
+            for i in range(3):
+                for j in range(3):
+                    value = pool[source, 0, from_top + i, from_left + j]
+                    expected[top + i, left + j] = max(expected[top + i, left + j], value)
+        assert (canvas == expected).all()
+
+
+def test_clutter_reaches_every_edge_of_the_canvas():
+    distortion = ClutterDistortion(POOL, canvas=30)
+    drawn = distortion.draw(3000, np.random.default_rng(6))
+    patches = drawn[:, 2:].reshape(-1, 5)
+    assert (drawn[:, :2].min(0) == 0).all() and (drawn[:, :2].max(0) == 2).all()
+    assert (patches.min(0) == [0, 0, 0, 4, 4]).all() and (patches.max(0) == [24, 24, 19, 18, 18]).all()
+
+
+@pytest.mark.parametrize(
+    ("distortion", "options", "message"),
+    [
+        (ProjectiveDistortion, {"corner_deviation": -1.0}, "corner_deviation: given -1.0, expected a number >= 0"),
+        (ElasticDistortion, {"point_deviation": -1.0}, "point_deviation: given -1.0, expected a number >= 0"),
+        (ElasticDistortion, {"points": 1}, "points: given 1, expected an integer of at least 2"),
+        (ClutterDistortion, {"pool": POOL, "canvas": 20}, r"pool: given pictures of .28, 28. pixels, expected at most"),
+        (ClutterDistortion, {"pool": POOL, "side": 21}, r"pool: given pictures of .28, 28. pixels, expected at least"),
+        (ClutterDistortion, {"pool": POOL[0]}, "pool: given"),
+        (ClutterDistortion, {"pool": POOL[:0]}, r"len\(pool\): given 0, expected a positive integer"),
+    ],
+)
+def test_what_a_distortion_cannot_do_is_refused(distortion, options, message):
+    with pytest.raises(ValueError, match=message):
+        distortion(**options)
