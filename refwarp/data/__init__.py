@@ -1,6 +1,6 @@
 """Pictures to learn from: readers of published data, and distortions that make them hard."""
 
-from refwarp.data.digits import Digits, Examples, load_digits
+from refwarp.data.digits import Digits, load_digits
 from refwarp.data.distortions import (
     DISTORTIONS,
     AffineDistortion,
@@ -13,6 +13,9 @@ from refwarp.data.distortions import (
     similarity,
     stn_distortions,
 )
+from refwarp.data.examples import Examples, Splits
+from refwarp.data.mnist import load_mnist
+from refwarp.data.reading import data_folder
 
 __all__ = [
     "DISTORTIONS",
@@ -24,8 +27,11 @@ __all__ = [
     "Examples",
     "GridDistortion",
     "ProjectiveDistortion",
+    "Splits",
+    "data_folder",
     "distort",
     "load_digits",
+    "load_mnist",
     "similarity",
     "stn_distortions",
 ]

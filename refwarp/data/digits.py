@@ -9,45 +9,13 @@ tested has not learnt from the same hand on the same day. (A random split would,
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-Array = np.ndarray[Any, Any]
+from refwarp.data.examples import Examples
 
 # Where the parts end: after the 9th, the 11th and the 14th form.
 TRAIN_END, VALIDATION_END = 1157, 1415
-
-
-@dataclass(frozen=True)
-class Examples:
-    """Pictures and what they show.
-
-    Attributes
-    ----------
-    images : ndarray, shape (N, C, H, W)
-        The pictures; float32 in [0, 1], 0 is the background.
-    labels : ndarray, shape (N,)
-        The class of each, int64.
-    """
-
-    images: Array
-    labels: Array
-
-    def __post_init__(self) -> None:
-        """Refuse pictures and labels that do not belong together."""
-        if self.images.ndim != 4 or self.labels.shape != self.images.shape[:1]:
-            raise ValueError(
-                f"Examples: given images of shape {self.images.shape} and labels of shape {self.labels.shape}, "
-                "expected (N, C, H, W) and (N,)"
-            )
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def repeat(self, times: int) -> Examples:
-        """Return each example `times` times, side by side, so that each can be distorted in several ways."""
-        return Examples(self.images.repeat(times, axis=0), self.labels.repeat(times))
 
 
 @dataclass(frozen=True)

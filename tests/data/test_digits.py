@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from refwarp.data import Examples, load_digits
+from refwarp.data import load_digits
 
 
 @pytest.fixture(scope="module")
@@ -52,15 +52,3 @@ def test_without_scikit_learn_one_sentence_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn", None)
     with pytest.raises(ImportError, match=r'pip install "refwarp\[data\]"'):
         load_digits()
-
-
-def test_repeat_keeps_examples_side_by_side():
-    examples = Examples(np.arange(2, dtype=np.float32).reshape(2, 1, 1, 1), np.array([7, 8]))
-    repeated = examples.repeat(3)
-    assert repeated.images.ravel().tolist() == [0, 0, 0, 1, 1, 1]
-    assert repeated.labels.tolist() == [7, 7, 7, 8, 8, 8]
-
-
-def test_labels_must_fit_the_images():
-    with pytest.raises(ValueError, match=r"images of shape \(2, 1, 4, 4\) and labels of shape \(3,\), expected"):
-        Examples(np.zeros((2, 1, 4, 4), np.float32), np.zeros(3, np.int64))
