@@ -4,7 +4,7 @@ It knows nothing of pictures: Tensors, Functions with hand-derived backwards, th
 optimizers, and the check that a backward is right.
 """
 
-from autograd_core import functions, layers, optimizers
+from autograd_core import functions, layers, optimizers, schedules
 from autograd_core.arrays import to_device
 from autograd_core.function import Context, Function, no_grad, recording
 from autograd_core.gradcheck import GradientError, KinkError, gradcheck
@@ -28,6 +28,7 @@ __all__ = [
     "no_grad",
     "optimizers",
     "recording",
+    "schedules",
     "set_num_threads",
     "to_device",
 ]

@@ -1,4 +1,4 @@
-"""Optimizers: gradient steps on parameters, and a schedule for their learning rate.
+"""Optimizers: gradient steps on parameters; and gradient clipping.
 
 A step puts a new array into `parameter.data` and never writes into the old one, which others may hold. The
 state is a flat dictionary of arrays, as a Module's is, so that training can be saved and go on with the same
@@ -7,33 +7,80 @@ bits.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
-from autograd_core.arguments import integer, not_negative
+from autograd_core.arguments import not_negative
 from autograd_core.arrays import Array, array_module, device_of, working_dtype
+from autograd_core.schedules import StepSchedule as StepSchedule  # until every importer knows its new place
+from autograd_core.state import State, entries
 from autograd_core.tensor import Tensor
 
-State = dict[str, np.ndarray[Any, Any]]
 
-
-def _entries(state: Mapping[str, Any], expected: State) -> State:
-    """Return the arrays of `state`, which must have the names, shapes and dtypes of `expected`."""
-    if state.keys() != expected.keys():
-        raise ValueError(
-            f"state: missing entries {sorted(expected.keys() - state.keys())}, unexpected entries "
-            f"{sorted(state.keys() - expected.keys())}; expected the state of the same optimizer"
-        )
-    entries = {name: np.array(value) for name, value in state.items()}
-    for name, array in entries.items():
-        if array.shape != expected[name].shape or array.dtype != expected[name].dtype:
+def _tensors(parameters: Iterable[Tensor]) -> list[Tensor]:
+    """Return parameters as a list; TypeError if one is no Tensor, ValueError if one is given twice."""
+    if isinstance(parameters, Tensor):
+        raise TypeError("parameters: given a Tensor, expected a list of Tensors; write [parameter]")
+    tensors = list(parameters)
+    numbers: dict[int, int] = {}
+    for number, parameter in enumerate(tensors):
+        if not isinstance(parameter, Tensor):
+            raise TypeError(f"parameters[{number}]: given {type(parameter).__name__}, expected a Tensor")
+        if (first := numbers.setdefault(id(parameter), number)) != number:
             raise ValueError(
-                f"state[{name!r}]: given {array.dtype}{array.shape}, expected "
-                f"{expected[name].dtype}{expected[name].shape}"
+                f"parameters[{number}]: given the Tensor that is parameters[{first}] too, expected each once, "
+                "for each place would count"
             )
-    return entries
+    return tensors
+
+
+def clip_gradient_norm(parameters: Iterable[Tensor], largest: float) -> float:
+    """Scale gradients so that their common norm is at most `largest`, as PyTorch's `clip_grad_norm_` does.
+
+    The norm is that of all gradients as one vector. Each gradient is multiplied by largest / (norm + 1e-6) if that is
+    less than 1, into a new array: others may hold the old one.
+
+    Parameters
+    ----------
+    parameters : iterable of Tensor
+        Whose `grad` is scaled. One without `grad`, or frozen, is passed over, as an optimizer does.
+    largest : float
+        The largest norm wanted, not negative.
+
+    Returns
+    -------
+    float
+        The norm before, computed in float64. If it is not finite, because a gradient is not, then all gradients stay
+        as they are: scaled, they would be zeros and NaN. Whether to make this step is the caller's choice.
+
+    Raises
+    ------
+    TypeError
+        If a parameter is no Tensor.
+    ValueError
+        If one is given twice, or `largest` is negative or not finite.
+    """
+    largest = not_negative("largest", largest)
+    moving = [(p, p.grad.data) for p in _tensors(parameters) if p.requires_grad and p.grad is not None]
+    gradients = [gradient.astype(np.result_type(gradient.dtype, np.float64)) for _, gradient in moving if gradient.size]
+    if not gradients:
+        return 0.0
+    xp = array_module(*gradients)
+    size = float(xp.max(xp.stack([xp.max(abs(gradient)) for gradient in gradients])))
+    if size == 0 or not math.isfinite(size):
+        return size
+    # Divided by a power of two first, so that no square is beyond the range of float64.
+    scale = 2.0 ** (math.frexp(size)[1] - 1)
+    squares = [xp.sum(abs(gradient / scale) ** 2) for gradient in gradients]
+    norm = math.sqrt(float(xp.sum(xp.stack(squares)))) * scale
+    if math.isfinite(norm) and (factor := largest / (norm + 1e-6)) < 1:
+        for parameter, gradient in moving:
+            wide = gradient.astype(working_dtype(gradient.dtype), copy=False)
+            parameter.grad = Tensor((wide * factor).astype(gradient.dtype, copy=False))
+    return norm
 
 
 class Optimizer:
@@ -60,20 +107,10 @@ class Optimizer:
     """
 
     def __init__(self, parameters: Iterable[Tensor], learning_rate: float) -> None:
-        if isinstance(parameters, Tensor):
-            raise TypeError("parameters: given a Tensor, expected a list of Tensors; write [parameter]")
-        self.parameters = list(parameters)
+        self.parameters = _tensors(parameters)
         if not self.parameters:
             raise ValueError("parameters: given none, expected at least one Tensor")
-        numbers: dict[int, int] = {}
         for number, parameter in enumerate(self.parameters):
-            if not isinstance(parameter, Tensor):
-                raise TypeError(f"parameters[{number}]: given {type(parameter).__name__}, expected a Tensor")
-            if (first := numbers.setdefault(id(parameter), number)) != number:
-                raise ValueError(
-                    f"parameters[{number}]: given the Tensor that is parameters[{first}] too, expected each once, "
-                    "for each place would be a step"
-                )
             if not parameter.is_parameter or parameter.source is not None:
                 given = "requires_grad=False" if parameter.source is None else "the result of a computation"
                 raise ValueError(
@@ -129,11 +166,11 @@ class Optimizer:
         ValueError
             If an entry is missing, unexpected, or of another shape or dtype. Nothing is changed then.
         """
-        entries = _entries(state, self.state_dict())
-        self.learning_rate = float(entries["learning_rate"])
+        arrays = entries(state, self.state_dict())
+        self.learning_rate = float(arrays["learning_rate"])
         for number, memory in enumerate(self.memory):
             for name, array in memory.items():
-                memory[name] = array_module(array).asarray(entries[f"{name}.{number}"])
+                memory[name] = array_module(array).asarray(arrays[f"{name}.{number}"])
 
 
 class SGD(Optimizer):
@@ -225,36 +262,3 @@ class Adam(Optimizer):
         root = array_module(square).sqrt(square / (1 - second**steps))  # rounded the same everywhere, unlike a power
         direction = mean / (1 - first**steps) / (root + self.eps)
         return data - self.learning_rate * (direction + self.weight_decay * data)
-
-
-class StepSchedule:
-    """Multiply the learning rate by a factor after every so many calls of `step`.
-
-    Parameters
-    ----------
-    optimizer : Optimizer
-        Whose learning rate it is.
-    step_size : int
-        How many calls lie between two changes.
-    factor : float
-        What the learning rate is multiplied by.
-    """
-
-    def __init__(self, optimizer: Optimizer, step_size: int, factor: float) -> None:
-        self.optimizer, self.step_size = optimizer, integer("step_size", step_size, least=1)
-        self.factor = not_negative("factor", factor)
-        self.count = 0
-
-    def step(self) -> None:
-        """Count one epoch (or iteration, as the caller likes)."""
-        self.count += 1
-        if self.count % self.step_size == 0:
-            self.optimizer.learning_rate *= self.factor
-
-    def state_dict(self) -> State:
-        """Return the count of calls; the learning rate is part of the optimizer's state."""
-        return {"count": np.array(self.count)}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state_dict` returned; ValueError if it is something else."""
-        self.count = int(_entries(state, self.state_dict())["count"])

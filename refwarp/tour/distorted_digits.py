@@ -15,7 +15,8 @@ import numpy as np
 from rich.progress import Progress
 
 from autograd_core.layers import Module
-from autograd_core.optimizers import Adam, StepSchedule
+from autograd_core.optimizers import Adam
+from autograd_core.schedules import StepSchedule
 from refwarp.arguments import check_count, check_option
 from refwarp.data import DISTORTIONS, Digits, Examples, distort, load_digits
 from refwarp.networks import CNN, STCNN, AffineLocalisation, convolutional_classifier

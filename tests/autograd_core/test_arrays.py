@@ -21,7 +21,8 @@ from autograd_core.layers import (
     mean_squared_error,
     softmax_cross_entropy,
 )
-from autograd_core.optimizers import SGD, Adam, StepSchedule
+from autograd_core.optimizers import SGD, Adam
+from autograd_core.schedules import StepSchedule
 from tests.cupy_stand_in import DeviceArray, library
 
 

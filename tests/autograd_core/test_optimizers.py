@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from autograd_core import Tensor
-from autograd_core.optimizers import SGD, Adam, StepSchedule
+from autograd_core.optimizers import SGD, Adam, clip_gradient_norm
+from autograd_core.schedules import StepSchedule
 
 EPS = np.finfo(np.float64).eps
 
@@ -126,16 +127,6 @@ def test_training_resumes_with_the_same_bits(make):
     }
 
 
-def test_the_schedule_steps():
-    optimizer = SGD([parameter(1.0)], 1.0)
-    schedule = StepSchedule(optimizer, 2, 0.5)
-    rates = []
-    for _ in range(6):
-        schedule.step()
-        rates.append(optimizer.learning_rate)
-    assert rates == [1.0, 0.5, 0.5, 0.25, 0.25, 0.125]
-
-
 @pytest.mark.parametrize("gradient", [0.0, 2.0**-24, 2.0**-8, -300.0, 60_000.0])
 def test_adam_in_float16_is_that_of_float32_rounded_once(gradient):
     narrow, wide = parameter(1.0, dtype=np.float16), parameter(1.0, dtype=np.float32)
@@ -180,9 +171,6 @@ ERRORS = {
         lambda: Adam([parameter(1.0), *P, *P]),
         r"parameters\[2\]: given the Tensor that is parameters\[1\] too, expected each once",
     ),
-    "step size": (lambda: StepSchedule(SGD(P, 0.1), 0, 0.5), "step_size: given 0"),
-    "broken step size": (lambda: StepSchedule(SGD(P, 0.1), 1.5, 0.5), "step_size: given 1.5, expected an integer"),
-    "factor": (lambda: StepSchedule(SGD(P, 0.1), 1, -0.5), "factor: given -0.5"),
     "missing": (lambda: Adam(P).load_state_dict(SGD(P, 0.1).state_dict()), r"missing entries \['mean.0'"),
     "misshapen": (
         lambda: SGD(P, 0.1, 0.9).load_state_dict(SGD([parameter(1.0)], 0.1, 0.9).state_dict()),
@@ -214,3 +202,97 @@ def test_a_learning_rate_of_numpys_does_not_change_the_parameters_dtype(make):
         set_gradient(p, 1.0)
         optimizer.step()
     assert p.dtype == np.float32
+
+
+def test_gradients_are_scaled_to_a_common_norm():
+    p, q = parameter(1.0, 1.0), parameter(1.0, dtype=np.float32)
+    set_gradient(p, 3.0, 4.0)
+    set_gradient(q, -12.0)
+    held = p.grad.data, q.grad.data
+    assert clip_gradient_norm([p, q], 2.0) == 13.0
+    # PyTorch divides by the norm plus 1e-6; two roundings.
+    np.testing.assert_allclose(p.grad.data, np.array([3, 4]) * 2 / 13.000001, rtol=2 * EPS)
+    np.testing.assert_allclose(q.grad.data, [-24 / 13.000001], rtol=2 * np.finfo(np.float32).eps)
+    assert (p.grad.dtype, q.grad.dtype) == (np.float64, np.float32)
+    np.testing.assert_array_equal(held[0], [3.0, 4.0])
+    np.testing.assert_array_equal(held[1], [-12.0])
+
+
+def test_gradients_that_are_short_enough_stay():
+    p = parameter(1.0, 1.0)
+    set_gradient(p, 3.0, 4.0)
+    held = p.grad
+    assert clip_gradient_norm(iter([p]), 5.1) == 5.0 and p.grad is held
+
+
+def test_clipping_passes_over_what_an_optimizer_passes_over():
+    without, frozen, empty, p = (parameter(*values) for values in ([1.0], [1.0], [], [1.0]))
+    for tensor, values in ((frozen, [100.0]), (empty, []), (p, [3.0])):
+        set_gradient(tensor, *values)
+    frozen.requires_grad = False
+    assert clip_gradient_norm([without, frozen, empty, p], 1.0) == 3.0
+    assert frozen.grad.item() == 100.0 and without.grad is None
+    assert clip_gradient_norm([without], 1.0) == clip_gradient_norm([], 1.0) == clip_gradient_norm([empty], 1.0) == 0.0
+
+
+def test_clipping_to_zero_leaves_zeros():
+    p, zero = parameter(1.0), parameter(1.0)
+    set_gradient(p, 3.0)
+    set_gradient(zero, 0.0)
+    assert clip_gradient_norm([zero], 0.0) == 0.0
+    assert clip_gradient_norm([zero, p], 0.0) == 3.0
+    assert p.grad.item() == zero.grad.item() == 0.0
+
+
+@pytest.mark.parametrize("size", [5e-324, 1e-200, 1e200, 2.0**1022])
+def test_squares_beyond_the_range_of_floats_do_not_change_the_norm(size):
+    p = parameter(1.0, 1.0)
+    set_gradient(p, size, -size)
+    expected = math.hypot(size, size)
+    assert abs(clip_gradient_norm([p], 1e300) - expected) <= 4 * EPS * expected  # three roundings
+
+
+@pytest.mark.parametrize("bad", [math.inf, -math.inf, math.nan])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_gradients_of_a_norm_that_is_not_finite_stay_as_they_are(bad, dtype):
+    p, q = parameter(1.0, 2.0, dtype=dtype), parameter(1.0, dtype=dtype)
+    set_gradient(p, 300.0, bad)
+    set_gradient(q, 300.0)
+    held = p.grad, q.grad
+    norm = clip_gradient_norm([p, q], 1.0)
+    assert norm == math.inf or math.isnan(bad) and math.isnan(norm)
+    assert (p.grad, q.grad) == held
+
+
+def test_a_norm_beyond_the_largest_float_is_infinite():
+    p = parameter(1.0, 1.0)
+    set_gradient(p, 1.7e308, 1.7e308)
+    held = p.grad
+    assert clip_gradient_norm([p], 1.0) == math.inf and p.grad is held
+
+
+def test_float16_is_clipped_with_a_norm_in_float64_and_rounded_once():
+    p = Tensor(np.zeros(1000, np.float16), requires_grad=True)
+    p.grad = Tensor(np.full(1000, 60_000, np.float16))
+    norm = clip_gradient_norm([p], 1.0)
+    assert abs(norm - 60_000 * math.sqrt(1000)) <= 1000 * EPS * norm
+    assert p.grad.dtype == np.float16
+    np.testing.assert_array_equal(p.grad.data, np.float16(1 / math.sqrt(1000)))
+
+
+def test_complex_gradients_have_the_norm_of_their_parts():
+    p = Tensor(np.array([1j]), requires_grad=True)
+    p.grad = Tensor(np.array([3 + 4j]))
+    assert clip_gradient_norm([p], 1.0) == 5.0
+    assert abs(p.grad.item() - (3 + 4j) / 5.000001) <= 4 * EPS
+
+
+def test_what_cannot_be_clipped_is_refused():
+    with pytest.raises(ValueError, match="largest: given -1.0, expected a number >= 0"):
+        clip_gradient_norm(P, -1.0)
+    with pytest.raises(ValueError, match="largest: given inf"):
+        clip_gradient_norm(P, math.inf)
+    with pytest.raises(ValueError, match=r"parameters\[1\]: given the Tensor that is parameters\[0\] too"):
+        clip_gradient_norm([*P, *P], 1.0)
+    with pytest.raises(TypeError, match="parameters: given a Tensor, expected a list"):
+        clip_gradient_norm(P[0], 1.0)

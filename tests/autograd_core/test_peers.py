@@ -18,7 +18,8 @@ from autograd_core.layers import (
     max_pool2d,
     softmax_cross_entropy,
 )
-from autograd_core.optimizers import SGD, Adam, StepSchedule
+from autograd_core.optimizers import SGD, Adam
+from autograd_core.schedules import StepSchedule
 
 pytestmark = pytest.mark.peers
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from autograd_core.layers import BatchNorm, Conv2d, Dense, Dropout, Flatten, ReLU, Sequential
-from autograd_core.optimizers import SGD, Adam, StepSchedule
+from autograd_core.optimizers import SGD, Adam
+from autograd_core.schedules import StepSchedule
 from refwarp.data import AffineDistortion, Examples
 from refwarp.networks import SpatialTransformer, affine_regression
 from refwarp.training import Checkpoint, History, Passes, Run, train
