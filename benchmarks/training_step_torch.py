@@ -25,7 +25,7 @@ from torch import nn
 from autograd_core.layers import AveragePool2d, Conv2d, Dense, Flatten, MaxPool2d, ReLU
 from autograd_core.optimizers import Adam
 from refwarp.benchmarking import Entry, Pair, labelled
-from refwarp.networks import STCNN
+from refwarp.networks import Transformed
 from refwarp.tour.distorted_digits import st_cnn
 from refwarp.training import Run
 from refwarp.training.loop import train_step
@@ -53,10 +53,10 @@ def entries(quick: bool, threads: Sequence[int]) -> Iterator[Entry]:
         )
 
 
-class Transformed(nn.Module):
+class Peer(nn.Module):
     """The ST-CNN of refwarp.networks, layer by layer, with its parameters."""
 
-    def __init__(self, model: STCNN) -> None:
+    def __init__(self, model: Transformed) -> None:
         super().__init__()
         localisation = model.transformer.localisation
         self.localisation = nn.Sequential(*map(translated, [*localisation.hidden.layers, localisation.regression]))
@@ -102,7 +102,7 @@ def prepare(shape) -> Pair:
     images = rng.uniform(0, 1, shape).astype(np.float32)
     labels = rng.integers(0, 10, shape[0])
     model = st_cnn(rng)
-    peer = Transformed(model)
+    peer = Peer(model)
     localisation = model.transformer.localisation.parameters()
     own = {id(parameter) for parameter in localisation}
     others = [parameter for parameter in model.parameters() if id(parameter) not in own]

@@ -1,46 +1,42 @@
-"""Classifiers for one picture, without and with a spatial transformer in front (STN, Sect. 4.1).
+"""Classifiers for one picture, fully connected or convolutional, without and with a spatial transformer (STN, Sect. 4).
 
-Both end in the same kind of network (`convolutional_classifier`): two convolutions with 2x2 max-pooling after each, and
-a dense layer. The CNN reads the picture reduced by averaging, the ST-CNN what its transformer takes from the picture at
-full resolution. How many channels the layers have, an experiment says: with more of them the CNN has as many parameters
-as the other (`count_parameters`).
+A classifier maps (N, C, H, W) to scores (N, classes). `Transformed` puts a transformer before it. How wide the layers
+are, an experiment says; `width_for` finds the width at which a model has a wanted number of parameters, as nearly as
+can be, for "all networks have approximately the same number of parameters" (STN, Sect. 4.1).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from autograd_core import Tensor
-from autograd_core.layers import AveragePool2d, Conv2d, Dense, Flatten, MaxPool2d, Module, ReLU, Sequential
+from autograd_core.layers import AveragePool2d, Dense, Module, Sequential
 from refwarp.arguments import check_count
-from refwarp.networks.localisation import check_maps, features_after
-from refwarp.networks.spatial_transformer import SpatialTransformer
+from refwarp.networks.stacks import Convolution, Shape, check_maps, convolutional_layers, dense_layers
 
 
 def convolutional_classifier(
-    size: tuple[int, int],
+    shape: Shape,
     *,
-    channels: int,
-    features: tuple[int, int],
-    kernel_size: int,
+    convolutions: Sequence[Convolution],
+    hidden: Sequence[int] = (),
     classes: int,
     rng: np.random.Generator,
     dtype: Any = np.float32,
 ) -> Sequential:
-    """Return a network of three weight layers that maps (N, channels, *size) to scores (N, classes).
+    """Return a network of convolutions and dense layers that maps (N, *shape) to scores (N, classes).
 
     Parameters
     ----------
-    size : (int, int)
-        Height and width of the maps.
-    channels : int
-        Channels of the maps.
-    features : (int, int)
-        Channels after each convolution, which 2x2 max-pooling follows.
-    kernel_size : int
-        Side of the convolution kernels.
+    shape : (int, int, int)
+        Channels, height and width of the maps.
+    convolutions : sequence of Convolution
+        The convolutions, one after the other.
+    hidden : sequence of int
+        Widths of dense layers between them and the scores.
     classes : int
         How many classes there are.
     rng : numpy.random.Generator
@@ -51,20 +47,32 @@ def convolutional_classifier(
     Raises
     ------
     ValueError
-        If the layers leave nothing of a map of this size.
+        If the layers leave nothing of a map of this shape.
     """
-    height, width = features_after(size, kernel_size=kernel_size, poolings=(2, 2))
-    first, second = features
-    return Sequential(
-        Conv2d(channels, first, kernel_size, rng=rng, dtype=dtype),
-        ReLU(),
-        MaxPool2d(2),
-        Conv2d(first, second, kernel_size, rng=rng, dtype=dtype),
-        ReLU(),
-        MaxPool2d(2),
-        Flatten(),
-        Dense(second * height * width, classes, rng=rng, dtype=dtype),
-    )
+    layers, left = convolutional_layers(shape, convolutions, rng=rng, dtype=dtype)
+    dense, features = dense_layers(left, hidden, rng=rng, dtype=dtype)
+    return Sequential(*layers, *dense, Dense(features, classes, rng=rng, dtype=dtype))
+
+
+def fully_connected_classifier(
+    shape: Shape, *, hidden: Sequence[int], classes: int, rng: np.random.Generator, dtype: Any = np.float32
+) -> Sequential:
+    """Return a network of dense layers that maps (N, *shape) to scores (N, classes).
+
+    Parameters
+    ----------
+    shape : (int, int, int)
+        Channels, height and width of the maps.
+    hidden : sequence of int
+        Widths of the layers before the scores.
+    classes : int
+        How many classes there are.
+    rng : numpy.random.Generator
+        Draws the weights.
+    dtype : dtype
+        Of the parameters.
+    """
+    return convolutional_classifier(shape, convolutions=(), hidden=hidden, classes=classes, rng=rng, dtype=dtype)
 
 
 class CNN(Module):
@@ -72,10 +80,8 @@ class CNN(Module):
 
     Parameters
     ----------
-    size : (int, int)
-        Height and width of the pictures.
-    channels : int
-        Channels of the pictures.
+    shape : (int, int, int)
+        Channels, height and width of the pictures.
     reduction : int
         Side of the squares that are averaged.
     classifier : Module
@@ -87,43 +93,36 @@ class CNN(Module):
         If `reduction` is not a positive integer.
     """
 
-    def __init__(self, size: tuple[int, int], channels: int, reduction: int, classifier: Module) -> None:
+    def __init__(self, shape: Shape, reduction: int, classifier: Module) -> None:
         check_count("reduction", reduction)
-        self.size, self.channels = size, channels
+        self.shape = shape
         self.reduce = AveragePool2d(reduction)
         self.classifier = classifier
 
     def forward(self, input: Tensor) -> Tensor:
-        """Map pictures (N, channels, H, W) to scores (N, classes); ValueError if they have another size."""
-        check_maps(input, self.channels, self.size)
+        """Map pictures (N, C, H, W) to scores (N, classes); ValueError if they have another shape."""
+        check_maps(input, self.shape)
         scores: Tensor = self.classifier(self.reduce(input))
         return scores
 
 
-class STCNN(Module):
-    """A picture, warped by a spatial transformer to a smaller one, and classified.
+class Transformed(Module):
+    """A picture, warped by a spatial transformer, and classified.
 
     Parameters
     ----------
-    localisation : Module
-        Maps pictures to their transformations, as for `SpatialTransformer`.
-    size : (int, int)
-        Height and width of what the transformer takes from a picture.
+    transformer : Module
+        Maps pictures (N, C, H, W) to warped ones (N, C', H', W'): a `SpatialTransformer`, whose `transform` shows what
+        it does to a picture, or several of them.
     classifier : Module
-        Maps that to scores.
-
-    Attributes
-    ----------
-    transformer : SpatialTransformer
-        Its `transform` shows what it does to a picture.
+        Maps these to scores.
     """
 
-    def __init__(self, localisation: Module, size: tuple[int, int], classifier: Module) -> None:
-        self.transformer = SpatialTransformer(localisation, size)
-        self.classifier = classifier
+    def __init__(self, transformer: Module, classifier: Module) -> None:
+        self.transformer, self.classifier = transformer, classifier
 
     def forward(self, input: Tensor) -> Tensor:
-        """Map pictures (N, channels, H, W) to scores (N, classes)."""
+        """Map pictures (N, C, H, W) to scores (N, classes)."""
         scores: Tensor = self.classifier(self.transformer(input))
         return scores
 
@@ -131,6 +130,44 @@ class STCNN(Module):
 def count_parameters(model: Module) -> int:
     """Return how many numbers a model learns."""
     return sum(parameter.size for parameter in model.parameters())
+
+
+def width_for(target: int, build: Callable[[int], Module]) -> int:
+    """Return the width at which a model comes closest to a wanted number of parameters.
+
+    Parameters
+    ----------
+    target : int
+        How many parameters the model should have.
+    build : callable
+        Makes the model of a width, a positive integer; the wider, the more parameters. Only these are counted.
+
+    Returns
+    -------
+    int
+        The width, at least 1; of two that are equally close the smaller.
+
+    Raises
+    ------
+    ValueError
+        If `target` is not a positive integer, or the model does not grow with its width.
+    """
+    check_count("target", target)
+    below, above = 0, 1
+    counts = {1: count_parameters(build(1))}
+    while counts[above] < target:
+        below, above = above, 2 * above
+        counts[above] = count_parameters(build(above))
+        if counts[above] <= counts[below]:
+            raise ValueError(
+                f"build: given a function whose model has {counts[below]:,} parameters at width {below} and "
+                f"{counts[above]:,} at {above}, expected more of them the wider it is"
+            )
+    while above - below > 1:
+        middle = (below + above) // 2
+        counts[middle] = count_parameters(build(middle))
+        below, above = (middle, above) if counts[middle] < target else (below, middle)
+    return min(counts, key=lambda width: (abs(counts[width] - target), width))
 
 
 def parameter_table(model: Module) -> str:

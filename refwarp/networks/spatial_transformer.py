@@ -1,31 +1,43 @@
 """The spatial transformer: a layer that warps each map as it sees fit (STN, Sect. 3).
 
-    map U --localisation--> theta --affine grid--> grid --bilinear sampler--> map V
+    map U --localisation--> theta --transformation--> grid --sampler--> map V
 
 One warp serves all channels of a map. Nothing but the loss teaches it: the gradient reaches the localisation
 through the sampler's gradient with respect to the grid.
 
 With the identity theta and maps of the input's size, V is U up to the rounding of the grid: x_t is rounded to the
 dtype, and moves by at most u (unit roundoff) at g = 1, so a sample moves by at most s u / 2 pixels along each axis.
-Where width and height are powers of two and align_corners is False, every x_t is a float, and V is U exactly.
+Where width and height are powers of two and align_corners is False, every x_t of an affine grid is a float, and V is U
+exactly.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from autograd_core import Tensor
+from autograd_core.functions import reshape
 from autograd_core.layers import Module
-from refwarp.grids.affine import affine_grid
+from refwarp.networks.transformations import AFFINE, Transformation
 from refwarp.samplers.grid_sample import grid_sample
+
+# Called as sampler(input, grid, align_corners=...), as the samplers of refwarp are.
+Sampler = Callable[..., Tensor]
 
 
 class SpatialTransformer(Module):
-    """Warp each map by an affine transformation that a localisation network reads from it.
+    """Warp each map by a transformation that a localisation network reads from it.
 
     Parameters
     ----------
     localisation : Module
-        Maps the input (N, C, H, W) to theta, (N, 6) or (N, 2, 3), in the input's dtype. See
-        `AffineLocalisation`, and `affine_regression` for the last layer of another.
+        Maps the input (N, C, H, W) to theta, (N, count) or those numbers in other axes, in the input's dtype. See
+        `convolutional_localisation` and `fully_connected_localisation`, and `regression` for the last layer of another.
+    transformation : Transformation
+        What theta means.
+    sampler : callable
+        Called as ``sampler(input, grid, align_corners=...)`` with maps (N, C, H, W) and a grid (N, H', W', 2);
+        returns (N, C, H', W'). For another mode or padding, ``functools.partial(grid_sample, mode="bicubic")``.
     size : int or (int, int), optional
         Height and width of the output; those of the input by default.
     align_corners : bool
@@ -40,13 +52,16 @@ class SpatialTransformer(Module):
     def __init__(
         self,
         localisation: Module,
+        transformation: Transformation = AFFINE,
+        sampler: Sampler = grid_sample,
         size: int | tuple[int, int] | None = None,
         align_corners: bool = False,
     ) -> None:
         both = (size, size) if isinstance(size, int) else size
         if both is not None and (len(both) != 2 or not all(isinstance(n, int) and n >= 1 for n in both)):
             raise ValueError(f"size: given {size!r}, expected a positive integer, two of them (height, width), or None")
-        self.localisation, self.size, self.align_corners = localisation, both, align_corners
+        self.localisation, self.transformation, self.sampler = localisation, transformation, sampler
+        self.size, self.align_corners = both, align_corners
 
     def transform(self, input: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return what the transformer makes of its input, and how.
@@ -60,30 +75,32 @@ class SpatialTransformer(Module):
         -------
         output : Tensor, shape (N, C, H', W')
             The warped maps.
-        theta : Tensor, shape (N, 2, 3)
-            The transformations, from the output's coordinates to the input's.
+        theta : Tensor, shape (N, count)
+            The parameters of the transformations, from the output's coordinates to the input's.
         grid : Tensor, shape (N, H', W', 2)
             The points (x, y) of the input that are sampled.
 
         Raises
         ------
         ValueError
-            If the input has not four axes, or the localisation returns anything but (N, 6) or (N, 2, 3).
+            If the input has not four axes, or the localisation returns another number of parameters.
         TypeError
             If the localisation's dtype is another than the input's.
         """
         if input.ndim != 4:
             raise ValueError(f"input: given shape {input.shape}, expected (N, C, H, W)")
-        batch = input.shape[0]
-        theta = self.localisation(input)
-        if theta.shape not in ((batch, 6), (batch, 2, 3)):
+        batch, channels, *own = input.shape
+        theta, count = self.localisation(input), self.transformation.count
+        if theta.ndim < 2 or theta.shape[0] != batch or theta.size != batch * count:
             raise ValueError(
-                f"localisation: it returned theta of shape {theta.shape} for {batch} maps, expected ({batch}, 6) or "
-                f"({batch}, 2, 3)"
+                f"localisation: it returned theta of shape {theta.shape} for {batch} maps, expected ({batch}, {count}) "
+                f"for {type(self.transformation).__name__}"
             )
-        theta = theta.reshape(batch, 2, 3)
-        grid = affine_grid(theta, (*input.shape[:2], *(self.size or input.shape[2:])), self.align_corners)
-        return grid_sample(input, grid, align_corners=self.align_corners), theta, grid
+        if theta.ndim != 2:
+            theta = reshape(theta, (batch, count))
+        height, width = self.size or own
+        grid = self.transformation.grid(theta, (batch, channels, height, width), self.align_corners)
+        return self.sampler(input, grid, align_corners=self.align_corners), theta, grid
 
     def forward(self, input: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, C, H', W')."""

@@ -19,30 +19,37 @@ from autograd_core.optimizers import Adam
 from autograd_core.schedules import StepSchedule
 from refwarp.arguments import check_count, check_option
 from refwarp.data import DISTORTIONS, Digits, Examples, distort, load_digits
-from refwarp.networks import CNN, STCNN, AffineLocalisation, convolutional_classifier
+from refwarp.networks import (
+    CNN,
+    Convolution,
+    SpatialTransformer,
+    Transformed,
+    convolutional_classifier,
+    convolutional_localisation,
+)
 from refwarp.training.device import check_device
 from refwarp.training.loop import Checkpoint, Passes, Run, train
 from refwarp.training.metrics import History, error_rate
 
-# Height and width of the distorted digits; what both classifiers read is half as high and half as wide.
-SIZE, REDUCED = (40, 40), (20, 20)
+# Channels, height and width of the distorted digits; what both classifiers read is half as high and half as wide.
+SHAPE, REDUCED = (1, 40, 40), (1, 20, 20)
 
 
 def cnn(rng: np.random.Generator) -> CNN:
     """Return the plain network, untrained. It has more channels, and so about as many parameters as the other."""
-    return CNN(SIZE, 1, 2, _classifier((20, 36), rng))
+    return CNN(SHAPE, 2, _classifier((20, 36), rng))
 
 
-def st_cnn(rng: np.random.Generator) -> STCNN:
+def st_cnn(rng: np.random.Generator) -> Transformed:
     """Return the network with a spatial transformer, untrained."""
-    localisation = AffineLocalisation(
-        SIZE, channels=1, features=(8, 16), hidden=32, kernel_size=5, reduction=2, rng=rng
-    )
-    return STCNN(localisation, REDUCED, _classifier((12, 24), rng))
+    convolutions = (Convolution(8, 5, 2), Convolution(16, 5))
+    localisation = convolutional_localisation(SHAPE, convolutions=convolutions, hidden=(32,), reduction=2, rng=rng)
+    return Transformed(SpatialTransformer(localisation, size=REDUCED[1:]), _classifier((12, 24), rng))
 
 
 def _classifier(features: tuple[int, int], rng: np.random.Generator) -> Module:
-    return convolutional_classifier(REDUCED, channels=1, features=features, kernel_size=5, classes=10, rng=rng)
+    convolutions = [Convolution(count, 5, 2) for count in features]
+    return convolutional_classifier(REDUCED, convolutions=convolutions, classes=10, rng=rng)
 
 
 MODELS: Mapping[str, Callable[[np.random.Generator], Module]] = {"CNN": cnn, "ST-CNN": st_cnn}
@@ -213,7 +220,7 @@ def train_on_distorted_digits(
     classifier = untrained(model, seed).to(device)
     _, draws = _generators(seed)
 
-    localisation = classifier.transformer.localisation.parameters() if isinstance(classifier, STCNN) else []
+    localisation = classifier.transformer.parameters() if isinstance(classifier, Transformed) else []
     slow = {id(parameter) for parameter in localisation}
     others = [parameter for parameter in classifier.parameters() if id(parameter) not in slow]
     optimizers = [Adam(others, budget.learning_rate)]

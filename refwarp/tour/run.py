@@ -30,7 +30,7 @@ from refwarp.golden.format import read
 from refwarp.golden.targets import refwarp as own
 from refwarp.golden.targets.module import ModuleTarget
 from refwarp.golden.verify import USUAL_DTYPES, Selection, Verification, verify
-from refwarp.networks import STCNN, count_parameters
+from refwarp.networks import SpatialTransformer, Transformed, count_parameters
 from refwarp.terminal.console import TextConsole
 from refwarp.tour.distorted_digits import Budget, digits_task, train_on_distorted_digits, untrained
 from refwarp.tour.kink import study_kink
@@ -217,7 +217,7 @@ def _train(
 
 @no_grad()
 def _view(network: Module, images: Array) -> View:
-    assert isinstance(network, STCNN)
+    assert isinstance(network, Transformed) and isinstance(network.transformer, SpatialTransformer)
     output, _, grid = network.transformer.transform(Tensor(to_device(images, model_device(network))))
     return View(grid.numpy(), output.numpy()[:, 0], predict(network, images))
 

@@ -11,7 +11,7 @@ from autograd_core import Tensor, to_device
 from autograd_core.arrays import is_on_device
 from autograd_core.layers import Flatten, Sequential, softmax_cross_entropy
 from refwarp.backend.cuda import SIMULATED
-from refwarp.networks import SpatialTransformer, affine_regression
+from refwarp.networks import SpatialTransformer, regression
 from refwarp.tour.distorted_digits import Budget, train_on_distorted_digits, untrained
 from refwarp.training import check_device, predict
 
@@ -21,9 +21,9 @@ on_a_gpu = pytest.mark.skipif(SIMULATED, reason="there is no GPU: CUDA's simulat
 def tiny(dtype):
     """Return a spatial transformer that turns a little, and two pictures."""
     rng = np.random.default_rng(3)
-    regression = affine_regression(12, rng=rng, dtype=dtype)
-    regression.weight.data = (0.1 * rng.standard_normal((6, 12))).astype(dtype)
-    network = Sequential(SpatialTransformer(Sequential(Flatten(), regression), size=(3, 2)), Flatten())
+    last = regression(12, rng=rng, dtype=dtype)
+    last.weight.data = (0.1 * rng.standard_normal((6, 12))).astype(dtype)
+    network = Sequential(SpatialTransformer(Sequential(Flatten(), last), size=(3, 2)), Flatten())
     return network, rng.standard_normal((2, 1, 3, 4)).astype(dtype)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from refwarp.networks import CNN, STCNN, count_parameters
+from refwarp.networks import CNN, Transformed, count_parameters
 from refwarp.tour import distorted_digits as module
 from refwarp.tour.distorted_digits import Budget, digits_task, train_on_distorted_digits, untrained
 from refwarp.training import Checkpoint, error_rate, load_state, loop
@@ -36,7 +36,7 @@ def test_validation_and_test_pictures_are_fixed(distortion):
         assert (one.images[0] != one.images[1]).any()  # one digit, two distortions
 
 
-@pytest.mark.parametrize(("name", "kind"), [("CNN", CNN), ("ST-CNN", STCNN)])
+@pytest.mark.parametrize(("name", "kind"), [("CNN", CNN), ("ST-CNN", Transformed)])
 def test_a_run(name, kind):
     outcome = train_on_distorted_digits(name, "RTS", seed=3, budget=SHORT)
     assert type(outcome.model) is kind and len(outcome.history) == 2

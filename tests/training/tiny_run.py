@@ -9,7 +9,7 @@ from autograd_core.layers import BatchNorm, Conv2d, Dense, Dropout, Flatten, ReL
 from autograd_core.optimizers import SGD, Adam
 from autograd_core.schedules import StepSchedule
 from refwarp.data import AffineDistortion, Examples
-from refwarp.networks import SpatialTransformer, affine_regression
+from refwarp.networks import SpatialTransformer, regression
 from refwarp.training import Checkpoint, History, Passes, Run, train
 
 DISTORTION = AffineDistortion(canvas=8, side=6.0, scale=(0.8, 1.2), translation=1.0)
@@ -27,7 +27,7 @@ def examples(count: int, side: int = 6) -> Examples:
 def tiny_run(seed: int = 0, **settings: str | int) -> Run:
     """Return a run with every kind of state: buffers, dropout's generator, two optimizers, two schedules."""
     weights, dropout, draws = (np.random.default_rng(branch) for branch in np.random.SeedSequence(seed).spawn(3))
-    transformer = SpatialTransformer(Sequential(Flatten(), affine_regression(64, rng=weights)), size=6)
+    transformer = SpatialTransformer(Sequential(Flatten(), regression(64, rng=weights)), size=6)
     classifier = Sequential(
         Conv2d(1, 2, 3, rng=weights),
         BatchNorm(2),
