@@ -10,10 +10,12 @@ threads, may round differently.)
 from __future__ import annotations
 
 import copy
+import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,8 @@ from rich.progress import Progress
 
 from autograd_core import Tensor, to_device
 from autograd_core.layers import Module, softmax_cross_entropy
-from autograd_core.optimizers import Optimizer, StepSchedule
+from autograd_core.optimizers import Optimizer, clip_gradient_norm
+from autograd_core.schedules import Schedule
 from refwarp.arguments import check_count
 from refwarp.data import Distortion, Examples, distort
 from refwarp.files import check_input_file, check_output_file, lock, make_output_folder
@@ -43,7 +46,7 @@ class Run:
         The classifier, (N, C, H, W) to scores (N, K).
     optimizers : sequence of Optimizer
         Each steps its own parameters after every minibatch, with its own learning rate.
-    schedules : sequence of StepSchedule
+    schedules : sequence of Schedule
         Each is stepped after every epoch.
     rng : numpy.random.Generator
         Draws the order of the examples and their distortions.
@@ -51,14 +54,29 @@ class Run:
         What the run is, in words and numbers: a checkpoint with other settings is not resumed.
     history : History
         The epochs that are done.
+    minibatch_schedules : sequence of Schedule
+        Each is stepped after every minibatch.
+    largest_norms : sequence of float
+        For each optimizer, the largest norm of its parameters' gradient, which is shortened to it
+        (`autograd_core.optimizers.clip_gradient_norm`); by default none is.
     """
 
     model: Module
     optimizers: Sequence[Optimizer]
-    schedules: Sequence[StepSchedule]
+    schedules: Sequence[Schedule]
     rng: np.random.Generator
     settings: Settings = field(default_factory=dict)
     history: History = field(default_factory=History)
+    minibatch_schedules: Sequence[Schedule] = ()
+    largest_norms: Sequence[float] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse norms that belong to no optimizer."""
+        if len(self.largest_norms) not in (0, len(self.optimizers)):
+            raise ValueError(
+                f"largest_norms: given {len(self.largest_norms)}, expected one for each of the "
+                f"{len(self.optimizers)} optimizers, or none"
+            )
 
     @property
     def device(self) -> str:
@@ -75,6 +93,9 @@ class Run:
         }
         return {"training": self.rng, **inside}
 
+    def _all_schedules(self) -> Sequence[Schedule]:
+        return [*self.schedules, *self.minibatch_schedules]
+
     def state_dict(self) -> dict[str, Any]:
         """Return all of it as nested dictionaries, for `save_state`."""
         return {
@@ -82,7 +103,7 @@ class Run:
             "epoch": len(self.history),
             "model": self.model.state_dict(),
             "optimizers": {str(k): optimizer.state_dict() for k, optimizer in enumerate(self.optimizers)},
-            "schedules": {str(k): schedule.state_dict() for k, schedule in enumerate(self.schedules)},
+            "schedules": {str(k): schedule.state_dict() for k, schedule in enumerate(self._all_schedules())},
             "generators": {name: rng.bit_generator.state for name, rng in self._generators().items()},
             "history": self.history.as_dict(),
         }
@@ -117,7 +138,7 @@ class Run:
         self.model.load_state_dict(state["model"])
         for k, optimizer in enumerate(self.optimizers):
             optimizer.load_state_dict(state["optimizers"][str(k)])
-        for k, schedule in enumerate(self.schedules):
+        for k, schedule in enumerate(self._all_schedules()):
             schedule.load_state_dict(state["schedules"][str(k)])
         for name, rng in self._generators().items():
             rng.bit_generator.state = state["generators"][name]
@@ -171,8 +192,12 @@ def train_step(run: Run, images: np.ndarray[Any, Any], labels: np.ndarray[Any, A
     for optimizer in run.optimizers:
         optimizer.zero_grad()
     loss.backward()
-    for optimizer in run.optimizers:
+    for optimizer, norm in zip(run.optimizers, run.largest_norms or repeat(math.inf), strict=False):
+        if norm < math.inf:
+            clip_gradient_norm(optimizer.parameters, norm)
         optimizer.step()
+    for schedule in run.minibatch_schedules:
+        schedule.step()
     return loss.item()
 
 
@@ -191,6 +216,9 @@ class Passes:
         not exist, and those of a few are noisy.
     distortion : Distortion, optional
         Distorts each minibatch afresh. Without it the examples are taken as they are.
+    steps : int, optional
+        Minibatches in an epoch, of examples that are drawn for it without replacement; by default as many as there are
+        examples for.
 
     Raises
     ------
@@ -202,16 +230,31 @@ class Passes:
     batch_size: int
     drop_last: bool = False
     distortion: Distortion | None = None
+    steps: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse counts below one."""
-        for name in ("epochs", "batch_size"):
-            check_count(name, getattr(self, name))
+        for name in ("epochs", "batch_size", "steps"):
+            if getattr(self, name) is not None:
+                check_count(name, getattr(self, name))
 
     def used(self, examples: Examples) -> int:
-        """Return how many examples an epoch uses; ValueError if there are none, or too few for a minibatch."""
+        """Return how many examples an epoch uses.
+
+        Raises
+        ------
+        ValueError
+            If there are none, or too few for a minibatch or for the steps of an epoch.
+        """
         count = len(examples)
         check_count("len(examples)", count)
+        if self.steps is not None:
+            if count < self.steps * self.batch_size:
+                raise ValueError(
+                    f"steps: given {self.steps} minibatches of {self.batch_size}, and {count} examples, which are "
+                    "fewer; give fewer steps, or a smaller batch_size"
+                )
+            return self.steps * self.batch_size
         if self.drop_last and count < self.batch_size:
             raise ValueError(
                 f"drop_last: given with {count} examples and minibatches of {self.batch_size}, which leaves none; "
@@ -279,6 +322,7 @@ def train(
     checkpoint: Checkpoint | None = None,
     progress: Progress | None = None,
     label: str = "training",
+    on_epoch: Callable[[History], None] | None = None,
 ) -> History:
     """Train a classifier with shuffled minibatches and cross entropy, until all epochs are done.
 
@@ -300,6 +344,8 @@ def train(
         instead. Without it nothing is shown.
     label : str
         What the progress display calls this run.
+    on_epoch : callable, optional
+        Is called with the history at the start and after each epoch, once the checkpoint is written.
 
     Returns
     -------
@@ -320,6 +366,8 @@ def train(
     with checkpoint.taken_up(run) if checkpoint else nullcontext():
         if not any(module.training for _, module in run.model.named_modules()):
             run.model.train()
+        if on_epoch is not None:
+            on_epoch(run.history)
         display = EpochDisplay(progress, label, passes.epochs, len(starts), done=len(run.history))
         while len(run.history) < passes.epochs:
             began = time.perf_counter()
@@ -344,4 +392,6 @@ def train(
             if checkpoint:
                 run.save(checkpoint.path)
             display.epoch(run.history)
+            if on_epoch is not None:
+                on_epoch(run.history)
     return run.history
