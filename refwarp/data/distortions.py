@@ -347,7 +347,7 @@ class ClutterDistortion:
         """Return the canvases (N, C, canvas, canvas) of pictures (N, C, h, w)."""
         xp = array_module(images)
         count, channels, height, width = images.shape
-        canvases = xp.zeros((count, channels, self.canvas, self.canvas), images.dtype)
+        canvases: Array = xp.zeros((count, channels, self.canvas, self.canvas), images.dtype)
         pool = to_device(self.pool, device_of(images))
         own, all_channels = xp.arange(count), slice(None)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -13,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from refwarp.sweeps.execution import Status
+from refwarp.sweeps.experiment import LoadedExperiment
 from refwarp.terminal.console import TextConsole
 
 
@@ -59,3 +61,31 @@ def _table(name: str, status: Status) -> Table:
     for label, (share, text) in status.under_way.items():
         table.add_row(Text(f"  {label}"), ProgressBar(total=1.0, completed=share, width=30), Text(text))
     return table
+
+
+def cost(loaded: LoadedExperiment, scale: str, seeds: Sequence[int]) -> str:
+    """Return in words how much work a scale of an experiment is."""
+    experiment = loaded.experiment
+    cells = experiment.cells(experiment.scales[scale], seeds)
+    seconds = sum(map(experiment.seconds, cells))
+    return f"{len(cells)} cells, about {_rounded(seconds)} of one core"
+
+
+def _rounded(seconds: float) -> str:
+    for length, unit in ((86400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * length:
+            return f"{seconds / length:,.0f} {unit}"
+    return f"{seconds:.0f} seconds"
+
+
+def show_experiments(experiments: Sequence[LoadedExperiment], console: Console) -> None:
+    """Print a table of experiments and their scales."""
+    table = Table(box=SIMPLE, pad_edge=False)
+    for name in ("experiment", "of", "scale", "work"):
+        table.add_column(name)
+    for loaded in experiments:
+        experiment = loaded.experiment
+        for number, (scale, settings) in enumerate(experiment.scales.items()):
+            first = (loaded.name, f"{experiment.source}: {experiment.title}") if number == 0 else ("", "")
+            table.add_row(*map(Text, (*first, scale, cost(loaded, scale, settings.seeds))))
+    console.print(table)
