@@ -21,7 +21,6 @@ Deviations from the paper:
 
 from __future__ import annotations
 
-import base64
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -31,13 +30,13 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter, ScalarFormatter
 
 from autograd_core import Tensor, no_grad, to_device
 from autograd_core.layers import Module
 from autograd_core.optimizers import SGD
 from autograd_core.schedules import MilestoneSchedule, WarmUpSchedule
 from refwarp.data import Distortion, Examples, data_folder, distort, load_digits, load_mnist, stn_distortions
+from refwarp.drawing.style import BLUE, FAINT, GREEN, INK, MUTED, ORANGE, PINK, SKY, YELLOW
 from refwarp.grids.affine import affine_grid
 from refwarp.networks import (
     Convolution,
@@ -56,10 +55,9 @@ from refwarp.networks import (
 from refwarp.networks.transformations import AFFINE
 from refwarp.samplers.grid_sample import grid_sample
 from refwarp.sweeps import Experiment, Outcome, Result, Results, Surroundings
-from refwarp.sweeps.report import Claim, Report, Table
-from refwarp.sweeps.statistics import Estimate, mean_and_deviation, paired_difference
-from refwarp.tour.style import BLUE, FAINT, GREEN, INK, MUTED, ORANGE
-from refwarp.training import Checkpoint, History, Passes, Run, predict, train
+from refwarp.sweeps.classification import ErrorTable, Ordering, judge
+from refwarp.sweeps.report import Report, Table
+from refwarp.training import Checkpoint, History, Passes, Run, train
 from refwarp.training.metrics import model_device
 
 # The paper's errors in %. For TC it does not say which transformation ST-FCN and ST-CNN had.
@@ -334,13 +332,11 @@ def compute(cell: Cell, surroundings: Surroundings) -> Outcome:
     )
     judged = judges(cell.digits, surroundings.data, cell.distortion, cell.judged_by)
     began = time.perf_counter()
-    right = predict(model, judged.images) == judged.labels
+    verdict = judge(model, judged)
     prediction = time.perf_counter() - began
     return Outcome(
         {
-            "error": float(np.mean(~right)),
-            "right": base64.b64encode(np.packbits(right).tobytes()).decode(),
-            "judged": len(right),
+            **verdict,
             "parameters": count_parameters(model),
             "width": width,
             "loss": history.loss,
@@ -414,180 +410,61 @@ def _look(model: Transformed, judged: Examples) -> dict[str, np.ndarray]:
 
 # ---- what the results show ----
 
-# The claims: a model, one that has fewer errors, on which distortion, by how many points at least.
 CLAIMS = (
-    ("FCN", "ST-FCN Aff", "R", 0.8),
-    ("FCN", "ST-FCN Aff", "E", 1.0),
-    ("FCN", "ST-FCN Aff", "P", 2.0),
-    ("FCN", "ST-FCN Aff", "RTS", 5.0),
-    ("CNN", "ST-CNN Aff", "RTS", 0.8),
-    ("CNN", "ST-CNN Aff", "P", 0.4),
-    ("ST-FCN Aff", "ST-FCN TPS", "E", 0.2),
+    Ordering("FCN", "ST-FCN Aff", "R", least=0.8),
+    Ordering("FCN", "ST-FCN Aff", "E", least=1.0),
+    Ordering("FCN", "ST-FCN Aff", "P", least=2.0),
+    Ordering("FCN", "ST-FCN Aff", "RTS", least=5.0),
+    Ordering("CNN", "ST-CNN Aff", "RTS", least=0.8),
+    Ordering("CNN", "ST-CNN Aff", "P", least=0.4),
+    Ordering("ST-FCN Aff", "ST-FCN TPS", "E", least=0.2),
+    Ordering("ST-FCN TPS", "ST-FCN Aff", "R", most=0.3),
 )
-# And one of no harm: the first model has at most so many points more than the second.
-NO_WORSE = (("ST-FCN TPS", "ST-FCN Aff", "R", 0.3),)
+PAIRS = (
+    *((plain, f"ST-{plain} {name}") for plain in ("FCN", "CNN") for name in TRANSFORMATIONS),
+    *((f"ST-{plain} Aff", f"ST-{plain} {name}") for plain in ("FCN", "CNN") for name in ("Proj", "TPS")),
+    ("FCN", "CNN"),
+    ("ST-FCN Aff", "ST-CNN Aff"),
+)
+COLOURS = {"FCN": MUTED, "CNN": INK} | {
+    f"ST-{plain} {name}": colour
+    for plain, colours in (("FCN", (SKY, YELLOW, PINK)), ("CNN", (BLUE, GREEN, ORANGE)))
+    for name, colour in zip(TRANSFORMATIONS, colours, strict=True)
+}
 
 
 def report(results: Results) -> Report:
-    """Return the table with its claims; for the scale that chooses learning rates, the errors for each of them."""
-    chosen = {(r.cell.model, r.cell.distortion, r.cell.rate) for r in results.cells}
-    if len(chosen) > len({key[:2] for key in chosen}):
+    """Return the table with its claims; for the scale that chooses learning rates, the errors with each of them."""
+    if results.scale == "rates":
         return _report_rates(results)
-    runs = _by_model(results)
-    errors = {key: mean_and_deviation([100 * run.values["error"] for run in found]) for key, found in runs.items()}
-    columns = [name for name in SIDES if any(distortion == name for _, distortion in runs)]
-    models = [model for model in PAPER if any(model == name for name, _ in runs)]
-    seeds = sorted({run.cell.seed for run in results.cells})
-    judged = sorted({run.values["judged"] for run in results.cells})
-    summary = (
-        f"Errors in % on {', '.join(map(str, judged))} {results.settings.judged_by} digits, mean and standard deviation "
-        f"over the seeds {', '.join(map(str, seeds))}; beside them the paper's."
-        + (f" {results.missing} cells are missing." if results.missing else "")
-    )
-    table = Table(
-        "Errors in %, ours and the paper's",
-        ["", *(head for column in columns for head in (column, "paper"))],
-        [
-            [model, *(text for column in columns for text in _pair(errors.get((model, column)), model, column))]
-            for model in models
-        ],
-    )
-    every = Table(
-        "All networks",
-        ["", "ours", "deviation", "paper", "difference", "parameters", "training (s)", "prediction (s)"],
-        [
-            _line(model, distortion, errors[model, distortion], runs[model, distortion])
-            for distortion in columns
-            for model in models
-            if (model, distortion) in runs
-        ],
-    )
+    errors = ErrorTable(results, PAPER, "distortion")
     return Report(
-        summary,
-        [table, _orderings(runs), every],
-        _claims(runs),
+        errors.summary(),
+        [errors.table(), errors.orderings(PAIRS), errors.every()],
+        errors.claims(CLAIMS),
         "points",
         {
-            "errors": ("Errors of all networks: each seed, and the paper's", partial(_draw_errors, runs, columns)),
-            "curves": (
-                "Errors on validation digits in the course of the training",
-                partial(_draw_curves, runs, columns),
-            ),
-            **_pictures(runs),
+            "errors": ("Errors of all networks: each seed, and the paper's", partial(errors.draw_errors, COLOURS)),
+            "curves": ("Errors on validation digits in the course of training", partial(errors.draw_curves, COLOURS)),
+            **_pictures(errors.runs),
         },
     )
 
 
-Runs = Mapping[tuple[str, str], Sequence[Result]]
-
-
-def _by_model(results: Results) -> dict[tuple[str, str], list[Result]]:
-    """Return the results of each model and distortion, seed by seed."""
-    runs: dict[tuple[str, str], list[Result]] = {}
-    for result in sorted(results.cells, key=lambda result: result.cell.seed):
-        runs.setdefault((result.cell.model, result.cell.distortion), []).append(result)
-    return runs
-
-
-def _wrong(runs: Sequence[Result], seeds: Sequence[int]) -> np.ndarray:
-    """Return which digits were misread, (seeds, digits)."""
-    rows = []
-    for run in runs:
-        if run.cell.seed in seeds:
-            packed = np.frombuffer(base64.b64decode(run.values["right"]), np.uint8)
-            rows.append(1 - np.unpackbits(packed, count=run.values["judged"]))
-    return np.array(rows)
-
-
-def _difference(runs: Runs, first: str, second: str, distortion: str) -> Estimate | None:
-    """Return how many points more the first model misreads; None if no seed has both."""
-    pair = [runs.get((model, distortion), ()) for model in (first, second)]
-    seeds = sorted(set.intersection(*({run.cell.seed for run in found} for found in pair)))
-    if not seeds:
-        return None
-    found = paired_difference(*(_wrong(part, seeds) for part in pair))
-    return Estimate(100 * found.mean, 100 * found.standard_error)
-
-
-def _claims(runs: Runs) -> list[Claim]:
-    claims = []
-    for first, second, distortion, least in CLAIMS:
-        difference = _difference(runs, first, second, distortion)
-        if difference is not None:
-            text = f"{distortion}: {second} has at least {least} points fewer than {first}"
-            claims.append(Claim(text, difference, least=least))
-    for first, second, distortion, most in NO_WORSE:
-        difference = _difference(runs, first, second, distortion)
-        if difference is not None:
-            text = f"{distortion}: {first} has at most {most} points more than {second}"
-            claims.append(Claim(text, difference, most=most))
-    return claims
-
-
-def _orderings(runs: Runs) -> Table:
-    """Return every pair of models that the paper orders by more than 0.05 points, with an interval of ours."""
-    pairs = [
-        *((plain, f"ST-{plain} {name}") for plain in ("FCN", "CNN") for name in TRANSFORMATIONS),
-        *((f"ST-{plain} Aff", f"ST-{plain} {name}") for plain in ("FCN", "CNN") for name in ("Proj", "TPS")),
-        ("FCN", "CNN"),
-        ("ST-FCN Aff", "ST-CNN Aff"),
-    ]
-    rows = []
-    for distortion in SIDES:
-        for first, second in pairs:
-            difference = _difference(runs, first, second, distortion)
-            if difference is None:
-                continue
-            papers = PAPER[first][distortion] - PAPER[second][distortion]
-            low, high = (difference.mean + sign * 2 * difference.standard_error for sign in (-1, 1))
-            verdict = "?" if not (low > 0 or high < 0) else "same order" if (low > 0) == (papers > 0) else "opposite"
-            if abs(papers) < 0.05:
-                verdict = "paper: equal"
-            interval = f"{difference.mean:+.2f} ({low:+.2f} to {high:+.2f})"
-            rows.append([f"{distortion}: {first} minus {second}", interval, f"{papers:+.1f}", verdict])
-    return Table(
-        "Differences in points, with two standard errors of seeds and digits on either side",
-        ["", "ours", "paper", "order"],
-        rows,
-    )
-
-
-def _pair(ours: tuple[float, float] | None, model: str, distortion: str) -> tuple[str, str]:
-    paper = PAPER[model].get(distortion)
-    return "" if ours is None else f"{ours[0]:.2f} ± {ours[1]:.2f}", "" if paper is None else f"{paper}"
-
-
-def _line(model: str, distortion: str, error: tuple[float, float], runs: Sequence[Result]) -> list[str]:
-    paper = PAPER[model][distortion]
-    training, prediction = (float(np.mean([run.seconds[name] for run in runs])) for name in ("training", "prediction"))
-    return [
-        f"{model} on {distortion}",
-        f"{error[0]:.2f}",
-        f"{error[1]:.2f}",
-        f"{paper}",
-        f"{error[0] - paper:+.2f}",
-        f"{runs[0].values['parameters']:,}",
-        f"{training:.0f}",
-        f"{prediction:.1f}",
-    ]
-
-
 def best_rates(results: Results) -> dict[tuple[str, str], float]:
     """Return for each model and distortion the rate with the fewest errors, the smaller one of two that are equal."""
-    return {
-        key: min(runs, key=lambda run: (run.values["error"], run.cell.rate)).cell.rate
-        for key, runs in _by_model(results).items()
-    }
+    runs = ErrorTable(results, PAPER, "distortion").runs
+    return {key: min(found, key=lambda r: (r.values["error"], r.cell.rate)).cell.rate for key, found in runs.items()}
 
 
 def _report_rates(results: Results) -> Report:
-    runs, best = _by_model(results), best_rates(results)
+    runs, best = ErrorTable(results, PAPER, "distortion").runs, best_rates(results)
     rates = sorted({run.cell.rate for run in results.cells})
     rows = []
     for (model, distortion), found in runs.items():
         errors = {run.cell.rate: f"{100 * run.values['error']:.2f}" for run in found}
         rows.append(
-            [f"{model} on {distortion}", *(errors.get(rate, "") for rate in rates), str(best[model, distortion])]
+            [f"{model} on {distortion}", *(errors.get(rate, "") for rate in rates), f"{best[model, distortion]}"]
         )
     return Report(
         f"Errors in % on {VALIDATION_DIGITS:,} digits that are held out of the training set, after "
@@ -600,55 +477,7 @@ def _report_rates(results: Results) -> Report:
 # ---- pictures ----
 
 
-def _colour(model: str) -> str:
-    return {"FCN": MUTED, "CNN": INK}.get(model) or {"Aff": BLUE, "Proj": GREEN, "TPS": ORANGE}[model.split()[1]]
-
-
-def _draw_errors(runs: Runs, columns: Sequence[str]) -> Figure:
-    figure = Figure(figsize=(2.2 * len(columns) + 1.2, 3.6), layout="constrained")
-    models = list(PAPER)
-    for axes, column in zip(np.atleast_1d(figure.subplots(1, len(columns), sharey=True)), columns, strict=True):
-        axes.set_title(column)
-        axes.set_xscale("log")
-        for place, model in enumerate(models):
-            found = runs.get((model, column), ())
-            errors = [100 * run.values["error"] for run in found]
-            axes.plot(errors, [place] * len(errors), "o", color=_colour(model), markersize=5, alpha=0.7)
-            if column in PAPER[model]:
-                axes.plot(PAPER[model][column], place, "D", markerfacecolor="none", color=MUTED, markersize=5)
-        axes.set_yticks(range(len(models)), models)
-        axes.invert_yaxis()
-        axes.grid(axis="x", which="both")
-        axes.set_xlabel("errors in %")
-        axes.xaxis.set_major_formatter(ScalarFormatter())
-        axes.xaxis.set_minor_formatter(NullFormatter())
-    figure.text(0.995, 0.01, "dots: seeds; diamonds: the paper", ha="right", color=MUTED, fontsize=9)
-    return figure
-
-
-def _draw_curves(runs: Runs, columns: Sequence[str]) -> Figure:
-    figure = Figure(figsize=(2.6 * len(columns) + 0.6, 3.2), layout="constrained")
-    for axes, column in zip(np.atleast_1d(figure.subplots(1, len(columns), sharey=True)), columns, strict=True):
-        axes.set_title(column)
-        axes.set_yscale("log")
-        for model in PAPER:
-            found = runs.get((model, column), ())
-            if found:
-                curves = 100 * np.array([run.values["validation_error"] for run in found])
-                steps = found[0].cell.steps / curves.shape[1] * (1 + np.arange(curves.shape[1]))
-                style = "--" if "FCN" in model else "-"
-                axes.plot(steps, curves.mean(axis=0), style, color=_colour(model), linewidth=1.3, label=model)
-        axes.set_xlabel("steps")
-        axes.grid(axis="y", which="both")
-        axes.yaxis.set_major_formatter(ScalarFormatter())
-        axes.yaxis.set_minor_formatter(NullFormatter())
-    np.atleast_1d(figure.axes)[0].set_ylabel("errors in %")
-    handles, labels = figure.axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside right upper")
-    return figure
-
-
-def _pictures(runs: Runs) -> dict[str, tuple[str, Callable[[], Figure]]]:
+def _pictures(runs: Mapping[tuple[str, str], Sequence[Result]]) -> dict[str, tuple[str, Callable[[], Figure]]]:
     """Return the pictures of what transformers do, one for each distortion, of the first seed."""
     pictures = {}
     for distortion in SIDES:

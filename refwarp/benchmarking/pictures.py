@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from refwarp.benchmarking.measuring import Comparison, Measurement
-from refwarp.tour.style import BLUE, FAINT, GREEN, INK, MUTED, ORANGE, PURPLE
+from refwarp.drawing.style import BLUE, FAINT, GREEN, INK, MUTED, ORANGE, PURPLE
 
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE)
 # Widths and heights in inches.

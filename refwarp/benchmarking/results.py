@@ -109,7 +109,7 @@ def summaries(comparison: Comparison) -> Iterator[Summary]:
 def write_results(results: Results, folder: Path) -> None:
     """Write the table, the machine-readable results and the pictures into a folder, each whole or not at all."""
     from refwarp.benchmarking.pictures import draw_comparison, draw_overview
-    from refwarp.tour.style import render
+    from refwarp.drawing.style import render
 
     make_output_folder(folder)
     files = {JSON: (json.dumps(as_json(results), indent=1) + "\n").encode(), TABLE: markdown(results).encode()}

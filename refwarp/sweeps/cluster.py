@@ -30,7 +30,9 @@ def cluster_executor(address: str) -> Iterator[Executor]:
     try:
         from distributed import Client
     except ImportError as error:
-        raise ImportError('A cluster needs Dask, which is not installed: run pip install "refwarp[cluster]".') from error
+        raise ImportError(
+            'A cluster needs Dask, which is not installed: run pip install "refwarp[cluster]".'
+        ) from error
     try:
         client = Client(address, timeout=_TIMEOUT_SECONDS)
     except OSError as error:

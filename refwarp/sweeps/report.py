@@ -13,9 +13,9 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from refwarp.drawing.style import render
 from refwarp.files import atomic_write, make_output_folder
 from refwarp.sweeps.statistics import Estimate
-from refwarp.tour.style import render
 
 _REPORT = "report.md"
 

@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from refwarp.drawing.style import BLUE, FAINT, INK, MUTED, ORANGE
 from refwarp.tour.results import Array, Gallery, Poses
-from refwarp.tour.style import BLUE, FAINT, INK, MUTED, ORANGE
 
 # How far around the canvas a picture with a grid reaches, as a share of the canvas: grids may leave it.
 _MARGIN = 0.3

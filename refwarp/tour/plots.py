@@ -9,20 +9,10 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, MaxNLocator, MultipleLocator, NullLocator
 
+from refwarp.drawing.style import FAINT, INK, MUTED, ORANGE, PAPER
+from refwarp.tour.colours import MODEL_COLOURS, MODEL_MARKERS, MODEL_TINTS, RULE_COLOURS, RULE_MARKERS
 from refwarp.tour.kink import CENTRE, ROW, KinkStudy
 from refwarp.tour.results import MODELS, Results, mean_test_error
-from refwarp.tour.style import (
-    FAINT,
-    INK,
-    MODEL_COLOURS,
-    MODEL_MARKERS,
-    MODEL_TINTS,
-    MUTED,
-    ORANGE,
-    PAPER,
-    RULE_COLOURS,
-    RULE_MARKERS,
-)
 
 DISTORTION_NAMES = {"R": "rotation", "RTS": "rotation, translation and scale"}
 

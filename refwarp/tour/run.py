@@ -24,6 +24,7 @@ from autograd_core.layers import Module
 from refwarp.arguments import check_count, check_option
 from refwarp.backend.launch import use_backend
 from refwarp.data import DISTORTIONS, Digits, Examples, distort, load_digits
+from refwarp.drawing.style import render
 from refwarp.files import atomic_write, make_output_folder
 from refwarp.golden import SUITE
 from refwarp.golden.format import read
@@ -38,7 +39,6 @@ from refwarp.tour.pictures import draw_gallery, draw_poses
 from refwarp.tour.plots import draw_curves, draw_errors, draw_kink
 from refwarp.tour.report import report
 from refwarp.tour.results import MODELS, ST_CNN, Array, Gallery, Poses, Results, Trial, View, metrics
-from refwarp.tour.style import render
 from refwarp.training import check_device, predict, training_progress
 from refwarp.training.metrics import model_device
 

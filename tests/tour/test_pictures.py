@@ -10,10 +10,10 @@ import pytest
 from matplotlib import image
 from matplotlib.figure import Figure
 
+from refwarp.drawing.style import render
 from refwarp.tour.pictures import draw_gallery, draw_poses
 from refwarp.tour.plots import draw_curves, draw_errors, draw_kink
 from refwarp.tour.results import Results
-from refwarp.tour.style import render
 from tests.tour.examples import make_results
 
 PICTURES: dict[str, tuple[Callable[[Any], Figure], Callable[[Results], Any]]] = {

@@ -9,16 +9,9 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
-from refwarp.tour.results import CNN, ST_CNN
-
 INK, MUTED, FAINT, PAPER = "#1f2328", "#59636e", "#d8dee4", "#ffffff"
 BLUE, ORANGE, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#a8548a"
-
-MODEL_COLOURS = {CNN: ORANGE, ST_CNN: BLUE}
-MODEL_TINTS = {CNN: "#f8ddcd", ST_CNN: "#cce3f0"}
-MODEL_MARKERS = {CNN: "o", ST_CNN: "D"}
-RULE_COLOURS = {"right": BLUE, "left": GREEN, "central": PURPLE, "literal": ORANGE}
-RULE_MARKERS = {"right": ">", "left": "<", "central": "D", "literal": "X"}
+SKY, YELLOW, PINK = "#56b4e9", "#c9a800", "#cc79a7"
 
 _STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
