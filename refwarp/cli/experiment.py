@@ -84,16 +84,16 @@ def run(  # noqa: PLR0913 - its options
 @app.command()
 def show(
     name: _NameArgument,
-    out: Annotated[
-        Path | None, typer.Option(help="The folder of a sweep. [default: the results that come with the experiment]")
-    ] = None,
+    scale: Annotated[str, typer.Option(help="Of the results that come with the experiment.")] = "small",
+    out: Annotated[Path | None, typer.Option(help="The folder of another sweep.")] = None,
 ) -> None:
     """Write and print what results show, finished ones or those so far; nothing is computed."""
     from refwarp.sweeps import SweepFolder, load_experiment
+    from refwarp.sweeps.pages import RESULTS
     from refwarp.terminal.console import TextConsole
 
     loaded = load_experiment(name)
-    folder = SweepFolder(out or loaded.path.parent / "results" / loaded.name, loaded)
+    folder = SweepFolder(out or loaded.path.parent / RESULTS / loaded.name / scale, loaded)
     report = loaded.experiment.report(folder.read_all())
     report.write(folder.path)
     report.show(TextConsole())

@@ -112,11 +112,11 @@ class Report:
         """Return the tables, and one of the claims if there are any."""
         return [*self.tables, *([self._claims_table()] if self.claims else [])]
 
-    def markdown(self) -> str:
-        """Return the report as Markdown, with links to the pictures beside it."""
+    def markdown(self, place: str = "") -> str:
+        """Return the report as Markdown; `place` comes before the names of the pictures."""
         parts = [self.summary]
         parts += [_markdown_table(table) for table in self.all_tables()]
-        parts += [f"![{caption}]({name}.png)\n\n*{caption}*" for name, (caption, _) in self.figures.items()]
+        parts += [f"![{caption}]({place}{name}.png)\n\n*{caption}*" for name, (caption, _) in self.figures.items()]
         return "\n\n".join(part.strip() for part in parts if part) + "\n"
 
     def write(self, folder: str | Path) -> Path:
