@@ -1,4 +1,7 @@
-"""One training step of the ST-CNN against the same network in PyTorch: forward, backward and Adam.
+"""One training step of networks against the same in PyTorch: forward, backward, and the optimizer.
+
+The ST-CNN of the tour takes steps of Adam; the networks of experiments/stn_table1.py take the steps that make up its
+cells: a minibatch of 128, SGD with momentum, and the localisation's gradient clipped.
 
 python benchmarks/training_step_torch.py [--quick] [--threads 1] [--out FOLDER]
 
@@ -7,10 +10,10 @@ Both start from the same parameters and see the same pictures, and go on trainin
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterator, Sequence
 from functools import partial
-from itertools import product
 
 if __name__ == "__main__":  # before the peer is imported, which may be missing
     from refwarp.cli import run
@@ -23,9 +26,11 @@ import torch
 from torch import nn
 
 from autograd_core.layers import AveragePool2d, Conv2d, Dense, Flatten, MaxPool2d, ReLU
-from autograd_core.optimizers import Adam
+from autograd_core.optimizers import SGD, Adam
+from refwarp import thin_plate_spline_basis
 from refwarp.benchmarking import Entry, Pair, labelled
-from refwarp.networks import Transformed
+from refwarp.networks import Affine, Projective, ThinPlateSpline, Transformed, width_for
+from refwarp.sweeps import load_experiment
 from refwarp.tour.distorted_digits import st_cnn
 from refwarp.training import Run
 from refwarp.training.loop import train_step
@@ -34,41 +39,102 @@ VERSIONS = {"PyTorch": torch.__version__, "threadpoolctl": threadpoolctl.__versi
 ROWS = ("operation", "shape", "threads")
 
 RATE, LOCALISATION_RATE = 1e-3, 3e-4
+# The networks of Table 1 that differ in what they compute, and how long they take.
+CELLS = (
+    ("FCN", "R"),
+    ("CNN", "R"),
+    ("CNN", "RTS"),
+    ("CNN", "TC"),
+    ("ST-FCN Aff", "R"),
+    ("ST-CNN Aff", "R"),
+    ("ST-CNN Proj", "R"),
+    ("ST-CNN TPS", "R"),
+    ("ST-CNN TPS", "RTS"),
+    ("ST-CNN Aff", "TC"),
+)
 
 
 def entries(quick: bool, threads: Sequence[int]) -> Iterator[Entry]:
     """Yield all; or one thread."""
-    for count, batch in product(threads, (32, 64, 256)):
-        if quick and count != threads[0]:
-            continue
-        shape = (batch, 1, 40, 40)
-        yield Entry(
-            labelled("ST-CNN step", "both", shape, "float32", count),
-            peer="PyTorch",
-            elements=batch * 40 * 40,
-            prepare=partial(prepare, shape),
-            # The loss in float32, after a dozen layers of sums of up to 784 terms.
-            tolerance=1e-4,
-            threads=count,
-        )
+    for count in threads[:1] if quick else threads:
+        for batch in (32, 64, 256):
+            shape = (batch, 1, 40, 40)
+            yield entry("ST-CNN step", shape, count, partial(prepare_tour, shape))
+        for model, distortion in CELLS:
+            side = table1().SIDES[distortion]
+            shape = (128, 1, side, side)
+            yield entry(f"{model} on {distortion}", shape, count, partial(prepare_cell, model, distortion, shape))
+
+
+def entry(operation, shape, threads, prepare) -> Entry:
+    """Return one entry."""
+    return Entry(
+        labelled(operation, "both", shape, "float32", threads),
+        peer="PyTorch",
+        elements=shape[0] * shape[2] * shape[3],
+        prepare=prepare,
+        # The loss in float32, after a dozen layers of sums of up to 784 terms.
+        tolerance=1e-4,
+        threads=threads,
+    )
+
+
+def table1():
+    """Return the experiment's module."""
+    return load_experiment("stn_table1").module
 
 
 class Peer(nn.Module):
-    """The ST-CNN of refwarp.networks, layer by layer, with its parameters."""
+    """A classifier of refwarp.networks, with a transformer before it or not, with its parameters."""
 
-    def __init__(self, model: Transformed) -> None:
+    def __init__(self, model) -> None:
         super().__init__()
-        localisation = model.transformer.localisation
-        self.localisation = nn.Sequential(*map(translated, [*localisation.hidden.layers, localisation.regression]))
-        self.classifier = nn.Sequential(*map(translated, model.classifier.layers))
-        self.size = model.transformer.size
+        self.localisation = None
+        layers = model
+        if isinstance(model, Transformed):
+            localisation = model.transformer.localisation
+            self.localisation = nn.Sequential(*map(translated, [*localisation.hidden.layers, localisation.regression]))
+            self.size, layers = model.transformer.size, model.classifier
+            self.transformation = model.transformer.transformation
+            self.basis = spline_basis(self.transformation, self.size)
+        self.classifier = nn.Sequential(*map(translated, layers.layers))
 
     def forward(self, input):
         """Map pictures to scores."""
-        theta = self.localisation(input).reshape(-1, 2, 3)
-        size = [*input.shape[:2], *self.size]
-        grid = nn.functional.affine_grid(theta, size, align_corners=False)
-        return self.classifier(nn.functional.grid_sample(input, grid, align_corners=False))
+        if self.localisation is not None:
+            grid = self.grid(self.localisation(input), len(input))
+            input = nn.functional.grid_sample(input, grid, align_corners=False)
+        return self.classifier(input)
+
+    def grid(self, theta, batch):
+        """Return the sampling grid, as an experienced user would make it."""
+        height, width = self.size
+        match self.transformation:
+            case Affine():
+                return nn.functional.affine_grid(
+                    theta.reshape(-1, 2, 3), [batch, 1, height, width], align_corners=False
+                )
+            case Projective(bound=bound):
+                half = bound / 2
+                last = torch.tanh(theta[:, 6:] / half) * half
+                matrix = torch.cat([theta[:, :6], last, torch.ones_like(theta[:, :1])], 1).reshape(-1, 3, 3)
+                points = self.basis @ matrix.transpose(1, 2)
+                return (points[..., :2] / points[..., 2:]).reshape(batch, height, width, 2)
+            case ThinPlateSpline():
+                return (self.basis @ theta.reshape(batch, -1, 2)).reshape(batch, height, width, 2)
+        raise TypeError(f"transformation: given {self.transformation!r}, which has no translation")
+
+
+def spline_basis(transformation, size):
+    """Return the matrix from parameters to grid points that need not be computed again in each step."""
+    height, width = size
+    y, x = torch.meshgrid(*((2 * torch.arange(n) + 1) / n - 1 for n in (height, width)), indexing="ij")
+    if isinstance(transformation, Projective):
+        return torch.stack([x, y, torch.ones_like(x)], -1).reshape(-1, 3)
+    if isinstance(transformation, ThinPlateSpline):
+        basis = thin_plate_spline_basis(transformation.identity.reshape(-1, 2), (1, 1, height, width))
+        return torch.tensor(basis.reshape(len(basis), -1).T.astype(np.float32))
+    return None
 
 
 def translated(layer) -> nn.Module:
@@ -96,28 +162,63 @@ def parametrised(module: nn.Module, layer) -> nn.Module:
     return module
 
 
-def prepare(shape) -> Pair:
-    """Train both on one batch."""
+def prepare_tour(shape) -> Pair:
+    """Train the tour's ST-CNN on one batch."""
     rng = np.random.default_rng(0)
+    model = st_cnn(rng)
+    own, others = split(model)
+    run = Run(model, [Adam(others, RATE), Adam(own, LOCALISATION_RATE)], [], rng)
+    peer = Peer(model)
+    groups = [
+        {"params": peer.classifier.parameters()},
+        {"params": peer.localisation.parameters(), "lr": LOCALISATION_RATE},
+    ]
+    return pair(run, peer, torch.optim.Adam(groups, lr=RATE), shape)
+
+
+def prepare_cell(model, distortion, shape) -> Pair:
+    """Train a network of Table 1 on one batch."""
+    module = table1()
+    cell = next(
+        cell
+        for cell in module.cells(module.SCALES["small"], [0])
+        if (cell.model, cell.distortion) == (model, distortion)
+    )
+    rng = np.random.default_rng(0)
+    width = width_for(cell.parameters, lambda width: module.build(cell, width, np.random.default_rng(0)))
+    network = module.build(cell, width, rng)
+    own, others = split(network)
+    optimizers = [SGD(others, RATE, momentum=0.9)]
+    peer = Peer(network)
+    groups = [{"params": peer.classifier.parameters()}]
+    if own:
+        optimizers.append(SGD(own, LOCALISATION_RATE, momentum=0.9))
+        groups.append({"params": peer.localisation.parameters(), "lr": LOCALISATION_RATE})
+    run = Run(network, optimizers, [], rng, largest_norms=[math.inf, cell.largest_norm][: len(optimizers)])
+    return pair(run, peer, torch.optim.SGD(groups, lr=RATE, momentum=0.9), shape, cell.largest_norm if own else None)
+
+
+def split(model):
+    """Return the parameters of the localisation, if there is one, and all others."""
+    own = model.transformer.localisation.parameters() if isinstance(model, Transformed) else []
+    ids = {id(parameter) for parameter in own}
+    return own, [parameter for parameter in model.parameters() if id(parameter) not in ids]
+
+
+def pair(run, peer, optimizer, shape, largest_norm=None) -> Pair:
+    """Return a step of each, on the same pictures."""
+    rng = np.random.default_rng(1)
     images = rng.uniform(0, 1, shape).astype(np.float32)
     labels = rng.integers(0, 10, shape[0])
-    model = st_cnn(rng)
-    peer = Peer(model)
-    localisation = model.transformer.localisation.parameters()
-    own = {id(parameter) for parameter in localisation}
-    others = [parameter for parameter in model.parameters() if id(parameter) not in own]
-    training = Run(model, [Adam(others, RATE), Adam(localisation, LOCALISATION_RATE)], [], rng)
-    optimizer = torch.optim.Adam(
-        [{"params": peer.classifier.parameters()}, {"params": peer.localisation.parameters(), "lr": LOCALISATION_RATE}],
-        lr=RATE,
-    )
     inputs, targets = torch.from_numpy(images), torch.from_numpy(labels)
 
     def run_theirs():
         loss = nn.functional.cross_entropy(peer(inputs), targets)
         optimizer.zero_grad()
         loss.backward()
+        if largest_norm is not None:
+            nn.utils.clip_grad_norm_(peer.localisation.parameters(), largest_norm)
         optimizer.step()
         return loss.item()
 
-    return Pair(lambda: train_step(training, images, labels), run_theirs)
+    return Pair(lambda: train_step(run, images, labels), run_theirs)
