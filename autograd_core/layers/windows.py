@@ -5,6 +5,8 @@ from __future__ import annotations
 from autograd_core.arguments import is_integer
 
 Pair = tuple[int, int]
+Frame = tuple[Pair, Pair]  # rows above and below, columns on the left and right
+Padding = int | Pair | str
 
 
 def pair(name: str, value: int | Pair, least: int) -> Pair:
@@ -23,3 +25,23 @@ def positions(shape: tuple[int, ...], size: Pair, stride: Pair) -> Pair:
             "the size of the window"
         )
     return (shape[2] - size[0]) // stride[0] + 1, (shape[3] - size[1]) // stride[1] + 1
+
+
+def frame_of(padding: Padding, size: Pair, stride: Pair) -> Frame:
+    """Return the frame of zeros that `padding` says: of one width or two, or "same" or "valid"."""
+    if padding == "valid":
+        return (0, 0), (0, 0)
+    if padding == "same":
+        if stride != (1, 1):
+            raise ValueError(f"padding: given 'same' with stride {stride}, expected stride 1; give a width")
+        before = [(side - 1) // 2 for side in size]
+        return (before[0], size[0] - 1 - before[0]), (before[1], size[1] - 1 - before[1])
+    if isinstance(padding, str):
+        raise ValueError(f"padding: given {padding!r}, expected 'same', 'valid', an integer >= 0, or two")
+    rows, columns = pair("padding", padding, least=0)
+    return (rows, rows), (columns, columns)
+
+
+def framed(height: int, width: int, frame: Frame) -> Pair:
+    """Return the size of maps with their frame."""
+    return height + sum(frame[0]), width + sum(frame[1])

@@ -184,3 +184,42 @@ def test_the_input_gradient_is_computed_only_if_wanted(monkeypatch):
     out = conv2d(normal(1, 1, 3, 3), weight)
     monkeypatch.setattr(convolution._InputGradient, "apply", refuse)
     grad(out, weight, np.ones(out.shape))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 3), (2, 4), (5, 2)])
+def test_padding_that_keeps_the_size(size):
+    input, weight = integers(2, 2, 4, 5), integers(3, 2, *size, seed=1)
+    # An even kernel has one row or column more of the frame below, or on the right.
+    above, left = (size[0] - 1) // 2, (size[1] - 1) // 2
+    framed = np.pad(input, ((0, 0), (0, 0), (above, size[0] - 1 - above), (left, size[1] - 1 - left)))
+    same = conv2d(input, weight, padding="same")
+    assert same.shape == (2, 3, 4, 5)
+    np.testing.assert_array_equal(same.data, convolution_by_loops(framed, weight, np.zeros(3), (1, 1), (0, 0)))
+    np.testing.assert_array_equal(
+        conv2d(framed, weight, padding="valid").data, conv2d(framed, weight, padding=(0, 0)).data
+    )
+
+
+@pytest.mark.parametrize("size", [(1, 3), (2, 4)])
+def test_derivatives_of_a_convolution_that_keeps_the_size(size):
+    layer = Conv2d(2, 2, size, padding="same", rng=rng(), dtype=np.float64)
+    inputs = [normal(2, 2, 3, 4), layer.weight.data]
+    gradcheck(lambda x, w: conv2d(x, w, padding="same"), inputs, rng=rng(), order=2)
+    np.testing.assert_array_equal(layer(inputs[0]).data, conv2d(*inputs, padding="same").data)
+
+
+@pytest.mark.parametrize(
+    ("padding", "stride", "message"),
+    [
+        ("same", 2, r"padding: given 'same' with stride \(2, 2\), expected stride 1; give a width"),
+        ("full", 1, "padding: given 'full', expected 'same', 'valid', an integer >= 0, or two"),
+        (-1, 1, "padding: given -1, expected an integer >= 0, or two, down and across"),
+    ],
+)
+def test_padding_that_is_none_is_refused(padding, stride, message):
+    for make in (
+        lambda: conv2d(np.ones((1, 1, 3, 3)), np.ones((1, 1, 2, 2)), None, stride, padding),
+        lambda: Conv2d(1, 1, 2, stride, padding, rng=rng()),
+    ):
+        with pytest.raises(ValueError, match=message):
+            make()
