@@ -9,11 +9,13 @@ from autograd_core.layers.losses import mean_squared_error, softmax_cross_entrop
 from autograd_core.layers.module import Module, Sequential
 from autograd_core.layers.normalization import BatchNorm
 from autograd_core.layers.pooling import AveragePool2d, MaxPool2d, average_pool2d, max_pool2d
+from autograd_core.layers.transposed_convolution import ConvTranspose2d, conv_transpose2d
 
 __all__ = [
     "AveragePool2d",
     "BatchNorm",
     "Conv2d",
+    "ConvTranspose2d",
     "Dense",
     "Dropout",
     "Flatten",
@@ -24,6 +26,7 @@ __all__ = [
     "Tanh",
     "average_pool2d",
     "conv2d",
+    "conv_transpose2d",
     "he_normal",
     "max_pool2d",
     "mean_squared_error",

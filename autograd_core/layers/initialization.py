@@ -10,7 +10,7 @@ import numpy as np
 from autograd_core.tensor import Tensor
 
 
-def he_normal(rng: np.random.Generator, shape: Sequence[int], fan_in: int, dtype: Any) -> Tensor:
+def he_normal(rng: np.random.Generator, shape: Sequence[int], fan_in: float, dtype: Any) -> Tensor:
     """Draw weights from a normal distribution with standard deviation sqrt(2 / fan_in).
 
     That keeps the second moment of activations through layers followed by ReLU: K. He, X. Zhang, S. Ren and

@@ -105,6 +105,10 @@ def convolution(*sizes, **options):
     return layers.Conv2d(*sizes, rng=np.random.default_rng(3), **options)
 
 
+def transposed(*sizes, **options):
+    return layers.ConvTranspose2d(*sizes, rng=np.random.default_rng(3), **options)
+
+
 def evaluated(*sizes, **options):
     layer = layers.BatchNorm(*sizes, **options)
     layer.eval()
@@ -118,6 +122,18 @@ LAYERS = {
     "conv2d": (layers.conv2d, [draw(2, 2, 4, 3), draw(2, 2, 2, 2, seed=1), draw(2, seed=2)]),
     "conv2d in strides": (lambda x, w: layers.conv2d(x, w, None, 2), [draw(1, 2, 5, 4), draw(2, 2, 2, 2, seed=1)]),
     "conv2d in a frame": (lambda x, w: layers.conv2d(x, w, None, 1, 1), [draw(1, 2, 3, 2), draw(1, 2, 2, 2, seed=1)]),
+    "conv2d in a frame that keeps the size": (
+        lambda x, w: layers.conv2d(x, w, None, 1, "same"),
+        [draw(1, 2, 3, 2), draw(1, 2, 2, 3, seed=1)],
+    ),
+    "conv_transpose2d": (
+        lambda x, w, b: layers.conv_transpose2d(x, w, b, (2, 1), 0, (1, 0)),
+        [draw(2, 2, 2, 3), draw(2, 2, 3, 2, seed=1), draw(2, seed=2)],
+    ),
+    "conv_transpose2d in a frame that is cut off": (
+        lambda x, w: layers.conv_transpose2d(x, w, None, 2, 1),
+        [draw(1, 2, 2, 3), draw(2, 2, 3, 4, seed=1)],
+    ),
     "max_pool2d": (lambda x: layers.max_pool2d(x, 2), MAPS),
     "max_pool2d overlapping": (lambda x: layers.max_pool2d(x, (2, 3), 1), MAPS),
     "average_pool2d": (lambda x: layers.average_pool2d(x, 2), MAPS),
@@ -125,6 +141,7 @@ LAYERS = {
     "softmax_cross_entropy": (lambda x: layers.softmax_cross_entropy(x, LABELS), [draw(2, 3)]),
     "mean_squared_error": (layers.mean_squared_error, [draw(2, 3), draw(2, 3, seed=1)]),
     "Conv2d": (like(convolution, 2, 2, 2), MAPS),
+    "ConvTranspose2d": (like(transposed, 2, 2, 2), MAPS),
     "Dense": (like(dense, 3, 2), [draw(2, 3)]),
     "BatchNorm": (like(layers.BatchNorm, 2), MAPS),
     "BatchNorm in evaluation": (like(evaluated, 2), MAPS),

@@ -11,6 +11,7 @@ from autograd_core.layers import (
     AveragePool2d,
     BatchNorm,
     Conv2d,
+    ConvTranspose2d,
     Dense,
     Dropout,
     Flatten,
@@ -141,10 +142,11 @@ def small_network(rng):
         MaxPool2d((2, 4)),
         Conv2d(2, 5, 2, rng=rng),
         Tanh(),
+        ConvTranspose2d(5, 2, 2, (2, 1), (1, 0), (1, 0), rng=rng),
         AveragePool2d(2, 1),
         Flatten(),
         Dropout(0.25, rng),
-        Dense(20, 3, rng=rng),
+        Dense(24, 3, rng=rng),
     )
 
 
