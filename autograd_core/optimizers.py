@@ -15,7 +15,6 @@ import numpy as np
 
 from autograd_core.arguments import not_negative
 from autograd_core.arrays import Array, array_module, device_of, working_dtype
-from autograd_core.schedules import StepSchedule as StepSchedule  # until every importer knows its new place
 from autograd_core.state import State, entries
 from autograd_core.tensor import Tensor
 

@@ -10,16 +10,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from autograd_core.arguments import fraction, integer, is_integer, not_negative
+from autograd_core.optimizers import Optimizer
 from autograd_core.patience import Patience
 from autograd_core.state import State, entries
-
-if TYPE_CHECKING:
-    from autograd_core.optimizers import Optimizer
 
 
 class Schedule:
