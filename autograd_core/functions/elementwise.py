@@ -12,7 +12,7 @@ from __future__ import annotations
 from numbers import Integral, Real
 from typing import Any
 
-from autograd_core.arrays import Array, array_module
+from autograd_core.arrays import Array, array_module, keep_where
 from autograd_core.function import Context, Function
 from autograd_core.functions.conversion import floating
 from autograd_core.functions.operands import operands
@@ -25,7 +25,7 @@ Gradients = tuple[Tensor | None, ...]
 class _Masked(Function):
     @staticmethod
     def forward(ctx: Context, x: Array, mask: Array) -> Array:
-        return array_module(x).where(mask, x, 0)
+        return keep_where(x, mask)
 
     @staticmethod
     def backward(ctx: Context, gout: Tensor) -> Tensor:

@@ -18,8 +18,8 @@ the matrix of windows is a view whose lines overlap, and BLAS takes it as it is 
 memory-efficient convolution for deep neural network", ICML 2017).
 
 The batch is done in pieces whose unfolded rows stay in the cache, on several threads if it is worth it; no number
-depends on how many. A product has one output row (or one image) and so few multiplications that OpenBLAS neither
-packs its operands first nor shares it among threads of its own, which would round differently.
+depends on how many. A product has one output row (or one image, or a few small ones) and so few multiplications that
+OpenBLAS neither packs its operands first nor shares it among threads of its own, which would round differently.
 """
 
 from __future__ import annotations
@@ -51,6 +51,8 @@ PRODUCT = 2**19 - 1
 WORTHWHILE = 10_000_000
 # Products of fewer rows than this would be slow, so BLAS may get more multiplications where rows are very long.
 FEWEST_ROWS = 4
+# Of maps so small that a product would have fewer terms, several are put together.
+ENOUGH_TERMS = 96
 # So many terms at most are added in the arrays' own precision, before float64 takes over.
 TERMS = 1024
 
@@ -253,11 +255,20 @@ class _WeightGradient(Function):
         xp, (_, outs, down, across), (_, c, h, w) = array_module(gout), gout.shape, input.shape
         (kh, kw), (s, t), height = size, stride, framed(h, w, frame)[0]
         terms = min(TERMS, PRODUCT // max(1, FEWEST_ROWS * kw * c))
-        band = max(1, terms // across)  # output rows
+        band = min(down, max(1, terms // across))  # output rows
+        together = max(1, ENOUGH_TERMS // (down * across))  # images
+        group = max(1, TERMS // (band * across * together))  # products that are added before float64 takes over
         pieces = _pieces(input, height * kw * c * across)
         dtype = np.result_type(input.dtype, gout.dtype)
         sums = xp.zeros((len(pieces), kh, outs, kw * c), np.result_type(dtype, np.float64))
         inner, outer = ("nxhc", "nxhjc") if c > across else ("nchx", "njchx")
+
+        def add_products(total: Array, given: Array, windows: Array) -> None:
+            m, places = windows.shape[:2]
+            products = xp.empty((m, places, outs, kw * c), dtype)
+            _multiply(given.reshape(m, 1, outs, -1), windows.reshape(m, places, -1, kw * c), products)
+            for first in range(0, m, group):
+                total += products[first : first + group].sum(axis=0)
 
         def convolve(start: int, stop: int) -> None:
             for number in range(start, stop):
@@ -270,14 +281,24 @@ class _WeightGradient(Function):
                     windows = xp.lib.stride_tricks.as_strided(
                         rows, (m, places, down, across, kw * c), (image, line, line, column, channel)
                     )
-                    products = xp.empty((m, places, outs, kw * c), dtype)
+                    total = sums[number, a::s]
+                    if together > 1:
+                        whole = m - m % together
+                        for some in filter(len, (range(whole), range(whole, m))):
+                            images = slice(some.start, some.stop)
+                            many = min(together, len(some))
+                            add_products(
+                                total,
+                                given[images].reshape(-1, many, outs, down * across).swapaxes(1, 2),
+                                windows[images].reshape(-1, many, places, down * across, kw * c).swapaxes(1, 2),
+                            )
+                        continue
                     for y in range(0, down, band):
-                        _multiply(
-                            given[:, None, :, y : y + band].reshape(m, 1, outs, -1),
-                            windows[:, :, y : y + band].reshape(m, places, -1, kw * c),
-                            products,
+                        add_products(
+                            total,
+                            given[:, None, :, y : y + band],
+                            windows[:, :, y : y + band],
                         )
-                        sums[number, a::s] += products.sum(axis=0, dtype=sums.dtype)
 
         share(convolve, len(pieces), gout.size * kh * kw * c >= WORTHWHILE)
         gweight = sum_over(sums, 0).astype(dtype)

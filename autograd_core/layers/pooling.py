@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from autograd_core.arrays import Array, array_module, mean_of_sum, working_dtype
+from autograd_core.arrays import Array, array_module, keep_where, mean_of_sum, working_dtype
 from autograd_core.function import Context, Function
 from autograd_core.functions.conversion import floating
 from autograd_core.layers.module import Module
@@ -63,9 +63,9 @@ class _Spread(Function):
         targets = _members(ginput, size, stride)
         for target, first in zip(targets, _firsts(input, largest, size, stride), strict=True):
             if apart:
-                xp.copyto(target, gout, where=first)
+                target[...] = keep_where(gout, first)
             else:
-                target += xp.where(first, gout, 0)
+                target += keep_where(gout, first)
         return ginput.astype(gout.dtype, copy=False)
 
     @staticmethod

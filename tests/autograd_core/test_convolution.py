@@ -124,12 +124,24 @@ def test_convolution_in_float32_is_as_accurate_as_its_sums_are_short(input_shape
         np.testing.assert_allclose(single.data, double.data, rtol=(terms + 1) * EPS32 / 2)
 
 
-def test_the_gradient_of_the_weight_adds_images_in_float64():
-    input = np.ones((64, 1, 1, 1), np.float32)
+def test_the_gradient_of_the_weight_adds_more_than_1024_terms_in_float64():
+    input = np.zeros((64 * 1024, 1, 1, 1), np.float32)
+    input[::1024] = 1  # no two of them among 1024 terms
     input[0] = 2**24
     weight = Tensor(np.ones((1, 1, 1, 1), np.float32), requires_grad=True)
     (gweight,) = grad(conv2d(input, weight), weight, np.ones(input.shape, np.float32))
     assert gweight.item() == np.float32(2**24 + 63)  # in float32, 2^24 + 1 would be 2^24
+
+
+@pytest.mark.parametrize("batch", [1, 5, 6, 7, 12, 13])
+def test_the_gradient_of_the_weight_takes_small_maps_together(batch):
+    """16 places in each map, so 6 maps together; with images left over, and without."""
+    input, gout = normal(batch, 3, 5, 6), normal(batch, 2, 4, 4, seed=1)
+    weight = Tensor(normal(2, 3, 2, 3, seed=2), requires_grad=True)
+    (gweight,) = grad(conv2d(input, weight), weight, gout)
+    for o, c, i, j in np.ndindex(2, 3, 2, 3):
+        expected = (input[:, c, i : i + 4, j : j + 4] * gout[:, o]).sum()
+        assert abs(gweight.data[o, c, i, j] - expected) <= 1e-13 * batch * 16  # so many terms of order one
 
 
 def test_convolution_overflows_on_every_thread_as_its_caller_wants():
