@@ -63,9 +63,9 @@ class Module:
     # Given by the subclass, with its own parameters.
     forward: Callable[..., Any]
 
-    def __call__(self, *inputs: Any) -> Any:
-        """Return `forward(*inputs)`."""
-        return self.forward(*inputs)
+    def __call__(self, *inputs: Any, **options: Any) -> Any:
+        """Return `forward(*inputs, **options)`."""
+        return self.forward(*inputs, **options)
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Set an attribute, and learn of the parameters in it, and in what it replaces.

@@ -41,6 +41,16 @@ def test_names_follow_attributes_and_positions():
     assert set(network.state_dict()) == {*NAMES, "branches.1.running_mean", "branches.1.running_var"}
 
 
+def test_a_call_hands_on_all_that_it_is_given():
+    class Scaled(Module):
+        def forward(self, x, y=1.0, *, factor=1.0):
+            return factor * (x - y)
+
+    assert Scaled()(5.0) == 4.0 and Scaled()(5.0, 2.0, factor=3.0) == 9.0
+    with pytest.raises(TypeError, match="offset"):
+        Scaled()(5.0, offset=1.0)
+
+
 def test_shared_parameters_are_listed_once():
     layer = Dense(2, 2, rng=np.random.default_rng(0))
     network = Sequential(layer, ReLU(), layer)
