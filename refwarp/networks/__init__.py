@@ -1,4 +1,4 @@
-"""Networks with warps inside: localisation, the spatial transformer, and classifiers with and without it."""
+"""Networks with warps inside: spatial transformers of all kinds, and classifiers with and without them."""
 
 from refwarp.networks.classifiers import (
     CNN,
@@ -15,20 +15,41 @@ from refwarp.networks.localisation import (
     fully_connected_localisation,
     regression,
 )
+from refwarp.networks.samplers import LinearizedSampler, Sampler
 from refwarp.networks.spatial_transformer import SpatialTransformer
 from refwarp.networks.stacks import Convolution
-from refwarp.networks.transformations import Affine, Projective, ThinPlateSpline, Transformation
+from refwarp.networks.transformations import (
+    Affine,
+    Attention,
+    LinearBasis,
+    PiecewiseAffine,
+    Projective,
+    RotationScaleTranslation,
+    Similarity,
+    ThinPlateSpline,
+    Transformation,
+    Translation,
+    regular_points,
+)
 
 __all__ = [
     "CNN",
     "Affine",
+    "Attention",
     "Convolution",
+    "LinearBasis",
+    "LinearizedSampler",
     "Localisation",
+    "PiecewiseAffine",
     "Projective",
+    "RotationScaleTranslation",
+    "Sampler",
+    "Similarity",
     "SpatialTransformer",
     "ThinPlateSpline",
     "Transformation",
     "Transformed",
+    "Translation",
     "convolutional_classifier",
     "convolutional_localisation",
     "count_parameters",
@@ -36,5 +57,6 @@ __all__ = [
     "fully_connected_localisation",
     "parameter_table",
     "regression",
+    "regular_points",
     "width_for",
 ]

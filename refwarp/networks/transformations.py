@@ -26,9 +26,17 @@ import numpy as np
 from autograd_core import Tensor
 from autograd_core.arrays import array_module
 from autograd_core.functions import concatenate, reshape, tanh
-from refwarp.arguments import check_count, number
+from autograd_core.layers import Module
+from refwarp.arguments import check_array, check_count, check_option, number
 from refwarp.grids.affine import affine_grid
-from refwarp.grids.linear_basis import affine_basis
+from refwarp.grids.affine_parameters import (
+    attention_grid,
+    rotation_scale_translation_grid,
+    similarity_grid,
+    translation_grid,
+)
+from refwarp.grids.linear_basis import affine_basis, linear_basis_grid
+from refwarp.grids.piecewise_affine import piecewise_affine_grid
 from refwarp.grids.projective import projective_grid
 from refwarp.grids.thin_plate_spline.function import tps_grid
 
@@ -71,6 +79,85 @@ class Transformation(Protocol):
             The points (x, y) of the input, of theta's dtype.
         """
         ...
+
+
+@dataclass(frozen=True)
+class Translation:
+    """A translation: t_x, t_y, as `translation_grid` takes them."""
+
+    count = 2
+
+    @property
+    def identity(self) -> Array:
+        """No shift."""
+        return np.zeros(2)
+
+    def grid(self, theta: Tensor, size: Size, align_corners: bool) -> Tensor:
+        """Return the sampling grid of each map, see `Transformation`."""
+        grid: Tensor = translation_grid(theta, size, align_corners)
+        return grid
+
+
+@dataclass(frozen=True)
+class Attention:
+    """An isotropic scale and a translation: s, t_x, t_y (STN Eq. 2), as `attention_grid` takes them."""
+
+    count = 3
+
+    @property
+    def identity(self) -> Array:
+        """The scale 1 and no shift."""
+        return np.array([1.0, 0.0, 0.0])
+
+    def grid(self, theta: Tensor, size: Size, align_corners: bool) -> Tensor:
+        """Return the sampling grid of each map, see `Transformation`."""
+        grid: Tensor = attention_grid(theta, size, align_corners)
+        return grid
+
+
+@dataclass(frozen=True)
+class Similarity:
+    """An isotropic scale, a rotation and a translation: s, a, t_x, t_y, as `similarity_grid` takes them."""
+
+    count = 4
+
+    @property
+    def identity(self) -> Array:
+        """The scale 1, no angle and no shift."""
+        return np.array([1.0, 0.0, 0.0, 0.0])
+
+    def grid(self, theta: Tensor, size: Size, align_corners: bool) -> Tensor:
+        """Return the sampling grid of each map, see `Transformation`."""
+        grid: Tensor = similarity_grid(theta, size, align_corners)
+        return grid
+
+
+@dataclass(frozen=True)
+class RotationScaleTranslation:
+    """A rotation, scales given by their logarithms and a translation: a, l_x, l_y, t_x, t_y (LMS, Sect. 6.4).
+
+    Parameters
+    ----------
+    translate_first : bool
+        The order of the three, as `rotation_scale_translation_grid` takes it.
+    """
+
+    translate_first: bool = False
+    count = 5
+
+    def __post_init__(self) -> None:
+        """Refuse an order that is none."""
+        check_option("translate_first", self.translate_first, (False, True))
+
+    @property
+    def identity(self) -> Array:
+        """No angle, the scales 2^0 and no shift."""
+        return np.zeros(5)
+
+    def grid(self, theta: Tensor, size: Size, align_corners: bool) -> Tensor:
+        """Return the sampling grid of each map, see `Transformation`."""
+        grid: Tensor = rotation_scale_translation_grid(theta, size, align_corners, self.translate_first)
+        return grid
 
 
 @dataclass(frozen=True)
@@ -165,18 +252,116 @@ class ThinPlateSpline:
     @property
     def identity(self) -> Array:
         """The control points themselves."""
-        return _regular_points(self.points).reshape(-1)
+        return regular_points(*self.points).reshape(-1)
 
     def grid(self, theta: Tensor, size: Size, align_corners: bool) -> Tensor:
         """Return the sampling grid of each map, see `Transformation`."""
         # In theta's dtype, so that the identity in that dtype sends every control point to itself exactly.
-        control = array_module(theta.data).asarray(_regular_points(self.points), theta.dtype)
+        control = array_module(theta.data).asarray(regular_points(*self.points), theta.dtype)
         points = reshape(theta, (theta.shape[0], -1, 2))
         grid: Tensor = tps_grid(points, size, control, align_corners, self.smoothing)
         return grid
 
 
-def _regular_points(points: tuple[int, int]) -> Array:
-    """Return rows x columns points (x, y) from corner to corner, (rows columns, 2), row after row."""
-    basis = affine_basis((1, 1, *points), align_corners=True)
+@dataclass(frozen=True)
+class PiecewiseAffine:
+    """A mesh of triangles; the parameters are where its vertices come from, x and y of one after the other.
+
+    Parameters
+    ----------
+    vertices : (int, int)
+        Rows and columns of the vertices, which lie on a regular grid with corners at -1 and 1, row after row.
+
+    Raises
+    ------
+    ValueError
+        If there are not at least two rows and two columns.
+    """
+
+    vertices: tuple[int, int] = (4, 4)
+
+    def __post_init__(self) -> None:
+        """Refuse a mesh without cells."""
+        for length in self.vertices:
+            check_count("vertices", length, least=2)
+
+    @property
+    def count(self) -> int:
+        """Two for each vertex."""
+        return 2 * self.vertices[0] * self.vertices[1]
+
+    @property
+    def identity(self) -> Array:
+        """The vertices themselves."""
+        return regular_points(*self.vertices).reshape(-1)
+
+    def grid(self, theta: Tensor, size: Size, align_corners: bool) -> Tensor:
+        """Return the sampling grid of each map, see `Transformation`."""
+        grid: Tensor = piecewise_affine_grid(reshape(theta, (-1, *self.vertices, 2)), size, align_corners)
+        return grid
+
+
+class LinearBasis(Module):
+    """Any linear combination of basis functions, T = M_theta B (STN, Sect. 3.2), with B fixed or learnt.
+
+    The parameters are the entries of M (2, K) row by row: the coefficients of x, then those of y. B is given at the
+    pixels of the output, so it serves outputs of one size only, and belongs to the state of a network.
+
+    Parameters
+    ----------
+    basis : ndarray, shape (K, H, W)
+        The basis functions at the output's pixels: of `affine_basis`, `bernstein_basis`, `thin_plate_spline_basis`, or
+        any others.
+    identity : ndarray, shape (2, K)
+        The coefficients of the identity: (1, 0, 0) and (0, 1, 0) for `affine_basis`; for `bernstein_basis` of degree n
+        those of ``regular_points(n + 1, n + 1).T``, and for a thin plate spline its control points.
+    learnable : bool
+        Whether B is a parameter, from the given one on.
+    dtype : dtype
+        Of B, and so of theta.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument has the wrong type or shape.
+    """
+
+    def __init__(self, basis: Array, identity: Array, learnable: bool = False, dtype: Any = np.float32) -> None:
+        check_array("basis", basis, "(K, H, W)", (None, None, None))
+        check_array("identity", identity, f"(2, {len(basis)}), as basis has {len(basis)} functions", (2, len(basis)))
+        check_option("learnable", learnable, (False, True))
+        self.count = 2 * len(basis)
+        self.identity = identity.astype(np.float64).reshape(-1)
+        if learnable:
+            self.basis = Tensor(basis.astype(dtype), requires_grad=True)
+        else:
+            self.buffers = {"basis": basis.astype(dtype)}
+
+    def grid(self, theta: Tensor, size: Size, align_corners: bool) -> Tensor:
+        """Return the sampling grid of each map, see `Transformation`.
+
+        Raises
+        ------
+        ValueError
+            If the output has another size than the basis.
+        """
+        basis = Tensor(self.buffers["basis"]) if self.buffers else self.basis
+        if size[2:] != basis.shape[1:]:
+            raise ValueError(
+                f"basis: given functions at {basis.shape[1]} x {basis.shape[2]} pixels for an output of {size[2]} x "
+                f"{size[3]}, expected the same; the transformer's size is that of its output"
+            )
+        grid: Tensor = linear_basis_grid(reshape(theta, (theta.shape[0], 2, -1)), basis)
+        return grid
+
+
+def regular_points(rows: int, columns: int) -> Array:
+    """Return a grid of points (x, y) with corners at -1 and 1, (rows columns, 2), row after row.
+
+    Examples
+    --------
+    >>> regular_points(2, 3).tolist()
+    [[-1.0, -1.0], [0.0, -1.0], [1.0, -1.0], [-1.0, 1.0], [0.0, 1.0], [1.0, 1.0]]
+    """
+    basis = affine_basis((1, 1, rows, columns), align_corners=True)
     return np.ascontiguousarray(basis[:2].reshape(2, -1).T)
