@@ -3,6 +3,7 @@
 from refwarp.networks.classifiers import (
     CNN,
     Transformed,
+    TransformedWithTheta,
     convolutional_classifier,
     count_parameters,
     fully_connected_classifier,
@@ -15,8 +16,10 @@ from refwarp.networks.localisation import (
     fully_connected_localisation,
     regression,
 )
+from refwarp.networks.parallel import EachGlimpse, Parallel
+from refwarp.networks.recurrent import GRUCell, RecurrentLocalisation
 from refwarp.networks.samplers import LinearizedSampler, Sampler
-from refwarp.networks.spatial_transformer import SpatialTransformer
+from refwarp.networks.spatial_transformer import GlimpseTransformer, SpatialTransformer, Warp, observed
 from refwarp.networks.stacks import Convolution
 from refwarp.networks.transformations import (
     Affine,
@@ -37,11 +40,16 @@ __all__ = [
     "Affine",
     "Attention",
     "Convolution",
+    "EachGlimpse",
+    "GRUCell",
+    "GlimpseTransformer",
     "LinearBasis",
     "LinearizedSampler",
     "Localisation",
+    "Parallel",
     "PiecewiseAffine",
     "Projective",
+    "RecurrentLocalisation",
     "RotationScaleTranslation",
     "Sampler",
     "Similarity",
@@ -49,12 +57,15 @@ __all__ = [
     "ThinPlateSpline",
     "Transformation",
     "Transformed",
+    "TransformedWithTheta",
     "Translation",
+    "Warp",
     "convolutional_classifier",
     "convolutional_localisation",
     "count_parameters",
     "fully_connected_classifier",
     "fully_connected_localisation",
+    "observed",
     "parameter_table",
     "regression",
     "regular_points",

@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 
 from autograd_core import Tensor
+from autograd_core.functions import concatenate
 from autograd_core.layers import AveragePool2d, Dense, Module, Sequential
 from refwarp.arguments import check_count
+from refwarp.networks.spatial_transformer import SpatialTransformer
 from refwarp.networks.stacks import Convolution, Shape, check_maps, convolutional_layers, dense_layers
 
 
@@ -124,6 +126,32 @@ class Transformed(Module):
     def forward(self, input: Tensor) -> Tensor:
         """Map pictures (N, C, H, W) to scores (N, classes)."""
         scores: Tensor = self.classifier(self.transformer(input))
+        return scores
+
+
+class TransformedWithTheta(Module):
+    """A picture, warped by a spatial transformer, and classified with theta fed forward (STN, Sect. 3.4).
+
+    What comes out of the transformer is made to features; these and theta, in a row, are classified. Theta says where
+    the transformer looked, which its output does not show.
+
+    Parameters
+    ----------
+    transformer : SpatialTransformer
+        Maps pictures (N, C, H, W) to warped ones.
+    features : Module
+        Maps these to features (N, F).
+    classifier : Module
+        Maps (N, F + count) to scores (N, classes), count being the number of parameters of the transformation.
+    """
+
+    def __init__(self, transformer: SpatialTransformer, features: Module, classifier: Module) -> None:
+        self.transformer, self.features, self.classifier = transformer, features, classifier
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Map pictures (N, C, H, W) to scores (N, classes)."""
+        output, theta, _ = self.transformer.transform(input)
+        scores: Tensor = self.classifier(concatenate([self.features(output), theta], axis=1))
         return scores
 
 

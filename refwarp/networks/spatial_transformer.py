@@ -13,16 +13,40 @@ exactly.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
 
 from autograd_core import Tensor
-from autograd_core.functions import reshape
+from autograd_core.functions import reshape, stack
 from autograd_core.layers import Module
+from refwarp.networks.samplers import Sampler
 from refwarp.networks.transformations import AFFINE, Transformation
 from refwarp.samplers.grid_sample import grid_sample
 
-# Called as sampler(input, grid, align_corners=...), as the samplers of refwarp are.
-Sampler = Callable[..., Tensor]
+
+class Warp(NamedTuple):
+    """What a transformer did to a batch of maps.
+
+    Attributes
+    ----------
+    input : Tensor, shape (N, C, H, W)
+        The maps.
+    output : Tensor, shape (N, C, H', W')
+        The warped maps.
+    theta : Tensor, shape (N, count)
+        The parameters of the transformations.
+    grid : Tensor, shape (N, H', W', 2)
+        The points (x, y) of the input that were sampled.
+    align_corners : bool
+        What -1 and 1 mean in the grid.
+    """
+
+    input: Tensor
+    output: Tensor
+    theta: Tensor
+    grid: Tensor
+    align_corners: bool
 
 
 class SpatialTransformer(Module):
@@ -36,8 +60,8 @@ class SpatialTransformer(Module):
     transformation : Transformation
         What theta means.
     sampler : callable
-        Called as ``sampler(input, grid, align_corners=...)`` with maps (N, C, H, W) and a grid (N, H', W', 2);
-        returns (N, C, H', W'). For another mode or padding, ``functools.partial(grid_sample, mode="bicubic")``.
+        Called as ``sampler(input, grid, align_corners=...)``, see `refwarp.networks.samplers`. For another mode or
+        padding of `grid_sample`, ``functools.partial(grid_sample, mode="bicubic")``.
     size : int or (int, int), optional
         Height and width of the output; those of the input by default.
     align_corners : bool
@@ -62,6 +86,18 @@ class SpatialTransformer(Module):
             raise ValueError(f"size: given {size!r}, expected a positive integer, two of them (height, width), or None")
         self.localisation, self.transformation, self.sampler = localisation, transformation, sampler
         self.size, self.align_corners = both, align_corners
+        self.observer: Callable[[Warp], None] | None = None
+
+    def warp(self, input: Tensor, theta: Tensor) -> Warp:
+        """Warp maps (N, C, H, W) by the transformations of theta (N, count)."""
+        batch, channels, *own = input.shape
+        height, width = self.size or own
+        grid = self.transformation.grid(theta, (batch, channels, height, width), self.align_corners)
+        output = self.sampler(input, grid, align_corners=self.align_corners)
+        warp = Warp(input, output, theta, grid, self.align_corners)
+        if self.observer:
+            self.observer(warp)
+        return warp
 
     def transform(self, input: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return what the transformer makes of its input, and how.
@@ -87,10 +123,9 @@ class SpatialTransformer(Module):
         TypeError
             If the localisation's dtype is another than the input's.
         """
-        if input.ndim != 4:
-            raise ValueError(f"input: given shape {input.shape}, expected (N, C, H, W)")
-        batch, channels, *own = input.shape
-        theta, count = self.localisation(input), self.transformation.count
+        check_is_maps(input)
+        batch, count = input.shape[0], self.transformation.count
+        theta = self.localisation(input)
         if theta.ndim < 2 or theta.shape[0] != batch or theta.size != batch * count:
             raise ValueError(
                 f"localisation: it returned theta of shape {theta.shape} for {batch} maps, expected ({batch}, {count}) "
@@ -98,10 +133,89 @@ class SpatialTransformer(Module):
             )
         if theta.ndim != 2:
             theta = reshape(theta, (batch, count))
-        height, width = self.size or own
-        grid = self.transformation.grid(theta, (batch, channels, height, width), self.align_corners)
-        return self.sampler(input, grid, align_corners=self.align_corners), theta, grid
+        warp = self.warp(input, theta)
+        return warp.output, warp.theta, warp.grid
 
     def forward(self, input: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, C, H', W')."""
         return self.transform(input)[0]
+
+
+def check_is_maps(input: Tensor) -> None:
+    """Raise ValueError unless a transformer's input has four axes."""
+    if input.ndim != 4:
+        raise ValueError(f"input: given shape {input.shape}, expected (N, C, H, W)")
+
+
+class GlimpseTransformer(SpatialTransformer):
+    """Warp each map several times, by as many transformations as the localisation reads from it.
+
+    Its parameters are those of `SpatialTransformer`, but that the localisation maps (N, C, H, W) to theta
+    (N, T, count): one that looks at a map step by step, as `RecurrentLocalisation` does, or at once.
+    """
+
+    def transform(self, input: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return what the transformer makes of its input, and how.
+
+        Parameters
+        ----------
+        input : Tensor, shape (N, C, H, W)
+            The maps.
+
+        Returns
+        -------
+        output : Tensor, shape (N, T, C, H', W')
+            The warped maps, T of each.
+        theta : Tensor, shape (N, T, count)
+            The parameters of the transformations.
+        grid : Tensor, shape (N, T, H', W', 2)
+            The points (x, y) of the input that are sampled.
+
+        Raises
+        ------
+        ValueError
+            If the input has not four axes, or the localisation returns another shape.
+        TypeError
+            If the localisation's dtype is another than the input's.
+        """
+        check_is_maps(input)
+        batch, count = input.shape[0], self.transformation.count
+        theta = self.localisation(input)
+        if theta.ndim != 3 or theta.shape[0] != batch or theta.shape[1] < 1 or theta.shape[2] != count:
+            raise ValueError(
+                f"localisation: it returned theta of shape {theta.shape} for {batch} maps, expected ({batch}, T, "
+                f"{count}) for {type(self.transformation).__name__}, T at least 1"
+            )
+        warps = [self.warp(input, theta[:, t]) for t in range(theta.shape[1])]
+        output, grid = (stack([getattr(warp, name) for warp in warps], axis=1) for name in ("output", "grid"))
+        return output, theta, grid
+
+
+@contextmanager
+def observed(model: Module) -> Iterator[dict[str, list[Warp]]]:
+    """Keep, within a `with` block, what every spatial transformer in a model does.
+
+    Parameters
+    ----------
+    model : Module
+        A network with transformers in it: in series, in parallel or recurrent.
+
+    Yields
+    ------
+    dict of str to list of Warp
+        For each transformer, by its name in the model ("" for the model itself), each warp in the order of time.
+    """
+    transformers = {
+        name.removesuffix("."): module
+        for name, module in model.named_modules()
+        if isinstance(module, SpatialTransformer)
+    }
+    seen: dict[str, list[Warp]] = {name: [] for name in transformers}
+    before = {name: transformer.observer for name, transformer in transformers.items()}
+    for name, transformer in transformers.items():
+        transformer.observer = seen[name].append
+    try:
+        yield seen
+    finally:
+        for name, transformer in transformers.items():
+            transformer.observer = before[name]

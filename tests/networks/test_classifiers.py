@@ -10,6 +10,7 @@ from refwarp.networks import (
     Convolution,
     SpatialTransformer,
     Transformed,
+    TransformedWithTheta,
     convolutional_classifier,
     convolutional_localisation,
     count_parameters,
@@ -47,7 +48,13 @@ def st_fcn(shape=(1, 40, 40), kernel_size=None, classes=10, seed=0):
     return Transformed(transformer, fully_connected_classifier(shape, hidden=(8, 8), classes=classes, rng=rng))
 
 
-MODELS = [cnn, st_cnn, st_fcn]
+def st_cnn_with_theta(shape=(1, 40, 40), kernel_size=5, classes=10, seed=0):
+    """The features of the classifier and theta, classified by one more layer."""
+    plain, rng = st_cnn(shape, kernel_size, 8, seed), np.random.default_rng(seed)
+    return TransformedWithTheta(plain.transformer, plain.classifier, Dense(8 + 6, classes, rng=rng))
+
+
+MODELS = [cnn, st_cnn, st_fcn, st_cnn_with_theta]
 
 
 def pictures(count=2, shape=(1, 40, 40)):
@@ -97,7 +104,7 @@ def test_the_generator_fixes_the_weights(model):
 def test_every_parameter_takes_part(model):
     """After a step away from the identity, where the regression's zero weights let nothing through."""
     network, rng = model(), np.random.default_rng(1)
-    if isinstance(network, Transformed):
+    if not isinstance(network, CNN):
         last = network.transformer.localisation.regression
         last.weight.data = rng.normal(0, 0.01, last.weight.shape).astype(np.float32)
     scores = network(pictures(16))
@@ -111,6 +118,24 @@ def test_at_the_start_the_transformer_only_averages_squares():
     assert grid.shape == (2, 20, 20, 2)
     # A coordinate is off by at most 20 u pixels, as in the transformer's test; two roundings of values below 1.
     assert abs(transformed.data - AveragePool2d(2)(pictures()).data).max() <= 21 * np.finfo(np.float32).eps
+
+
+def test_theta_is_fed_forward():
+    network = st_cnn_with_theta()
+    last = network.transformer.localisation.regression
+    last.weight.data = np.random.default_rng(1).normal(0, 0.01, last.weight.shape).astype(np.float32)
+    input = pictures(3)
+    output, theta, _ = network.transformer.transform(input)
+    row = np.concatenate([network.features(output).data, theta.data], axis=1)
+    expected = row @ network.classifier.weight.data.T + network.classifier.bias.data
+    # 14 products of some units.
+    np.testing.assert_allclose(network(input).data, expected, rtol=0, atol=1e-5)
+    # Where only theta counts, its gradient does not come through the pixels.
+    network.classifier.weight.data = network.classifier.weight.data * (np.arange(14) >= 8).astype(np.float32)
+    network(input).backward(np.ones((3, 10), np.float32))
+    np.testing.assert_allclose(
+        last.bias.grad.data, 3 * network.classifier.weight.data[:, 8:].sum(axis=0), rtol=0, atol=1e-4
+    )
 
 
 def table_1(width, side=28, poolings=(2, 2)):

@@ -9,11 +9,20 @@ import pytest
 import refwarp
 from autograd_core import Tensor, to_device
 from autograd_core.arrays import is_on_device
-from autograd_core.layers import Flatten, Sequential, softmax_cross_entropy
+from autograd_core.layers import Dense, Flatten, Sequential, softmax_cross_entropy
 from refwarp.backend.cuda import SIMULATED
-from refwarp.networks import SpatialTransformer, regression
+from refwarp.networks import (
+    Attention,
+    GlimpseTransformer,
+    GRUCell,
+    LinearizedSampler,
+    RecurrentLocalisation,
+    SpatialTransformer,
+    regression,
+)
 from refwarp.tour.distorted_digits import Budget, train_on_distorted_digits, untrained
 from refwarp.training import check_device, predict
+from tests.networks.kinds import TRANSFORMATIONS, small_transformer
 
 on_a_gpu = pytest.mark.skipif(SIMULATED, reason="there is no GPU: CUDA's simulator cannot take CuPy's arrays")
 
@@ -34,18 +43,54 @@ def step(network, images):
     return [loss.numpy(), *(parameter.grad.numpy() for parameter in network.parameters())]
 
 
+def recurrent():
+    """Return a transformer of two glimpses of attention, with linearized sampling."""
+    rng, dtype = np.random.default_rng(4), np.float32
+    last = regression(2, Attention(), rng=rng)
+    last.weight.data = (0.1 * rng.standard_normal((3, 2))).astype(dtype)
+    context = Sequential(Flatten(), Dense(9, 3, rng=rng))
+    look = RecurrentLocalisation(context, GRUCell(3, 2, rng=rng), last, steps=2)
+    return GlimpseTransformer(look, Attention(), LinearizedSampler(np.random.default_rng(6)), size=(2, 2))
+
+
+def network_of(name):
+    """Return a network with a transformer of a kind, and two pictures."""
+    transformer = recurrent() if name == "recurrent" else small_transformer(name, dtype=np.float32)
+    images = np.random.default_rng(5).standard_normal((2, 1, 3, 3)).astype(np.float32)
+    return Sequential(transformer, Flatten()), images
+
+
+KINDS = pytest.mark.parametrize("name", [*TRANSFORMATIONS, "recurrent"])
+
+
+def compare_steps(on_cuda, make):
+    """Hold the gradients of a step on CUDA against the CPU's: sums of a few products, rounded in another order."""
+    expected, found = step(*make()), on_cuda(*make())
+    for one, other in zip(found, expected, strict=True):
+        assert type(one) is np.ndarray and one.dtype == other.dtype
+        np.testing.assert_allclose(one, other, rtol=0, atol=64 * np.finfo(one.dtype).eps * np.abs(other).max())
+
+
+def step_on_the_backend(network, images):
+    with refwarp.use_backend("cuda"):
+        return step(network, images)
+
+
+def step_with_cupy(network, images):
+    found = step(network.to("cuda"), to_device(images, "cuda"))
+    for parameter in network.parameters():
+        assert is_on_device(parameter.data) and is_on_device(parameter.grad.data)
+    return found
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_step_on_cuda_is_that_of_the_cpu(dtype):
-    """Forward, and backward through both, on the backend; sums of a few products, rounded in another order."""
-    network, images = tiny(dtype)
-    expected = step(network, images)
-    for parameter in network.parameters():
-        parameter.grad = None
-    with refwarp.use_backend("cuda"):
-        found = step(network, images)
-    for one, other in zip(found, expected, strict=True):
-        assert type(one) is np.ndarray and one.dtype == dtype
-        np.testing.assert_allclose(one, other, rtol=0, atol=64 * np.finfo(dtype).eps * np.abs(other).max())
+    compare_steps(step_on_the_backend, lambda: tiny(dtype))
+
+
+@KINDS
+def test_a_step_of_every_transformation_on_cuda_is_that_of_the_cpu(name):
+    compare_steps(step_on_the_backend, lambda: network_of(name))
 
 
 def test_there_is_no_third_device():
@@ -80,15 +125,14 @@ def test_the_simulator_is_refused(monkeypatch):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_step_with_cupy_s_arrays_is_that_of_the_cpu(dtype):
     pytest.importorskip("cupy")
-    network, images = tiny(dtype)
-    expected = step(network, images)
-    for parameter in network.parameters():
-        parameter.grad = None
-    found = step(network.to("cuda"), to_device(images, "cuda"))
-    for parameter in network.parameters():
-        assert is_on_device(parameter.data) and is_on_device(parameter.grad.data)
-    for one, other in zip(found, expected, strict=True):
-        np.testing.assert_allclose(one, other, rtol=0, atol=64 * np.finfo(dtype).eps * np.abs(other).max())
+    compare_steps(step_with_cupy, lambda: tiny(dtype))
+
+
+@on_a_gpu
+@KINDS
+def test_a_step_of_every_transformation_with_cupy_s_arrays_is_that_of_the_cpu(name):
+    pytest.importorskip("cupy")
+    compare_steps(step_with_cupy, lambda: network_of(name))
 
 
 @on_a_gpu

@@ -6,18 +6,18 @@ import pytest
 import refwarp
 from autograd_core import Tensor
 from autograd_core.gradcheck import gradcheck
-from autograd_core.layers import Dense, Flatten, Module, Sequential, Tanh
-from refwarp.networks import Convolution, SpatialTransformer, convolutional_localisation, regression
-
-
-class Told(Module):
-    """A localisation that is told its theta."""
-
-    def __init__(self, theta):
-        self.theta = Tensor(np.asarray(theta), requires_grad=True)
-
-    def forward(self, input):
-        return self.theta
+from autograd_core.layers import Dense, Flatten, ReLU, Sequential
+from refwarp.networks import (
+    Affine,
+    Convolution,
+    GlimpseTransformer,
+    Parallel,
+    SpatialTransformer,
+    convolutional_localisation,
+    observed,
+    regression,
+)
+from tests.networks.kinds import SAMPLERS, TRANSFORMATIONS, Told, away_from_the_identity, small_transformer
 
 
 def identity(count, dtype=np.float32):
@@ -103,24 +103,119 @@ def assign(module, name, tensor):
     setattr(module, last, tensor)
 
 
-@pytest.mark.parametrize("order", [1, 2])
-def test_gradients_from_end_to_end(order):
+def check_gradients(transformer, shape, order):
     """With respect to the input, through sampler and localisation, and to all parameters."""
-    rng = np.random.default_rng(5)
-    last = regression(2, rng=rng, dtype=np.float64)
-    last.weight = Tensor(rng.normal(0, 0.3, (6, 2)), requires_grad=True)
-    hidden = Dense(9, 2, rng=rng, dtype=np.float64)
-    transformer = SpatialTransformer(Sequential(Flatten(), hidden, Tanh(), last), size=2)
     parameters = dict(transformer.named_parameters())
-    assert len(parameters) == 4
 
     def function(input, *given):
         for name, tensor in zip(parameters, given, strict=True):
             assign(transformer, name, tensor)
         return transformer(input)
 
-    inputs = [rng.random((1, 1, 3, 3)), *(parameter.data for parameter in parameters.values())]
+    rng = np.random.default_rng(5)
+    inputs = [rng.random(shape), *(parameter.data for parameter in parameters.values())]
     gradcheck(function, inputs, rng=rng, order=order)
+
+
+@pytest.mark.parametrize("name", TRANSFORMATIONS)
+def test_gradients_from_end_to_end(name):
+    transformer = small_transformer(name, size=(2, 2))
+    assert len(transformer.parameters()) == 4 + (name == "learnt basis")
+    check_gradients(transformer, (1, 1, 3, 3), order=1)
+
+
+def test_second_derivatives_from_end_to_end():
+    check_gradients(small_transformer("affine", size=(2, 2), seed=5), (1, 1, 3, 3), order=2)
+
+
+@pytest.mark.parametrize("name", TRANSFORMATIONS)
+def test_its_state_makes_another_the_same(name):
+    one, other = (small_transformer(name, seed=seed) for seed in (1, 2))
+    input = maps((2, 1, 3, 3), np.float64)
+    assert (one(input).data != other(input).data).any()
+    other.load_state_dict(one.state_dict())
+    assert (one(input).data == other(input).data).all()
+    assert any("basis" in key for key in one.state_dict()) == (name in ("Bernstein", "learnt basis"))
+
+
+# ---- several glimpses ----
+
+
+@pytest.mark.parametrize("align_corners", [False, True])
+def test_each_glimpse_is_a_warp_of_the_map(align_corners):
+    theta = away_from_the_identity(Affine(), 6, spread=0.3).reshape(2, 3, 6)
+    options = {"size": (4, 5), "sampler": SAMPLERS["bicubic"](), "align_corners": align_corners}
+    input = maps((2, 2, 6, 7), np.float64)
+    output, seen_theta, grid = GlimpseTransformer(Told(theta), **options).transform(input)
+    assert output.shape == (2, 3, 2, 4, 5) and (seen_theta.data == theta).all()
+    for t in range(3):
+        single = SpatialTransformer(Told(theta[:, t]), **options).transform(input)
+        assert (output[:, t].data == single[0].data).all() and (grid[:, t].data == single[2].data).all()
+
+
+def test_the_gradients_of_all_glimpses_add_up():
+    theta = away_from_the_identity(Affine(), 6, spread=0.3).reshape(2, 3, 6)
+    gradcheck(
+        lambda input, theta: GlimpseTransformer(lambda input: theta, size=2)(input),
+        [maps((2, 1, 3, 4), np.float64).data, theta],
+        rng=np.random.default_rng(7),
+    )
+
+
+@pytest.mark.parametrize("shape", [(2, 6), (2, 0, 6), (1, 3, 6), (2, 3, 5), (2, 1, 2, 3)])
+def test_glimpses_of_another_shape_are_refused(shape):
+    with pytest.raises(ValueError) as caught:
+        GlimpseTransformer(Told(np.zeros(shape, np.float32)))(maps((2, 1, 4, 4)))
+    assert str(caught.value) == (
+        f"localisation: it returned theta of shape {shape} for 2 maps, expected (2, T, 6) for Affine, T at least 1"
+    )
+    with pytest.raises(ValueError, match=r"input: given shape \(4, 4\), expected \(N, C, H, W\)"):
+        GlimpseTransformer(Told(np.zeros(shape, np.float32)))(maps((4, 4)))
+
+
+# ---- what transformers do ----
+
+
+def test_what_every_transformer_does_can_be_observed():
+    """In series, in parallel, and several times."""
+    rng = np.random.default_rng(8)
+    first, left, right = (SpatialTransformer(Told(rng.normal(0, 0.5, (2, 6))), size=4) for _ in range(3))
+    glimpses = GlimpseTransformer(Told(rng.normal(0, 0.5, (2, 3, 6))))
+    network = Sequential(first, ReLU(), Parallel(left, right), glimpses)
+    input = maps((2, 1, 5, 6), np.float64)
+    with observed(network) as seen:
+        output = network(input)
+    assert {name: len(warps) for name, warps in seen.items()} == {
+        "layers.0": 1,
+        "layers.2.branches.0": 1,
+        "layers.2.branches.1": 1,
+        "layers.3": 3,
+    }
+    (warp,) = seen["layers.0"]
+    assert warp.input is input and not warp.align_corners
+    for found, expected in zip((warp.output, warp.theta, warp.grid), first.transform(input), strict=True):
+        assert (found.data == expected.data).all()
+    joined = [seen[f"layers.2.branches.{k}"][0].output.data for k in range(2)]
+    assert (seen["layers.3"][0].input.data == np.concatenate(joined, axis=1)).all()
+    for t, warp in enumerate(seen["layers.3"]):
+        assert (warp.output.data == output[:, t].data).all()
+
+
+def test_observation_ends_and_can_be_nested():
+    transformer = SpatialTransformer(Told(identity(2)))
+    input = maps((2, 1, 4, 4))
+    with observed(transformer) as outer:
+        transformer(input)
+        with pytest.raises(ZeroDivisionError), observed(transformer) as inner:
+            transformer(input)
+            raise ZeroDivisionError
+        transformer(input)
+    transformer(input)
+    assert len(outer[""]) == 2 and len(inner[""]) == 1
+    assert transformer.observer is None
+
+
+# ---- errors ----
 
 
 @pytest.mark.parametrize("size", [0, (3,), (3, 0), (2, 2, 2), (2.0, 3)])
