@@ -9,6 +9,7 @@ from autograd_core.layers.losses import mean_squared_error, softmax_cross_entrop
 from autograd_core.layers.module import Module, Sequential
 from autograd_core.layers.normalization import BatchNorm
 from autograd_core.layers.pooling import AveragePool2d, MaxPool2d, average_pool2d, max_pool2d
+from autograd_core.layers.resizing import Resize2d, resize2d
 from autograd_core.layers.transposed_convolution import ConvTranspose2d, conv_transpose2d
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "MaxPool2d",
     "Module",
     "ReLU",
+    "Resize2d",
     "Sequential",
     "Tanh",
     "average_pool2d",
@@ -30,5 +32,6 @@ __all__ = [
     "he_normal",
     "max_pool2d",
     "mean_squared_error",
+    "resize2d",
     "softmax_cross_entropy",
 ]
