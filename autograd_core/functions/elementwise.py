@@ -3,8 +3,8 @@
 Python numbers take the dtype of the tensor they meet; tensors of two precisions are refused (`operands.py`). Of
 integers, functions whose value is none give float64 (`conversion.py`).
 
-At a kink the gradient is a convention: relu'(0) = 0, abs'(0) = 0, `maximum` and `minimum` give half to each
-of two equal operands, `clip` passes the gradient on at both ends of the interval.
+At a kink the gradient is a convention: relu'(0) = 0, abs'(0) = 0, leaky_relu'(0) is the slope below 0, `maximum` and
+`minimum` give half to each of two equal operands, `clip` passes the gradient on at both ends of the interval.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 from numbers import Integral, Real
 from typing import Any
 
+from autograd_core.arguments import not_negative
 from autograd_core.arrays import Array, array_module, keep_where
 from autograd_core.function import Context, Function
 from autograd_core.functions.conversion import floating
@@ -322,6 +323,30 @@ class _Relu(Function):
 def relu(x: Any) -> Tensor:
     """Return max(x, 0), the rectified linear unit; its derivative at 0 is taken as 0."""
     return _Relu.apply(x)
+
+
+class _LeakyRelu(Function):
+    @staticmethod
+    def forward(ctx: Context, x: Array, slope: float) -> Array:
+        return array_module(x).where(x > 0, x, x * slope)
+
+    @staticmethod
+    def backward(ctx: Context, gout: Tensor) -> Tensor:
+        xp, x, slope = array_module(*ctx.arrays), ctx.arrays[0], ctx.parameters["slope"]
+        return multiply(gout, xp.where(x > 0, xp.ones_like(x), slope))
+
+
+def leaky_relu(x: Any, negative_slope: float = 0.01) -> Tensor:
+    """Return x where it is positive and negative_slope x elsewhere; the derivative at 0 is taken as negative_slope.
+
+    Raises
+    ------
+    ValueError
+        If the slope is no positive number; `relu` has slope 0.
+    """
+    if not not_negative("negative_slope", negative_slope):
+        raise ValueError(f"negative_slope: given {negative_slope}, expected a number > 0; use relu")
+    return _LeakyRelu.apply(floating(x), slope=float(negative_slope))
 
 
 class _Extremum(Function):

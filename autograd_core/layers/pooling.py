@@ -1,4 +1,4 @@
-"""Pooling: the largest, or the mean, of each window."""
+"""Pooling: the largest, or the mean, of each window or of each map."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import numpy as np
 
 from autograd_core.arrays import Array, array_module, keep_where, mean_of_sum, working_dtype
 from autograd_core.function import Context, Function
+from autograd_core.functions import flatten, mean
 from autograd_core.functions.conversion import floating
 from autograd_core.layers.module import Module
 from autograd_core.layers.windows import Pair, pair, positions
-from autograd_core.tensor import Tensor
+from autograd_core.tensor import Tensor, as_tensor
 
 
 def _members(maps: Array, size: Pair, stride: Pair) -> Iterator[Array]:
@@ -159,6 +160,35 @@ def average_pool2d(input: Tensor, size: int | Pair, stride: int | Pair | None = 
     return _AveragePool.apply(floating(input), **_sizes(size, stride))
 
 
+def _require_pixels(input: Tensor) -> None:
+    if input.ndim != 4 or not (input.shape[2] and input.shape[3]):
+        raise ValueError(f"input: given shape {input.shape}, expected (N, C, H, W) with H, W >= 1")
+
+
+def global_average_pool2d(input: Tensor) -> Tensor:
+    """Return the mean of each map, (N, C) of (N, C, H, W); ValueError if the input has other axes or no pixels."""
+    input = floating(input)
+    _require_pixels(input)
+    return mean(input, (2, 3))
+
+
+def global_max_pool2d(input: Tensor) -> Tensor:
+    """Return the largest value of each map, (N, C) of (N, C, H, W), or NaN if there is one.
+
+    The first pixel in row-major order that has this value gets the gradient.
+
+    Raises
+    ------
+    ValueError
+        If the input has other axes or no pixels.
+    """
+    input = as_tensor(input)
+    _require_pixels(input)
+    xp, (n, c, _, _) = array_module(input.data), input.shape
+    pixels = flatten(input, 2)
+    return pixels[xp.arange(n)[:, None], xp.arange(c), pixels.data.argmax(axis=2)]
+
+
 class MaxPool2d(Module):
     """`max_pool2d` as a layer."""
 
@@ -179,3 +209,19 @@ class AveragePool2d(Module):
     def forward(self, input: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, C, Y, X)."""
         return average_pool2d(input, **self.sizes)
+
+
+class GlobalAveragePool2d(Module):
+    """`global_average_pool2d` as a layer."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Map (N, C, H, W) to (N, C)."""
+        return global_average_pool2d(input)
+
+
+class GlobalMaxPool2d(Module):
+    """`global_max_pool2d` as a layer."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Map (N, C, H, W) to (N, C)."""
+        return global_max_pool2d(input)

@@ -20,6 +20,8 @@ from autograd_core.layers import (
     Resize2d,
     Sequential,
     Tanh,
+    global_average_pool2d,
+    global_max_pool2d,
     mean_squared_error,
     softmax_cross_entropy,
 )
@@ -117,6 +119,9 @@ FUNCTIONS = {
     "algebra": lambda x, y: functions.solve(x + 3 * array_module(x.data).eye(3), x @ y @ y[0]),
     "stacked systems": lambda x, y: functions.solve(x + 3 * array_module(x.data).eye(3), y[:, :, None]),
     "precision": lambda x, y: functions.astype(functions.sin(x), "f4") * functions.astype(functions.cos(y), "f4"),
+    "pooling": lambda x, y: (
+        global_max_pool2d((x * y)[None, None]) * global_average_pool2d(functions.leaky_relu(x - y)[None, None])
+    ),
     "losses": lambda x, y: softmax_cross_entropy(x * y, INDEX) + mean_squared_error(x, y),
 }
 

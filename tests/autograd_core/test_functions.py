@@ -100,6 +100,7 @@ def test_real_and_complex_of_one_precision_may_meet():
 
 KINKS = {
     "relu": (functions.relu, [[-1.0, 0.0, 2.0]], [[0, 0, 1]]),
+    "leaky_relu": (lambda x: functions.leaky_relu(x, 0.25), [[-1.0, 0.0, 2.0]], [[0.25, 0.25, 1]]),
     "absolute": (functions.absolute, [[-1.0, 0.0, 2.0]], [[-1, 0, 1]]),
     "maximum": (functions.maximum, [[1.0, 2.0, 3.0], [2.0, 2.0, 2.0]], [[0, 0.5, 1], [1, 0.5, 0]]),
     "minimum": (functions.minimum, [[1.0, 2.0, 3.0], [2.0, 2.0, 2.0]], [[1, 0.5, 0], [0, 0.5, 1]]),

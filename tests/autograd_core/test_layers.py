@@ -15,12 +15,16 @@ from autograd_core.layers import (
     Dense,
     Dropout,
     Flatten,
+    LeakyReLU,
     MaxPool2d,
     ReLU,
     Sequential,
+    Sigmoid,
     Tanh,
     average_pool2d,
     conv2d,
+    global_average_pool2d,
+    global_max_pool2d,
     he_normal,
     max_pool2d,
     mean_squared_error,
@@ -82,10 +86,57 @@ def test_max_pooling_passes_nan_on():
     np.testing.assert_array_equal(ginput.data[0, 0, :2], [[0, 0, 0, 0], [0, 0, 0, 3]])
 
 
+@pytest.mark.parametrize("shape", [(2, 2, 1, 1), (1, 3, 4, 2), (3, 1, 2, 8), (0, 2, 2, 2)])
+def test_pooling_of_whole_maps_equals_the_loops_ties_included(shape):
+    values = np.random.default_rng(0).integers(-2, 3, shape).astype(float)
+    input = Tensor(values, requires_grad=True)
+    largest, means = global_max_pool2d(input), global_average_pool2d(input)
+    gout = integers(*shape[:2], seed=1)
+    got = largest, means, grad(largest, input, gout)[0], grad(means, input, gout)[0]
+    expected = pool_by_loops(values, shape[2:], (1, 1), gout[:, :, None, None])
+    for tensor, right in zip(got, expected, strict=True):
+        np.testing.assert_array_equal(tensor.data, right.reshape(tensor.shape))
+
+
+@pytest.mark.parametrize("pool", [global_max_pool2d, global_average_pool2d])
+def test_derivatives_of_pooling_of_whole_maps(pool):
+    gradcheck(lambda x: pool(x) ** 2, [normal(2, 2, 4, 3)], rng=rng(), order=2)
+
+
+@pytest.mark.parametrize("pool", [global_max_pool2d, global_average_pool2d])
+def test_a_map_with_a_nan_is_pooled_to_nan(pool):
+    values = np.ones((1, 2, 2, 2))
+    values[0, 0, 1, 0] = np.nan
+    np.testing.assert_array_equal(pool(values).data, [[np.nan, 1]])
+
+
+@pytest.mark.parametrize("pool", [global_max_pool2d, global_average_pool2d])
+@pytest.mark.parametrize("shape", [(2, 3, 4), (2, 3, 0, 4)])
+def test_what_has_no_pixels_is_not_pooled(pool, shape):
+    with pytest.raises(ValueError, match=r"expected \(N, C, H, W\) with H, W >= 1"):
+        pool(np.ones(shape))
+
+
+@pytest.mark.parametrize("slope", [0.0, -0.1, float("nan")])
+def test_a_leaky_rectifier_without_a_slope_is_refused(slope):
+    for make in (lambda: functions.leaky_relu(1.0, slope), lambda: LeakyReLU(slope)):
+        with pytest.raises(ValueError, match=f"negative_slope: given {slope}, expected a number >"):
+            make()
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(
     "layer",
-    [ReLU(), Tanh(), Flatten(), MaxPool2d(2), AveragePool2d(2, 1), Dropout(0.5, np.random.default_rng(0))],
+    [
+        ReLU(),
+        Tanh(),
+        Sigmoid(),
+        LeakyReLU(),
+        Flatten(),
+        MaxPool2d(2),
+        AveragePool2d(2, 1),
+        Dropout(0.5, np.random.default_rng(0)),
+    ],
     ids=lambda layer: type(layer).__name__,
 )
 def test_layers_keep_their_dtype(layer, dtype):
