@@ -31,12 +31,12 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from autograd_core import Tensor, no_grad, to_device
+from autograd_core import to_device
 from autograd_core.layers import Module
 from autograd_core.optimizers import SGD
 from autograd_core.schedules import MilestoneSchedule, WarmUpSchedule
 from refwarp.data import Distortion, Examples, data_folder, distort, load_digits, load_mnist, stn_distortions
-from refwarp.drawing.style import BLUE, FAINT, GREEN, INK, MUTED, ORANGE, PINK, SKY, YELLOW
+from refwarp.drawing.style import BLUE, GREEN, INK, MUTED, ORANGE, PINK, SKY, YELLOW
 from refwarp.grids.affine import affine_grid
 from refwarp.networks import (
     Convolution,
@@ -52,13 +52,13 @@ from refwarp.networks import (
     fully_connected_localisation,
     width_for,
 )
+from refwarp.networks.pictures import Row, class_means, draw_rows, views
 from refwarp.networks.transformations import AFFINE
 from refwarp.samplers.grid_sample import grid_sample
 from refwarp.sweeps import Experiment, Outcome, Result, Results, Surroundings
 from refwarp.sweeps.classification import ErrorTable, Ordering, judge
 from refwarp.sweeps.report import Report, Table
 from refwarp.training import Checkpoint, History, Passes, Run, train
-from refwarp.training.metrics import model_device
 
 # The paper's errors in %. For TC it does not say which transformation ST-FCN and ST-CNN had.
 PAPER = {
@@ -175,7 +175,7 @@ SCALES = {
         default_rates=[0.025, 0.05, 0.1, 0.2],
         judged_by="validation",
     ),
-    "small": Scale(seeds=[11, 12, 13], steps=1400, columns=ALL_COLUMNS, default_rates=[0.1]),
+    "small": Scale(seeds=[11, 12, 13], steps=2100, columns=ALL_COLUMNS, default_rates=[0.1]),
     "paper": Scale(
         seeds=[21, 22, 23],
         steps=150_000,
@@ -343,7 +343,7 @@ def compute(cell: Cell, surroundings: Surroundings) -> Outcome:
             "validation_error": history.validation_error,
         },
         {"training": sum(history.seconds), "prediction": prediction},
-        _look(model, judged) if isinstance(model, Transformed) else {},
+        _look(model, judged, surroundings.device) if isinstance(model, Transformed) else {},
     )
 
 
@@ -383,28 +383,21 @@ def _progress(cell: Cell, history: History) -> tuple[int, int, str]:
     return len(history), total, f"loss {history.loss[-1]:.3f}, validation error {history.validation_error[-1]:.1%}"
 
 
-@no_grad()
-def _look(model: Transformed, judged: Examples) -> dict[str, np.ndarray]:
-    """Return what a transformer does, to be drawn: to the first picture of each class, and to 200 on the average."""
-    chosen = [np.flatnonzero(judged.labels == digit)[:LOOKED_AT] for digit in range(10)]
-    firsts = judged.images[[indices[0] for indices in chosen]]
-    device = model_device(model)
-    with model.evaluation():
-        output, _, grid = model.transformer.transform(Tensor(to_device(firsts, device)))
-        means = []
-        for indices in chosen:
-            images = judged.images[indices]
-            warped, _, _ = model.transformer.transform(Tensor(to_device(images, device)))
-            means.append((images.mean(axis=0), warped.numpy().mean(axis=0)))
-    levels = {
-        "inputs": firsts,
-        "outputs": output.numpy(),
-        "mean_inputs": np.stack([before for before, _ in means]),
-        "mean_outputs": np.stack([after for _, after in means]),
+def _look(model: Module, judged: Examples, device: str) -> dict[str, np.ndarray]:
+    """Return what the transformer does, to be drawn: to the first picture of each class, and to many on the average."""
+    some = np.concatenate([np.flatnonzero(judged.labels == digit)[:LOOKED_AT] for digit in range(10)])
+    labels = judged.labels[some]
+    (view,) = views(model, to_device(judged.images[some], device)).values()
+    _, firsts = np.unique(labels, return_index=True)
+    pictures = {
+        "inputs": view.inputs[firsts],
+        "outputs": view.outputs[firsts],
+        "mean_inputs": class_means(view.inputs, labels),
+        "mean_outputs": class_means(view.outputs, labels),
     }
     return {
-        **{name: np.rint(255 * np.clip(array[:, 0], 0, 1)).astype(np.uint8) for name, array in levels.items()},
-        "grids": grid.numpy()[:, ::3, ::3].astype(np.float16),
+        **{name: np.rint(255 * np.clip(maps, 0, 1)).astype(np.uint8) for name, maps in pictures.items()},
+        "grids": view.grids[firsts, ::3, ::3].astype(np.float16),  # first and last points included
     }
 
 
@@ -481,44 +474,22 @@ def _pictures(runs: Mapping[tuple[str, str], Sequence[Result]]) -> dict[str, tup
     """Return the pictures of what transformers do, one for each distortion, of the first seed."""
     pictures = {}
     for distortion in SIDES:
-        shown = {
-            model: runs[model, distortion][0].arrays
-            for model in ("ST-CNN Aff", "ST-CNN Proj", "ST-CNN TPS")
-            if (model, distortion) in runs
-        }
-        if shown:
+        rows = []
+        for model in (f"ST-CNN {name}" for name in TRANSFORMATIONS):
+            for run in runs.get((model, distortion), ())[:1]:
+                rows += [
+                    Row(f"{model}\ninput, grid", run.arrays["inputs"], [run.arrays["grids"]]),
+                    Row("output", run.arrays["outputs"]),
+                    Row("mean input", run.arrays["mean_inputs"]),
+                    Row("mean output", run.arrays["mean_outputs"]),
+                ]
+        if rows:
             caption = (
                 f"{distortion}: the first test digit of each class with the grid that is sampled, the output, and the "
-                "mean of 200 digits of the class before and after the transformer"
+                f"mean of {LOOKED_AT} digits of the class before and after the transformer"
             )
-            pictures[f"transformers_{distortion}"] = (caption, partial(_draw_transformers, shown))
+            pictures[f"transformers_{distortion}"] = (caption, partial(draw_rows, rows))
     return pictures
-
-
-def _draw_transformers(shown: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
-    rows = [(model, name) for model in shown for name in ("inputs", "outputs", "mean_inputs", "mean_outputs")]
-    titles = {"inputs": "input, grid", "outputs": "output", "mean_inputs": "mean input", "mean_outputs": "mean output"}
-    figure = Figure(figsize=(9.6, 0.86 * len(rows)))
-    axes = figure.subplots(len(rows), 10, gridspec_kw={"wspace": 0.06, "hspace": 0.06, "left": 0.14, "right": 0.995,
-                                                       "top": 0.995, "bottom": 0.005})  # fmt: skip
-    for line, (model, name) in zip(axes, rows, strict=True):
-        for digit, ax in enumerate(line):
-            image = shown[model][name][digit].astype(np.float32)
-            ax.imshow(image, cmap="gray_r", vmin=0, vmax=max(1.0, float(image.max())), interpolation="nearest")
-            ax.set_xticks([])
-            ax.set_yticks([])
-            ax.spines[:].set(visible=True, color=FAINT)
-            if name == "inputs":
-                side = len(image)
-                points = (shown[model]["grids"][digit].astype(np.float64) * side + side - 1) / 2
-                for path in (*points, *points.swapaxes(0, 1)):
-                    ax.plot(path[:, 0], path[:, 1], color=BLUE, linewidth=0.5, alpha=0.8)
-                ax.plot(points[0, :, 0], points[0, :, 1], color=ORANGE, linewidth=1.4)
-                ax.set_xlim(-0.5 - 0.2 * side, 1.2 * side - 0.5)
-                ax.set_ylim(1.2 * side - 0.5, -0.5 - 0.2 * side)
-        head = f"{model}\n" if name == "inputs" else ""
-        line[0].set_ylabel(head + titles[name], rotation=0, ha="right", va="center", fontsize=8)
-    return figure
 
 
 EXPERIMENT = Experiment(
