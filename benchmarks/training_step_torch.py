@@ -1,7 +1,7 @@
 """One training step of networks against the same in PyTorch: forward, backward, and the optimizer.
 
 The ST-CNN of the tour takes steps of Adam; the networks of experiments/stn_table1.py take the steps that make up its
-cells: a minibatch of 128, SGD with momentum, and the localisation's gradient clipped.
+cells: a minibatch of 128 digits is distorted and learnt from by SGD with momentum, the localisation's gradient clipped.
 
 python benchmarks/training_step_torch.py [--quick] [--threads 1] [--out FOLDER]
 
@@ -29,6 +29,7 @@ from autograd_core.layers import AveragePool2d, Conv2d, Dense, Flatten, MaxPool2
 from autograd_core.optimizers import SGD, Adam
 from refwarp import thin_plate_spline_basis
 from refwarp.benchmarking import Entry, Pair, labelled
+from refwarp.data import distort, stn_distortions
 from refwarp.networks import Affine, Projective, ThinPlateSpline, Transformed, width_for
 from refwarp.sweeps import load_experiment
 from refwarp.tour.distorted_digits import st_cnn
@@ -195,7 +196,26 @@ def prepare_cell(model, distortion, shape) -> Pair:
         optimizers.append(SGD(own, LOCALISATION_RATE, momentum=0.9))
         groups.append({"params": peer.localisation.parameters(), "lr": LOCALISATION_RATE})
     run = Run(network, optimizers, [], rng, largest_norms=[math.inf, cell.largest_norm][: len(optimizers)])
-    return pair(run, peer, torch.optim.SGD(groups, lr=RATE, momentum=0.9), shape, cell.largest_norm if own else None)
+    optimizer = torch.optim.SGD(groups, lr=RATE, momentum=0.9)
+    distortions = distortions_of(distortion, np.random.default_rng(1).random((shape[0], 1, 28, 28), np.float32))
+    return pair(run, peer, optimizer, shape, distortions, cell.largest_norm if own else None)
+
+
+def distortions_of(name, digits):
+    """Return a step's distortion of digits by each side, with the same parameters."""
+    distortion = stn_distortions(digits)[name]
+    ours, theirs = np.random.default_rng(2), np.random.default_rng(2)
+    given = torch.from_numpy(digits)
+
+    def distort_theirs():
+        if name == "TC":  # a few lines of NumPy for both
+            return torch.from_numpy(distort(digits, distortion, theirs)[0])
+        theta = torch.from_numpy(distortion.draw(len(digits), theirs))
+        size = [len(digits), 1, distortion.canvas, distortion.canvas]
+        grid = nn.functional.affine_grid(theta, size, align_corners=False)
+        return nn.functional.grid_sample(given, grid, align_corners=False)
+
+    return lambda: distort(digits, distortion, ours)[0], distort_theirs
 
 
 def split(model):
@@ -205,15 +225,16 @@ def split(model):
     return own, [parameter for parameter in model.parameters() if id(parameter) not in ids]
 
 
-def pair(run, peer, optimizer, shape, largest_norm=None) -> Pair:
-    """Return a step of each, on the same pictures."""
+def pair(run, peer, optimizer, shape, distortions=None, largest_norm=None) -> Pair:
+    """Return a step of each, on the same pictures, or on the same digits distorted afresh in the same way."""
     rng = np.random.default_rng(1)
     images = rng.uniform(0, 1, shape).astype(np.float32)
     labels = rng.integers(0, 10, shape[0])
-    inputs, targets = torch.from_numpy(images), torch.from_numpy(labels)
+    targets = torch.from_numpy(labels)
+    see_ours, see_theirs = distortions or (lambda: images, lambda: torch.from_numpy(images))
 
     def run_theirs():
-        loss = nn.functional.cross_entropy(peer(inputs), targets)
+        loss = nn.functional.cross_entropy(peer(see_theirs()), targets)
         optimizer.zero_grad()
         loss.backward()
         if largest_norm is not None:
@@ -221,4 +242,4 @@ def pair(run, peer, optimizer, shape, largest_norm=None) -> Pair:
         optimizer.step()
         return loss.item()
 
-    return Pair(lambda: train_step(run, images, labels), run_theirs)
+    return Pair(lambda: train_step(run, see_ours(), labels), run_theirs)

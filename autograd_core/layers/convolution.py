@@ -52,7 +52,7 @@ WORTHWHILE = 10_000_000
 # Products of fewer rows than this would be slow, so BLAS may get more multiplications where rows are very long.
 FEWEST_ROWS = 4
 # Of maps so small that a product would have fewer terms, several are put together.
-ENOUGH_TERMS = 96
+ENOUGH_TERMS = 128
 # So many terms at most are added in the arrays' own precision, before float64 takes over.
 TERMS = 1024
 
@@ -110,7 +110,9 @@ class _Convolution(Function):
         xp, (n, c, h, w), (outs, _, kh, kw) = array_module(input), input.shape, weight.shape
         height, width = framed(h, w, frame)
         down, across = positions((n, c, height, width), (kh, kw), stride)
-        kernel = weight.transpose(2, 3, 1, 0).reshape(kh * kw * c, outs).T
+        kernel = weight.transpose(0, 2, 3, 1).reshape(outs, kh * kw * c)
+        if c <= across:
+            kernel = xp.asfortranarray(kernel)  # the order of axes that BLAS multiplies faster for long rows
         given = (input, weight) if bias is None else (input, weight, bias)
         out = xp.empty((n, outs, down, across), np.result_type(*(array.dtype for array in given)))
         pieces = _pieces(input, height * kw * c * across)
@@ -284,21 +286,16 @@ class _WeightGradient(Function):
                     total = sums[number, a::s]
                     if together > 1:
                         whole = m - m % together
-                        for some in filter(len, (range(whole), range(whole, m))):
-                            images = slice(some.start, some.stop)
-                            many = min(together, len(some))
-                            add_products(
-                                total,
-                                given[images].reshape(-1, many, outs, down * across).swapaxes(1, 2),
-                                windows[images].reshape(-1, many, places, down * across, kw * c).swapaxes(1, 2),
-                            )
+                        for first, end, many in ((0, whole, together), (whole, m, m - whole)):
+                            if first < end:
+                                apart = given[first:end].reshape(-1, many, outs, down * across)
+                                looks = windows[first:end].reshape(-1, many, places, down, across, kw * c)
+                                apart = apart.swapaxes(1, 2).reshape(-1, 1, outs, many * down * across)
+                                for i in range(places):  # so that what is copied and multiplied stays in the cache
+                                    add_products(total[i : i + 1], apart, looks[:, :, i : i + 1].swapaxes(1, 2))
                         continue
                     for y in range(0, down, band):
-                        add_products(
-                            total,
-                            given[:, None, :, y : y + band],
-                            windows[:, :, y : y + band],
-                        )
+                        add_products(total, given[:, None, :, y : y + band], windows[:, :, y : y + band])
 
         share(convolve, len(pieces), gout.size * kh * kw * c >= WORTHWHILE)
         gweight = sum_over(sums, 0).astype(dtype)
