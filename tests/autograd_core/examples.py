@@ -117,6 +117,7 @@ def evaluated(*sizes, **options):
 
 
 LABELS = np.array([2, 0])
+PIXELS = np.random.default_rng(4).integers(0, 3, (2, 4, 3))
 MAPS = [draw(2, 2, 4, 3)]
 
 LAYERS = {
@@ -146,6 +147,11 @@ LAYERS = {
     "resize2d between corners": (lambda x: layers.resize2d(x, (3, 5), align_corners=True), MAPS),
     "resize2d to the nearest": (lambda x: layers.resize2d(x, (7, 2), "nearest"), MAPS),
     "softmax_cross_entropy": (lambda x: layers.softmax_cross_entropy(x, LABELS), [draw(2, 3)]),
+    "softmax_cross_entropy of pixels": (lambda x: layers.softmax_cross_entropy(x, PIXELS), [draw(2, 3, 4, 3)]),
+    "softmax_cross_entropy with ignored pixels": (
+        lambda x: layers.softmax_cross_entropy(x, PIXELS, ignore_label=1, weight=[0.5, 0.0, 2.0]),
+        [draw(2, 3, 4, 3)],
+    ),
     "mean_squared_error": (layers.mean_squared_error, [draw(2, 3), draw(2, 3, seed=1)]),
     "Conv2d": (like(convolution, 2, 2, 2), MAPS),
     "ConvTranspose2d": (like(transposed, 2, 2, 2), MAPS),

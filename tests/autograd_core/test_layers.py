@@ -224,33 +224,6 @@ def test_dropout_keeps_the_expectation_and_draws_from_its_generator():
     assert layer(x) is x
 
 
-def test_cross_entropy_is_the_mean_negative_log_of_the_softmax():
-    logits, labels = normal(5, 4), np.array([0, 3, 1, 1, 2])
-    probabilities = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
-    expected = -np.log(probabilities[np.arange(5), labels]).mean()
-    t = Tensor(logits, requires_grad=True)
-    loss = softmax_cross_entropy(t, labels)
-    assert abs(loss.item() - expected) <= 16 * EPS * abs(expected)
-    (gradient,) = grad(loss, t)
-    np.testing.assert_allclose(gradient.data, (probabilities - np.eye(4)[labels]) / 5, rtol=0, atol=8 * EPS)
-    gradcheck(lambda x: softmax_cross_entropy(x, labels), [logits], rng=rng(), order=2)
-
-
-def test_cross_entropy_neither_overflows_nor_cancels():
-    # The label leads by 10, at 1e4: log(1 + e^-10), to a rounding of 1 + e^-10.
-    loss = softmax_cross_entropy(Tensor([[1e4, 1e4 - 10]]), [0])
-    assert abs(loss.item() - math.log1p(math.exp(-10))) <= 2 * EPS
-    assert softmax_cross_entropy(Tensor([[0.0, 1e4]]), [0]).item() == 1e4
-    single = softmax_cross_entropy(Tensor(np.array([[1e4, -1e4]], np.float32)), [1])
-    assert single.dtype == np.float32 and single.item() == 2e4
-
-
-def test_mean_squared_error():
-    a, b = integers(2, 4), integers(2, 4, seed=1)
-    assert mean_squared_error(Tensor(a), b).item() == ((a - b) ** 2).sum() / 8
-    gradcheck(mean_squared_error, [a, b], rng=rng(), order=2)
-
-
 def test_dense():
     layer = Dense(3, 2, rng=rng(), dtype=np.float64)
     layer.weight.data, layer.bias.data = integers(2, 3), integers(2, seed=1)
