@@ -17,7 +17,7 @@ class Patience:
 
     A measure m is better than the best one b if m < b (1 - threshold), or m > b (1 + threshold) for mode "max"; with
     `threshold_mode="abs"`, if m < b - threshold or m > b + threshold. NaN is never better. These are the definitions of
-    PyTorch's `ReduceLROnPlateau`.
+    PyTorch's `ReduceLROnPlateau`. A relative threshold is for measures that are not negative.
 
     Parameters
     ----------
@@ -56,6 +56,11 @@ class Patience:
         self.best = math.inf if mode == "min" else -math.inf
         self.waited = 0
 
+    @property
+    def exhausted(self) -> bool:
+        """Whether more measures in a row than allowed were no better."""
+        return self.waited > self.patience
+
     def is_better(self, measure: float) -> bool:
         """Tell whether a measure is better than the best one."""
         sign = 1 if self.mode == "max" else -1
@@ -70,7 +75,7 @@ class Patience:
             self.best, self.waited = measure, 0
         else:
             self.waited += 1
-        return self.waited > self.patience
+        return self.exhausted
 
     def state_dict(self) -> State:
         """Return the best measure, and how many since then were no better."""
