@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from autograd_core import Tensor, grad
+from autograd_core.functions import leaky_relu
 from autograd_core.layers import (
     AveragePool2d,
     BatchNorm,
@@ -15,7 +16,11 @@ from autograd_core.layers import (
     Sequential,
     average_pool2d,
     conv2d,
+    conv_transpose2d,
+    global_average_pool2d,
+    global_max_pool2d,
     max_pool2d,
+    resize2d,
     softmax_cross_entropy,
 )
 from autograd_core.optimizers import SGD, Adam
@@ -79,6 +84,50 @@ def test_pooling(torch, size, stride):
         )
 
 
+@pytest.mark.parametrize(
+    ("stride", "padding", "output_padding"), [(1, 0, 0), (2, 1, 1), ((3, 2), (0, 1), (2, 0)), (4, 2, 3)]
+)
+@pytest.mark.parametrize("size", [(3, 4), (1, 2), (5, 4)])
+def test_conv_transpose2d(torch, stride, padding, output_padding, size):
+    arrays = [normal(3, 5, 4, 6), normal(5, 4, *size, seed=1), normal(4, seed=2)]
+    compare(
+        torch,
+        lambda *t: conv_transpose2d(*t, stride, padding, output_padding),
+        lambda *t: torch.nn.functional.conv_transpose2d(
+            *t, stride=stride, padding=padding, output_padding=output_padding
+        ),
+        arrays,
+        terms=300,
+    )
+
+
+@pytest.mark.parametrize("size", [(4, 6), (8, 12), (3, 2), (11, 13), (1, 1), (2, 64)])
+@pytest.mark.parametrize("options", [("nearest",), ("bilinear", False), ("bilinear", True)])
+def test_resize2d(torch, size, options):
+    mode, *align = options
+    compare(
+        torch,
+        lambda t: resize2d(t, size, *options),
+        lambda t: torch.nn.functional.interpolate(t, size, mode=mode, align_corners=align[0] if align else None),
+        [normal(2, 3, 4, 6)],
+        # PyTorch's places, up to 6, are rounded several times, and as many of them meet in one pixel as it grows.
+        terms=64,
+    )
+
+
+def test_pooling_of_whole_maps(torch):
+    functional = torch.nn.functional
+    ties = np.random.default_rng(0).integers(0, 3, (2, 3, 4, 5)).astype(float)
+    for array in (normal(2, 3, 4, 5), ties):
+        compare(torch, global_max_pool2d, lambda t: functional.adaptive_max_pool2d(t, 1)[:, :, 0, 0], [array], 1)
+        compare(torch, global_average_pool2d, lambda t: functional.adaptive_avg_pool2d(t, 1)[:, :, 0, 0], [array], 20)
+
+
+def test_leaky_relu(torch):
+    arrays = [np.array([-2.0, -0.5, 0.0, 0.5, 2.0])]
+    compare(torch, lambda t: leaky_relu(t, 0.3), lambda t: torch.nn.functional.leaky_relu(t, 0.3), arrays, 1)
+
+
 @pytest.mark.parametrize("shape", [(6, 3), (4, 3, 5, 2)])
 def test_batch_norm_and_its_running_statistics(torch, shape):
     ours = BatchNorm(3, dtype=np.float64)
@@ -100,6 +149,24 @@ def test_cross_entropy(torch):
         lambda t: torch.nn.functional.cross_entropy(t, torch.tensor(labels)),
         [5 * normal(5, 4)],
         terms=20,
+    )
+
+
+@pytest.mark.parametrize("ignored", [None, 255, 1])
+@pytest.mark.parametrize("weight", [None, [0.5, 2.0, 1.0]])
+@pytest.mark.parametrize("shape", [(7, 3), (2, 3, 4, 5)])
+def test_cross_entropy_of_pixels(torch, ignored, weight, shape):
+    labels = np.random.default_rng(1).integers(0, 3, (shape[0], *shape[2:]))
+    labels.flat[1::3] = 0 if ignored is None else ignored
+    their_weight = None if weight is None else torch.tensor(np.array(weight))
+    compare(
+        torch,
+        lambda t: softmax_cross_entropy(t, labels, ignored, weight),
+        lambda t: torch.nn.functional.cross_entropy(
+            t, torch.tensor(labels), their_weight, ignore_index=-100 if ignored is None else ignored
+        ),
+        [5 * normal(*shape)],
+        terms=40,
     )
 
 
