@@ -27,13 +27,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from autograd_core import to_device
 from autograd_core.layers import Module
-from autograd_core.optimizers import SGD
+from autograd_core.optimizers import SGD, Adam, Optimizer
 from autograd_core.schedules import MilestoneSchedule, WarmUpSchedule
 from refwarp.data import Distortion, Examples, data_folder, distort, load_digits, load_mnist, stn_distortions
 from refwarp.drawing.style import BLUE, GREEN, INK, MUTED, ORANGE, PINK, SKY, YELLOW
@@ -57,6 +58,7 @@ from refwarp.networks.transformations import AFFINE
 from refwarp.samplers.grid_sample import grid_sample
 from refwarp.sweeps import Experiment, Outcome, Result, Results, Surroundings
 from refwarp.sweeps.classification import ErrorTable, Ordering, judge
+from refwarp.sweeps.experiment import cell_settings
 from refwarp.sweeps.report import Report, Table
 from refwarp.training import Checkpoint, History, Passes, Run, train
 
@@ -79,11 +81,9 @@ TRANSFORMATIONS: Mapping[str, Transformation] = {
 # The side of the pictures, and what the layers are like that depend on it: the poolings of the CNN, those before the
 # localisation of an ST-CNN, and the first width of that of an ST-FCN.
 SIDES = {"R": 28, "P": 28, "E": 28, "RTS": 42, "TC": 60}
-POOLINGS = {28: (2, 2), 42: (3, 2), 60: (4, 3)}
+POOLINGS = {28: (2, 2), 40: (3, 2), 42: (3, 2), 60: (4, 3)}
 REDUCTIONS = {28: 2, 42: 3, 60: 4}
 WIDTHS = {28: 32, 42: 24, 60: 12}
-# What transformers make of a picture.
-OUTPUT_SIDE = 28
 
 # Seeds of the pictures that all networks are judged by.
 VALIDATION_SEED, TEST_SEED = 20_001, 20_002
@@ -118,6 +118,12 @@ class Cell:
         The localisation's, as a share of it.
     largest_norm : float
         To which the localisation's gradient is clipped.
+    optimizer : str
+        "SGD", with momentum 0.9, or "Adam".
+    localisation : str
+        Of an ST-CNN: "usual", or "fine", which sees twice as many pixels along each axis, through a second pooling.
+    output_side : int
+        Of what the transformer makes of a picture, in pixels.
     """
 
     model: str
@@ -131,6 +137,9 @@ class Cell:
     rate: float
     localisation_rate: float = 0.3
     largest_norm: float = 1.0
+    optimizer: str = "SGD"
+    localisation: str = "usual"
+    output_side: int = 28
 
 
 @dataclass(frozen=True)
@@ -143,6 +152,8 @@ class Scale:
         For each distortion, the models.
     rates : mapping of (str, str) to sequence of float
         For a model and a distortion, its learning rates, each of which is a cell; `default_rates` where it is missing.
+    variations : sequence of mapping
+        Options of each cell, in turn.
     """
 
     seeds: Sequence[int]
@@ -154,6 +165,7 @@ class Scale:
     judged_by: str = "test"
     parameters: int = 80_000
     batch_size: int = 128
+    variations: Sequence[Mapping[str, Any]] = ({},)
 
 
 ALL_COLUMNS = {column: [model for model in PAPER if column in PAPER[model]] for column in SIDES}
@@ -174,6 +186,20 @@ SCALES = {
         columns=ALL_COLUMNS,
         default_rates=[0.025, 0.05, 0.1, 0.2],
         judged_by="validation",
+    ),
+    "clutter": Scale(
+        seeds=[902],
+        steps=1400,
+        columns={"TC": ["CNN", "ST-CNN Aff"]},
+        default_rates=[0.0],  # each variation has its own
+        judged_by="validation",
+        variations=[
+            *({"optimizer": "SGD", "rate": rate} for rate in (0.0125, 0.025, 0.05)),
+            *({"optimizer": "Adam", "rate": rate} for rate in (0.0005, 0.001, 0.002)),
+            *({"localisation": "fine", "rate": rate} for rate in (0.0125, 0.025, 0.05)),
+            *({"localisation": "fine", "optimizer": "Adam", "rate": rate} for rate in (0.0005, 0.001, 0.002)),
+            {"localisation": "fine", "optimizer": "Adam", "rate": 0.001, "output_side": 40},
+        ],
     ),
     "small": Scale(seeds=[11, 12, 13], steps=2100, columns=ALL_COLUMNS, default_rates=[0.1]),
     "paper": Scale(
@@ -199,19 +225,28 @@ def cells(scale: Scale, seeds: Sequence[int]) -> list[Cell]:
             scale.parameters,
             scale.steps,
             scale.batch_size,
-            rate,
+            **{"rate": rate, **options},
         )
         for seed in seeds
         for distortion, models in scale.columns.items()
         for model in models
         for rate in scale.rates.get((model, distortion), scale.default_rates)
+        for options in scale.variations
+        if model.startswith("ST-") or not options.keys() & {"localisation", "output_side"}
     ]
 
 
 def label(cell: Cell) -> str:
     """Return a cell's name."""
-    return f"{cell.model} {cell.distortion} rate {cell.rate} seed {cell.seed}"
+    return f"{_what(cell)} rate {cell.rate} seed {cell.seed}"
 
+
+def _what(cell: Cell) -> str:
+    options = [f"{name} {value}" for name, value in cell_settings(cell).items() if name in OPTIONS]
+    return " ".join([cell.model, cell.distortion, *options])
+
+
+OPTIONS = ("optimizer", "localisation", "output_side")
 
 # Seconds of one core for a step with 128 pictures, measured with the networks of `small`.
 _SECONDS = {
@@ -293,13 +328,13 @@ def build(cell: Cell, width: int, rng: np.random.Generator) -> Module:
         localisation = convolutional_localisation(
             shape,
             TRANSFORMATIONS[transformation],
-            convolutions=(Convolution(16, 5, 2), Convolution(20, 3)),
+            convolutions=(Convolution(16, 5, 2), Convolution(20, 3, 2 if cell.localisation == "fine" else 1)),
             hidden=(32,),
-            reduction=REDUCTIONS[side],
+            reduction=REDUCTIONS[side] // (2 if cell.localisation == "fine" else 1),
             rng=rng,
         )
-    transformer = SpatialTransformer(localisation, TRANSFORMATIONS[transformation], size=OUTPUT_SIDE)
-    return Transformed(transformer, _classifier(kind.removeprefix("ST-"), OUTPUT_SIDE, width, rng))
+    transformer = SpatialTransformer(localisation, TRANSFORMATIONS[transformation], size=cell.output_side)
+    return Transformed(transformer, _classifier(kind.removeprefix("ST-"), cell.output_side, width, rng))
 
 
 def _classifier(kind: str, side: int, width: int, rng: np.random.Generator) -> Module:
@@ -350,9 +385,10 @@ def compute(cell: Cell, surroundings: Surroundings) -> Outcome:
 def _run(cell: Cell, model: Module, draws: np.random.Generator) -> Run:
     slow = model.transformer.localisation.parameters() if isinstance(model, Transformed) else []
     ids = {id(parameter) for parameter in slow}
-    optimizers = [SGD([p for p in model.parameters() if id(p) not in ids], cell.rate, momentum=0.9)]
+    make = {"SGD": partial(SGD, momentum=0.9), "Adam": Adam}[cell.optimizer]
+    optimizers: list[Optimizer] = [make([p for p in model.parameters() if id(p) not in ids], cell.rate)]
     if slow:
-        optimizers.append(SGD(slow, cell.rate * cell.localisation_rate, momentum=0.9))
+        optimizers.append(make(slow, cell.rate * cell.localisation_rate))
     drops = {round(0.5 * cell.steps): 0.3, round(0.75 * cell.steps): 0.1, round(0.9 * cell.steps): 0.03}
     schedules = [
         schedule
@@ -428,7 +464,7 @@ COLOURS = {"FCN": MUTED, "CNN": INK} | {
 
 def report(results: Results) -> Report:
     """Return the table with its claims; for the scale that chooses learning rates, the errors with each of them."""
-    if results.scale == "rates":
+    if results.settings.judged_by == "validation":
         return _report_rates(results)
     errors = ErrorTable(results, PAPER, "distortion")
     return Report(
@@ -451,19 +487,23 @@ def best_rates(results: Results) -> dict[tuple[str, str], float]:
 
 
 def _report_rates(results: Results) -> Report:
-    runs, best = ErrorTable(results, PAPER, "distortion").runs, best_rates(results)
-    rates = sorted({run.cell.rate for run in results.cells})
-    rows = []
-    for (model, distortion), found in runs.items():
-        errors = {run.cell.rate: f"{100 * run.values['error']:.2f}" for run in found}
-        rows.append(
-            [f"{model} on {distortion}", *(errors.get(rate, "") for rate in rates), f"{best[model, distortion]}"]
-        )
+    rates = sorted({result.cell.rate for result in results.cells})
+    lines: dict[str, dict[float, float]] = {}
+    for result in results.cells:
+        lines.setdefault(_what(result.cell), {})[result.cell.rate] = 100 * result.values["error"]
+    rows = [
+        [
+            what,
+            *(f"{errors[rate]:.2f}" if rate in errors else "" for rate in rates),
+            f"{min(errors, key=errors.__getitem__)}",
+        ]
+        for what, errors in lines.items()
+    ]
     return Report(
         f"Errors in % on {VALIDATION_DIGITS:,} digits that are held out of the training set, after "
         f"{results.settings.steps} steps with each learning rate."
         + (f" {results.missing} cells are missing." if results.missing else ""),
-        [Table("Errors in % by learning rate", ["", *map(str, rates), "chosen"], rows)],
+        [Table("Errors in % by learning rate", ["", *map(str, rates), "best"], rows)],
     )
 
 
