@@ -194,9 +194,13 @@ SCALES = {
         default_rates=[0.0],  # each variation has its own
         judged_by="validation",
         variations=[
-            *({"optimizer": "SGD", "rate": rate} for rate in (0.0125, 0.025, 0.05)),
-            *({"optimizer": "Adam", "rate": rate} for rate in (0.0005, 0.001, 0.002)),
-            *({"localisation": "fine", "rate": rate} for rate in (0.0125, 0.025, 0.05)),
+            *(
+                {"localisation": localisation, "rate": rate, "localisation_rate": share}
+                for localisation in ("usual", "fine")
+                for rate, share in ((0.0125, 0.3), (0.025, 0.3), (0.05, 0.1), (0.05, 0.03))
+            ),
+            {"rate": 0.05},
+            *({"optimizer": "Adam", "rate": rate} for rate in (0.001, 0.002)),
             *({"localisation": "fine", "optimizer": "Adam", "rate": rate} for rate in (0.0005, 0.001, 0.002)),
             {"localisation": "fine", "optimizer": "Adam", "rate": 0.001, "output_side": 40},
         ],
@@ -232,7 +236,7 @@ def cells(scale: Scale, seeds: Sequence[int]) -> list[Cell]:
         for model in models
         for rate in scale.rates.get((model, distortion), scale.default_rates)
         for options in scale.variations
-        if model.startswith("ST-") or not options.keys() & {"localisation", "output_side"}
+        if model.startswith("ST-") or not options.keys() & {"localisation", "localisation_rate", "output_side"}
     ]
 
 
@@ -246,7 +250,7 @@ def _what(cell: Cell) -> str:
     return " ".join([cell.model, cell.distortion, *options])
 
 
-OPTIONS = ("optimizer", "localisation", "output_side")
+OPTIONS = ("optimizer", "localisation", "localisation_rate", "output_side")
 
 # Seconds of one core for a step with 128 pictures, measured with the networks of `small`.
 _SECONDS = {
