@@ -16,7 +16,7 @@ Deviations from the paper:
    learning rates (scale `rates`); the digits of the test were not looked at before.
 5. The localisation learns at a share of the classifier's rate, and its gradient is clipped: else a transformer may be
    thrown far from the digit by its first steps, from where no gradient leads back.
-6. The distortions' numbers are those of `refwarp.data.stn_distortions`.
+6. The distortions' numbers are those of `refwarp.data.stn_distortions` (docs/distortions.md).
 """
 
 from __future__ import annotations
