@@ -69,9 +69,9 @@ def clip_gradient_norm(parameters: Iterable[Tensor], largest: float) -> float:
         return 0.0
     xp = array_module(*gradients)
     size = float(xp.max(xp.stack([xp.max(abs(gradient)) for gradient in gradients])))
-    if size == 0 or not math.isfinite(size):
+    if size == 0:
         return size
-    # Divided by a power of two first, so that no square is beyond the range of float64.
+    # Divided by a power of two first, so that no square of a finite number is beyond the range of float64.
     scale = 2.0 ** (math.frexp(size)[1] - 1)
     squares = [xp.sum(abs(gradient / scale) ** 2) for gradient in gradients]
     norm = math.sqrt(float(xp.sum(xp.stack(squares)))) * scale

@@ -28,8 +28,9 @@ def test_a_measure_is_better_by_the_threshold(mode, threshold_mode, best, better
 
 @pytest.mark.parametrize("threshold_mode", ["abs", "rel"])
 @pytest.mark.parametrize("mode", ["min", "max"])
-def test_the_first_number_is_better_than_none(mode, threshold_mode):
-    patience = Patience(1, 0.5, mode, threshold_mode)
+@pytest.mark.parametrize("threshold", [0.5, 1.0, 2.0])
+def test_the_first_number_is_better_than_none(threshold, mode, threshold_mode):
+    patience = Patience(1, threshold, mode, threshold_mode)
     assert not patience.step(math.nan) and patience.waited == 1
     assert not patience.step(1e300) and (patience.best, patience.waited) == (1e300, 0)
 
