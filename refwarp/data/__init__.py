@@ -15,12 +15,13 @@ from refwarp.data.distortions import (
 )
 from refwarp.data.examples import Examples, Splits
 from refwarp.data.mnist import load_mnist
-from refwarp.data.reading import data_folder
+from refwarp.data.reading import DamagedFileError, data_folder
 
 __all__ = [
     "DISTORTIONS",
     "AffineDistortion",
     "ClutterDistortion",
+    "DamagedFileError",
     "Digits",
     "Distortion",
     "ElasticDistortion",

@@ -20,7 +20,7 @@ TRAIN_END, VALIDATION_END = 1157, 1415
 
 @dataclass(frozen=True)
 class Digits:
-    """The digits in three parts that share no form."""
+    """Digits in three parts."""
 
     train: Examples
     validation: Examples
@@ -33,8 +33,8 @@ def load_digits() -> Digits:
     Returns
     -------
     Digits
-        1,157 digits to train on, 258 to validate with and 382 for the test; pictures of shape (N, 1, 8, 8), float32
-        in [0, 1], with labels 0 to 9.
+        1,157 digits to train on, 258 to validate with and 382 for the test, which share no form; pictures of shape
+        (N, 1, 8, 8), float32 in [0, 1], with labels 0 to 9.
 
     Raises
     ------

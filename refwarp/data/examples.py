@@ -43,6 +43,10 @@ class Examples:
         """Return each example `times` times, side by side, so that each can be distorted in several ways."""
         return Examples(self.images.repeat(times, axis=0), self.labels.repeat(times))
 
+    def select(self, which: slice | Array) -> Examples:
+        """Return some of the examples: those of a slice, of indices, or where a mask is True."""
+        return Examples(self.images[which], self.labels[which])
+
     def digest(self) -> str:
         """Return a digest of the pictures and labels, to record with results which data they came from.
 

@@ -1,4 +1,4 @@
-"""MNIST: 60,000 + 10,000 handwritten digits, 28x28 pixels (Y. LeCun, C. Cortes and C. J. C. Burges, 1998).
+"""MNIST: 60,000 + 10,000 handwritten digits, 28x28 pixels, cut from forms of NIST by LeCun, Cortes and Burges.
 
 The format is IDX: a magic number 0, 0, type (8: unsigned bytes), number of dimensions; the dimensions as big-endian
 32-bit integers; the values, row by row.
@@ -9,25 +9,30 @@ from __future__ import annotations
 import math
 import os
 import struct
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from refwarp.data.dataset import Dataset
 from refwarp.data.examples import Examples, Splits
 from refwarp.data.reading import (
     MOST_BYTES,
-    check_input_folder,
+    class_labels,
     damaged,
     find_file,
     open_plain_or_gzip,
     read_exactly,
+    unit_range,
 )
 
 Array = np.ndarray[Any, Any]
 
 _UNSIGNED_BYTES = 8
-_CLASSES = 10
+# The file of pictures and that of labels, with the number of their dimensions. Some programs unpack them with a point.
+_KINDS = {"images": 3, "labels": 1}
+_ENDS = ("", ".gz")
 
 
 def read_idx(path: Path, ndim: int) -> Array:
@@ -52,7 +57,7 @@ def read_idx(path: Path, ndim: int) -> Array:
     OSError
         If it is missing or cannot be read.
     """
-    with open_plain_or_gzip(path) as file:
+    with open_plain_or_gzip(path, "an IDX file") as file:
         magic = read_exactly(file, path, 4)
         if magic != bytes([0, 0, _UNSIGNED_BYTES, ndim]):
             raise damaged(path, f"the file is no IDX file of unsigned bytes in {ndim} dimensions")
@@ -66,25 +71,19 @@ def read_idx(path: Path, ndim: int) -> Array:
     return values.reshape(shape)
 
 
-def _read_part(folders: list[Path], part: str) -> Examples:
+def _read_part(folder: Path, part: str) -> Examples:
     """Return one part, "train" or "t10k"."""
-
-    def find(kind: str, ndim: int) -> Path:
-        # As published, and as some programs unpack it.
-        names = [f"{part}-{kind}{mark}idx{ndim}-ubyte{end}" for end in (".gz", "") for mark in "-."]
-        return find_file(folders, names, "the four files of MNIST, there or in a folder mnist")
-
-    image_path, label_path = find("images", 3), find("labels", 1)
+    image_path, label_path = (
+        find_file([folder / f"{part}-{kind}{mark}idx{ndim}-ubyte{end}" for mark in "-." for end in _ENDS])
+        for kind, ndim in _KINDS.items()
+    )
     images, labels = read_idx(image_path, 3), read_idx(label_path, 1)
     if images.shape[1:] != (28, 28):
         raise damaged(image_path, f"the pictures have {images.shape[1]}x{images.shape[2]} pixels, expected 28x28")
     if len(labels) != len(images):
-        raise damaged(
-            label_path, f"there are {len(labels):,} labels, and {len(images):,} pictures in {image_path.name}"
-        )
-    if labels.max() >= _CLASSES:
-        raise damaged(label_path, f"there is a label {labels.max()}, expected 0 to {_CLASSES - 1}")
-    return Examples((images / np.float32(255))[:, None], labels.astype(np.int64))
+        counts = f"{len(labels):,} labels, and {len(images):,} pictures in {image_path.name}"
+        raise damaged(label_path, f"there are {counts}")
+    return Examples(unit_range(images)[:, None], class_labels(label_path, labels, 10))
 
 
 def load_mnist(folder: str | os.PathLike[str]) -> Splits:
@@ -93,8 +92,8 @@ def load_mnist(folder: str | os.PathLike[str]) -> Splits:
     Parameters
     ----------
     folder : path
-        The folder with the four files, or one with a folder `mnist` of them. Each may be compressed with gzip; names
-        are as published (`train-images-idx3-ubyte.gz`), or with a point (`train-images.idx3-ubyte`).
+        The folder with all data sets, or the one with MNIST's four files. Each may be compressed with gzip; names are
+        as published (`train-images-idx3-ubyte.gz`), or with a point (`train-images.idx3-ubyte`).
 
     Returns
     -------
@@ -109,6 +108,27 @@ def load_mnist(folder: str | os.PathLike[str]) -> Splits:
     OSError
         If the folder or a file is missing or cannot be read.
     """
-    root = check_input_folder(folder, "folder", "the one with MNIST's four files")
-    folders = [root / "mnist", root]
-    return Splits(train=_read_part(folders, "train"), test=_read_part(folders, "t10k"))
+    found = DATASET.find(folder)
+    return Splits(train=_read_part(found, "train"), test=_read_part(found, "t10k"))
+
+
+DATASET = Dataset(
+    name="mnist",
+    title="MNIST, handwritten digits",
+    size="60,000 + 10,000 digits, 28x28",
+    folders=("mnist", "MNIST/raw"),
+    files=tuple(
+        f"{part}-{kind}[-.]idx{ndim}-ubyte{end}"
+        for part in ("train", "t10k")
+        for kind, ndim in _KINDS.items()
+        for end in _ENDS
+    ),
+    origin="http://yann.lecun.com/exdb/mnist",
+    citation='Y. LeCun, L. Bottou, Y. Bengio and P. Haffner, "Gradient-based learning applied to document '
+    'recognition", Proceedings of the IEEE 86(11), 1998',
+    licence="CC BY-SA 3.0",
+    samples_may_be_published=True,
+    contents={"474311efcf1fd213e64768801dc6195673bffb8385179d6c55cd8748b9e2e8ca": "as published"},
+    steps=lambda folder: [partial(_read_part, folder, part) for part in ("train", "t10k")],
+    published_name=lambda name: name.replace(".idx", "-idx"),
+)

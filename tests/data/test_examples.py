@@ -50,3 +50,10 @@ def test_the_digest_tells_a_pixel_a_label_and_a_shape_apart():
         Examples(plain.images[:2], plain.labels[:2]),
     ]
     assert len({plain.digest(), *(other.digest() for other in others)}) == 5
+
+
+def test_select_takes_a_slice_indices_or_a_mask():
+    plain = examples(5)
+    for which in (slice(1, 3), np.array([1, 2]), np.array([False, True, True, False, False])):
+        some = plain.select(which)
+        assert (some.images == plain.images[1:3]).all() and (some.labels == plain.labels[1:3]).all()
