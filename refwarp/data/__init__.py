@@ -15,6 +15,7 @@ from refwarp.data.distortions import (
 )
 from refwarp.data.examples import Examples, Splits
 from refwarp.data.mnist import load_mnist
+from refwarp.data.pictures import PictureFiles
 from refwarp.data.reading import DamagedFileError, data_folder
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "ElasticDistortion",
     "Examples",
     "GridDistortion",
+    "PictureFiles",
     "ProjectiveDistortion",
     "Splits",
     "data_folder",
