@@ -17,7 +17,7 @@ from typing import Annotated, Any
 
 import typer
 
-from refwarp.cli import bench, experiment, golden, training, verify
+from refwarp.cli import bench, data, experiment, golden, training, verify
 from refwarp.files import checkout_folder
 from refwarp.terminal.interrupts import take_interrupts
 from refwarp.terminal.streams import OutputError, guard_streams
@@ -33,6 +33,7 @@ app.command()(training.tour)
 app.command()(training.train)
 app.command(hidden=checkout_folder("benchmarks") is None)(bench.bench)  # where it cannot run, it only says so
 app.add_typer(golden.app, name="golden")
+app.add_typer(data.app, name="data")
 app.add_typer(experiment.app, name="experiment", hidden=checkout_folder("experiments") is None)
 
 # What typer raises for a wrong command line: click's UsageError, of the package or, in newer versions, of a copy
