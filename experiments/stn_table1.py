@@ -102,6 +102,8 @@ class Cell:
     ----------
     model, distortion : str
         Keys of `PAPER`, and of the line of it.
+    distorted_by : str
+        What the distortion is, with all of its numbers.
     seed : int
         Of the weights, the digits' order and their distortions.
     digits : str
@@ -128,6 +130,7 @@ class Cell:
 
     model: str
     distortion: str
+    distorted_by: str
     seed: int
     digits: str
     judged_by: str
@@ -229,10 +232,13 @@ SCALES = {
 
 def cells(scale: Scale, seeds: Sequence[int]) -> list[Cell]:
     """Return the cells of a scale."""
+    no_digits = np.zeros((1, 1, 28, 28), np.float32)
+    distortions = stn_distortions(no_digits)
     return [
         Cell(
             model,
             distortion,
+            repr(distortions[distortion]),
             seed,
             scale.digits,
             scale.judged_by,

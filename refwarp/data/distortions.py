@@ -196,7 +196,7 @@ class ProjectiveDistortion(GridDistortion):
     canvas: int = 28
     side: float = 28.0
     scale: tuple[float, float] = (0.75, 1.0)
-    corner_deviation: float = 5.0
+    corner_deviation: float = 3.0
 
     def __post_init__(self) -> None:
         """Refuse what has no size."""
@@ -378,7 +378,7 @@ def stn_distortions(pool: Array) -> Mapping[str, Distortion]:
     """Return the distortions of MNIST in STN, Sect. 4.1, by their names there.
 
     R turns by -90 to 90 degrees. RTS turns by -45 to 45, scales by 0.7 to 1.2, and puts the digit anywhere on a canvas
-    of 42x42 pixels. P scales by 0.75 to 1, and shifts each corner with a standard deviation of 5 pixels. E scales by
+    of 42x42 pixels. P scales by 0.75 to 1, and shifts each corner with a standard deviation of 3 pixels. E scales by
     0.75 to 1, and shifts 16 control points of a thin plate spline with a standard deviation of 1.5 pixels. TC puts the
     digit anywhere on a canvas of 60x60, with six patches of 6x6 pixels of other digits as clutter.
 
