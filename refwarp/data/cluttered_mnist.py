@@ -1,6 +1,6 @@
 """Cluttered MNIST: digits on 40x40 pixels, shifted at random, with parts of other digits as clutter.
 
-The file was made for recurrent spatial transformers (Sonderby et al. 2015) and published with implementations of
+The file was made for recurrent spatial transformers (Sønderby et al. 2015) and published with implementations of
 spatial transformer networks: a sample that is ready-made, unlike the 60x60 clutter of STN, which `refwarp.data` makes
 from MNIST.
 """
@@ -71,7 +71,7 @@ DATASET = Dataset(
     folders=("cluttered_mnist",),
     files=(_FILE,),
     origin="https://github.com/skaae/recurrent-spatial-transformer-code",
-    citation='S. K. Sonderby, C. K. Sonderby, L. Maaloe and O. Winther, "Recurrent spatial transformer networks", '
+    citation='S. K. Sønderby, C. K. Sønderby, L. Maaløe and O. Winther, "Recurrent spatial transformer networks", '
     "arXiv:1509.05329, 2015",
     licence="CC BY-SA 3.0, as MNIST",
     samples_may_be_published=True,

@@ -1,6 +1,6 @@
-"""Pictures of one object that are not aligned, with two landmarks each: those of RASL, which HSTN aligns too.
+"""Pictures of one object that are not aligned, and where alignment starts: those of RASL, which HSTN aligns too.
 
-`Dummy_59_59` is a rendered head under 100 lights, `Al_Gore` 140 frames of a video, `Digits_3` 100 threes of MNIST.
+`Dummy_59_59` is 100 pictures of a dummy's head, partly covered, `Al_Gore` 140 frames of a video, `Digits_3` 100 threes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ _ENDS = (".bmp", "-points.mat")
 
 @dataclass(frozen=True)
 class LandmarkedPictures:
-    """Pictures, and where two landmarks are in each.
+    """Pictures, and where two landmarks are thought to be in each.
+
+    Landmarks are where an alignment starts, not where it should end. They are level with each other in every picture;
+    those of `Dummy_59_59` and `Digits_3` are the same in all pictures, those of `Al_Gore` a face detector's.
 
     Attributes
     ----------
@@ -32,8 +35,8 @@ class LandmarkedPictures:
     images : tuple of ndarray, shape (1, H, W)
         The pictures, float32 in [0, 1]; sizes may differ.
     landmarks : ndarray, shape (N, 2, 2)
-        x and y of the first and of the second landmark (of a face, its left and right eye as seen), float64, in pixels:
-        (0, 0) is the centre of the first pixel, y points down.
+        x and y of the first and of the second landmark (of a face, the outer corners of its left and right eye as
+        seen), float64, in pixels: (0, 0) is the centre of the first pixel, y points down.
     """
 
     names: tuple[str, ...]
@@ -101,7 +104,7 @@ def _read_picture(stem: Path) -> tuple[Array, Array]:
 DATASET = Dataset(
     name="rasl",
     title="RASL, pictures to align, with landmarks",
-    size="100 renderings of a head, 140 frames of a face, 100 digits; 37 to 111 pixels",
+    size="100 pictures of a head, 140 frames of a face, 100 digits; 37 to 111 pixels",
     folders=("rasl/data", "rasl"),
     files=tuple(f"*/*{end}" for end in _ENDS),
     origin="https://github.com/welch/rasl",

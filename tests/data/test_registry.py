@@ -2,9 +2,11 @@
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+import refwarp.data
 from refwarp.data import registry
 from refwarp.data.registry import State, check, dataset, datasets
 from tests.data.tiny_sets import WRITERS, write_set
@@ -24,6 +26,18 @@ def test_sets_are_found_in_the_modules_and_declared_completely():
 def test_without_a_licence_no_sample_may_be_published():
     for known in datasets().values():
         assert known.samples_may_be_published == (not known.licence.startswith("none"))
+
+
+def test_the_page_about_data_says_what_the_registry_says():
+    page = (Path(__file__).parents[2] / "docs/data.md").read_text(encoding="utf-8")
+    plain = " ".join(page.split())
+    for name, known in datasets().items():
+        for text in (f"{known.citation}.", f"<{known.origin}>", f"Licence: {known.licence}."):
+            assert text in plain
+        (row,) = re.findall(rf"^\| `{name}` \|.*\| `(load_\w+)`.*\| (yes|no) \|$", page, re.MULTILINE)
+        assert row[1] == ("yes" if known.samples_may_be_published else "no")
+        assert callable(getattr(refwarp.data, row[0]))
+        assert any(f"{folder}/" in page for folder in known.folders)
 
 
 def test_every_set_is_read_and_of_unknown_content(tmp_path):
