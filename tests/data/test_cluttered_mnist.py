@@ -21,6 +21,7 @@ def test_the_parts_are_those_of_the_file(tmp_path):
     [
         ("X_valid", lambda x: x[1:], "3 labels y_valid, and 2 pictures X_valid"),
         ("X_test", lambda x: x + np.float32(0.9), r"a pixel in X_test that is not in \[0, 1\]"),
+        ("X_test", lambda x: x - np.float32(0.9), r"a pixel in X_test that is not in \[0, 1\]"),
         ("X_test", lambda x: x * np.float32(np.nan), r"a pixel in X_test that is not in \[0, 1\]"),
         ("X_train", lambda x: x[:, :784], r"'X_train' is an array \(4, 784\) of float32, expected .* Nx1600"),
         ("X_train", lambda x: x.astype(np.float64), "of float64, expected one of float32"),

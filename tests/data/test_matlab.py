@@ -32,6 +32,12 @@ def matrix(order, code, values, shape, name=b"x", stored=9):
     return element(order, 14, content)
 
 
+def resized(element, by):
+    """Return an element that claims to be longer or shorter than it is."""
+    kind, length = struct.unpack("<2I", element[:8])
+    return struct.pack("<2I", kind, length + by) + element[8:]
+
+
 def mat(*elements, order="<"):
     end = b"\x00\x01IM" if order == "<" else b"\x01\x00MI"
     return b"MATLAB 5.0 MAT-file".ljust(116) + bytes(8) + end + b"".join(elements)
@@ -70,6 +76,9 @@ DOUBLES = VALUES.T.tobytes()
         (mat(), "lacks the array 'x'; it has none"),
         (mat(matrix("<", 6, DOUBLES, (2, 3), b"other")), "lacks the array 'x'; it has other"),
         (mat(matrix("<", 6, DOUBLES, (2, 3)))[:-1], "truncated: 1 bytes are missing"),
+        (mat(resized(matrix("<", 6, DOUBLES, (2, 3)), -8)), "part of an array claims 48 bytes"),
+        (mat(element("<", 15, zlib.compress(resized(matrix("<", 6, DOUBLES, (2, 3)), -8)))), "part of an array claims"),
+        (mat(resized(matrix("<", 6, DOUBLES, (2, 3)), 8) + bytes(8)), "'x' is longer than it says"),
         (mat(matrix("<", 6, DOUBLES, (2, 4))), "values of 'x' are 48 bytes of type 9"),
         (mat(matrix("<", 6, DOUBLES, (2, 2))), "part of an array claims 48 bytes"),
         (mat(matrix("<", 9, DOUBLES[:6], (2, 3), stored=0xFE09)), "values of 'x' are 6 bytes of type 65033"),

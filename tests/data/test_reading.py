@@ -2,6 +2,7 @@
 
 import errno
 import gzip
+import warnings
 
 import numpy as np
 import pytest
@@ -77,6 +78,13 @@ def test_what_a_library_raises_is_one_sentence_about_the_file(tmp_path, raised):
     with pytest.raises(DamagedFileError, match=r"picture: .* as a picture \(.*a b.*\); get the file once"):
         with reads_as(path, "a picture"):
             raise raised
+
+
+def test_what_a_library_warns_of_is_left_to_those_who_look_at_the_file(tmp_path):
+    path = tmp_path / "picture"
+    path.touch()
+    with reads_as(path, "a picture"):
+        warnings.warn("a picture with odd metadata", UserWarning, stacklevel=1)
 
 
 def test_what_the_system_raises_stays_an_error_of_the_system(tmp_path):
