@@ -32,7 +32,7 @@ python experiments/NAME.py --scale small --data DIR  # the same as refwarp exper
 A run can be interrupted at any time, and goes on with `--resume`; `docs/experiments.md` has all about it. This page and
 those that it links to are written by `python -m refwarp.sweeps.pages` from `experiments/results`.
 
-| experiment | of | scale | claims that hold |
+| experiment | of | results | claims that hold |
 |---|---|---|---|
 """
 
@@ -64,11 +64,10 @@ def readme() -> str:
     lines = []
     for name in experiment_names():
         loaded = load_experiment(name)
-        for scale, report in _reports(loaded):
-            held = sum(claim.verdict == "holds" for claim in report.claims)
-            claims = f"{held} of {len(report.claims)}" if report.claims else ""
-            title = f"{loaded.experiment.source}: {loaded.experiment.title}"
-            lines.append(f"| [{name}](../docs/experiments/{name}.md) | {title} | {scale} | {claims} |\n")
+        title = f"{loaded.experiment.source}: {loaded.experiment.title}"
+        for scale, claims in [(scale, report.claims) for scale, report in _reports(loaded)] or [("none yet", ())]:
+            held = f"{sum(claim.verdict == 'holds' for claim in claims)} of {len(claims)}" if claims else ""
+            lines.append(f"| [{name}](../docs/experiments/{name}.md) | {title} | {scale} | {held} |\n")
     return _README + "".join(lines)
 
 
