@@ -53,9 +53,10 @@ def convolutional_layers(
     layers: list[Module] = []
     channels, height, width = shape
     for place, (features, kernel_size, pooling) in enumerate(convolutions):
-        layers += [Conv2d(channels, features, kernel_size, rng=rng, dtype=dtype), ReLU()]
+        layers.append(Conv2d(channels, features, kernel_size, rng=rng, dtype=dtype))
         if pooling > 1:
             layers.append(MaxPool2d(pooling))
+        layers.append(ReLU())  # of the largest value, which is the largest of those after ReLU, and of fewer values
         channels = features
         height, width = ((length - kernel_size + 1) // pooling for length in (height, width))
         if min(height, width) < 1:

@@ -63,7 +63,7 @@ def test_only_the_regression_s_weights_are_zero(transformation):
 
 def test_the_layers_and_their_order():
     layers = convolutional().hidden.layers
-    assert list(map(type, layers)) == [AveragePool2d, Conv2d, ReLU, MaxPool2d, Conv2d, ReLU, Flatten, Dense, ReLU]
+    assert list(map(type, layers)) == [AveragePool2d, Conv2d, MaxPool2d, ReLU, Conv2d, ReLU, Flatten, Dense, ReLU]
     assert type(convolutional(reduction=1).hidden.layers[0]) is Conv2d
     assert list(map(type, fully_connected().hidden.layers)) == [Flatten, Dense, ReLU, Dense, ReLU]
 
