@@ -191,6 +191,11 @@ SCALES = {
         steps=700,
         columns=ALL_COLUMNS,
         default_rates=[0.025, 0.05, 0.1, 0.2],
+        rates={  # where the best rate of the four was the first or the last
+            ("FCN", "R"): [0.025, 0.05, 0.1, 0.2, 0.4],
+            ("FCN", "E"): [0.025, 0.05, 0.1, 0.2, 0.4],
+            ("ST-CNN Aff", "TC"): [0.0125, 0.025, 0.05, 0.1, 0.2],
+        },
         judged_by="validation",
     ),
     "clutter": Scale(
