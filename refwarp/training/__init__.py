@@ -2,12 +2,14 @@
 
 from refwarp.training.checkpoints import load_state, save_state
 from refwarp.training.device import check_device
+from refwarp.training.early_stopping import EarlyStopping
 from refwarp.training.loop import Checkpoint, Passes, Run, train
-from refwarp.training.metrics import History, error_rate, predict
+from refwarp.training.metrics import History, error_rate, predict, scores
 from refwarp.training.progress import training_progress
 
 __all__ = [
     "Checkpoint",
+    "EarlyStopping",
     "History",
     "Passes",
     "Run",
@@ -16,6 +18,7 @@ __all__ = [
     "load_state",
     "predict",
     "save_state",
+    "scores",
     "train",
     "training_progress",
 ]

@@ -25,11 +25,12 @@ from rich.progress import Progress
 from autograd_core import Tensor, to_device
 from autograd_core.layers import Module, softmax_cross_entropy
 from autograd_core.optimizers import Optimizer, clip_gradient_norm
-from autograd_core.schedules import Schedule
+from autograd_core.schedules import ReduceOnPlateau, Schedule
 from refwarp.arguments import check_count
 from refwarp.data import Distortion, Examples, distort
 from refwarp.files import check_input_file, check_output_file, lock, make_output_folder
-from refwarp.training.checkpoints import load_state, save_state
+from refwarp.training.checkpoints import State, load_state, save_state
+from refwarp.training.early_stopping import EarlyStopping
 from refwarp.training.metrics import History, error_rate, model_device
 from refwarp.training.progress import EpochDisplay
 
@@ -59,6 +60,13 @@ class Run:
     largest_norms : sequence of float
         For each optimizer, the largest norm of its parameters' gradient, which is shortened to it
         (`autograd_core.optimizers.clip_gradient_norm`); by default none is.
+    plateaus : sequence of ReduceOnPlateau
+        Each is given the validation error after every epoch.
+    early_stopping : EarlyStopping, optional
+        Is given the validation error after every epoch, and ends the run; the model has the parameters of its best
+        epoch then.
+    best : dict
+        With early stopping, the model's state after the best epoch so far; before the first one, that of the start.
     """
 
     model: Module
@@ -69,6 +77,9 @@ class Run:
     history: History = field(default_factory=History)
     minibatch_schedules: Sequence[Schedule] = ()
     largest_norms: Sequence[float] = ()
+    plateaus: Sequence[ReduceOnPlateau] = ()
+    early_stopping: EarlyStopping | None = None
+    best: State = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse norms that belong to no optimizer."""
@@ -77,6 +88,8 @@ class Run:
                 f"largest_norms: given {len(self.largest_norms)}, expected one for each of the "
                 f"{len(self.optimizers)} optimizers, or none"
             )
+        if self.early_stopping is not None:
+            self.best = self.model.state_dict()
 
     @property
     def device(self) -> str:
@@ -93,11 +106,30 @@ class Run:
         }
         return {"training": self.rng, **inside}
 
-    def _all_schedules(self) -> Sequence[Schedule]:
-        return [*self.schedules, *self.minibatch_schedules]
+    def _all_schedules(self) -> Sequence[Schedule | ReduceOnPlateau]:
+        return [*self.schedules, *self.minibatch_schedules, *self.plateaus]
+
+    @property
+    def stopped(self) -> bool:
+        """Whether early stopping has ended the run."""
+        return self.early_stopping is not None and self.early_stopping.exhausted
+
+    def end_epoch(self, validation_error: float) -> None:
+        """Step the schedules and early stopping after an epoch."""
+        for schedule in self.schedules:
+            schedule.step()
+        for plateau in self.plateaus:
+            plateau.step(validation_error)
+        if self.early_stopping is not None:
+            self.early_stopping.step(validation_error)
+            if self.early_stopping.waited == 0:
+                self.best = self.model.state_dict()
 
     def state_dict(self) -> dict[str, Any]:
         """Return all of it as nested dictionaries, for `save_state`."""
+        stopping = {}
+        if self.early_stopping is not None:
+            stopping = {"early_stopping": self.early_stopping.state_dict(), "best": self.best}
         return {
             "settings": dict(self.settings),
             "epoch": len(self.history),
@@ -106,6 +138,7 @@ class Run:
             "schedules": {str(k): schedule.state_dict() for k, schedule in enumerate(self._all_schedules())},
             "generators": {name: rng.bit_generator.state for name, rng in self._generators().items()},
             "history": self.history.as_dict(),
+            **stopping,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -142,6 +175,9 @@ class Run:
             schedule.load_state_dict(state["schedules"][str(k)])
         for name, rng in self._generators().items():
             rng.bit_generator.state = state["generators"][name]
+        if self.early_stopping is not None:
+            self.early_stopping.load_state_dict(state["early_stopping"])
+            self.best = state["best"]
         self.history = history
 
     def save(self, path: str | Path) -> None:
@@ -324,7 +360,7 @@ def train(
     label: str = "training",
     on_epoch: Callable[[History], None] | None = None,
 ) -> History:
-    """Train a classifier with shuffled minibatches and cross entropy, until all epochs are done.
+    """Train a classifier with shuffled minibatches and cross entropy, for all epochs or until early stopping ends it.
 
     Parameters
     ----------
@@ -369,7 +405,7 @@ def train(
         if on_epoch is not None:
             on_epoch(run.history)
         display = EpochDisplay(progress, label, passes.epochs, len(starts), done=len(run.history))
-        while len(run.history) < passes.epochs:
+        while len(run.history) < passes.epochs and not run.stopped:
             began = time.perf_counter()
             total = 0.0
             order = run.rng.permutation(len(examples))
@@ -387,11 +423,12 @@ def train(
                 learning_rate=run.optimizers[0].learning_rate,
                 seconds=seconds,
             )
-            for schedule in run.schedules:
-                schedule.step()
+            run.end_epoch(run.history.validation_error[-1])
             if checkpoint:
                 run.save(checkpoint.path)
             display.epoch(run.history)
             if on_epoch is not None:
                 on_epoch(run.history)
+    if run.early_stopping is not None:
+        run.model.load_state_dict(run.best)
     return run.history

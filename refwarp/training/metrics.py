@@ -24,8 +24,8 @@ def model_device(model: Module) -> str:
 
 
 @no_grad()
-def predict(model: Module, images: Array, batch_size: int = 256) -> Array:
-    """Return the class that a classifier gives each picture, as it behaves in evaluation.
+def scores(model: Module, images: Array, batch_size: int = 256) -> Array:
+    """Return the scores that a classifier gives each picture, as it behaves in evaluation.
 
     Parameters
     ----------
@@ -38,8 +38,8 @@ def predict(model: Module, images: Array, batch_size: int = 256) -> Array:
 
     Returns
     -------
-    ndarray, shape (N,)
-        The classes, int64.
+    ndarray, shape (N, K)
+        The scores; with no pictures there is no K, and the shape is (0, 0).
 
     Raises
     ------
@@ -48,10 +48,16 @@ def predict(model: Module, images: Array, batch_size: int = 256) -> Array:
     """
     check_count("batch_size", batch_size)
     starts = range(0, len(images), batch_size)
-    given = [Tensor(to_device(images[start : start + batch_size], model_device(model))) for start in starts]
+    given = (Tensor(to_device(images[start : start + batch_size], model_device(model))) for start in starts)
     with model.evaluation():
-        batches = [model(tensor).numpy().argmax(axis=1) for tensor in given]
-    return np.concatenate([np.zeros(0, np.int64), *batches])
+        batches = [model(tensor).numpy() for tensor in given]
+    return np.concatenate(batches) if batches else np.zeros((0, 0), np.float32)
+
+
+def predict(model: Module, images: Array, batch_size: int = 256) -> Array:
+    """Return the class that a classifier gives each picture, (N,) in int64; the rest as `scores`."""
+    found = scores(model, images, batch_size)
+    return found.argmax(axis=1) if len(found) else np.zeros(0, np.int64)
 
 
 def error_rate(model: Module, examples: Examples) -> float:

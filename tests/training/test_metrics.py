@@ -6,7 +6,7 @@ import pytest
 from autograd_core import Tensor
 from autograd_core.layers import Dropout, Flatten, Sequential
 from refwarp.data import Examples
-from refwarp.training import History, error_rate, predict
+from refwarp.training import History, error_rate, predict, scores
 
 
 def told_scores(classes, count=10):
@@ -22,6 +22,15 @@ def test_error_rate_counts_what_is_wrong():
     assert error_rate(Flatten(), examples) == 150 / 600
     for batch_size in (1, 7, 600, 1000):
         assert (predict(Flatten(), examples.images, batch_size) == said).all()
+
+
+def test_scores_are_the_network_s_whatever_the_batches():
+    given = np.random.default_rng(0).random((9, 1, 1, 4), np.float32)
+    for batch_size in (1, 4, 9, 100):
+        found = scores(Flatten(), given, batch_size)
+        assert found.shape == (9, 4) and (found == given[:, 0, 0]).all()
+    assert scores(Flatten(), given[:0]).shape == (0, 0)
+    assert predict(Flatten(), given).dtype == predict(Flatten(), given[:0]).dtype == np.int64
 
 
 def test_prediction_is_that_of_evaluation_and_leaves_the_mode():
