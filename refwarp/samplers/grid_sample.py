@@ -15,6 +15,8 @@ from refwarp.samplers.bilinear.function import Bilinear
 from refwarp.samplers.nearest.function import Nearest
 from refwarp.samplers.nearest.kernels import EVEN
 
+MODES = ("bilinear", "nearest", "bicubic")
+
 
 @public
 def grid_sample(
@@ -69,7 +71,7 @@ def grid_sample(
     [[[[5.0, 3.5]]]]
     """
     check_maps_and_grid(input, grid)
-    check_option("mode", mode, ("bilinear", "nearest", "bicubic"))
+    check_option("mode", mode, MODES)
     check_option("padding_mode", padding_mode, PADDINGS)
     check_option("align_corners", align_corners, (False, True))
     check_option("kink", kink, KINKS if mode == "bilinear" else ("right",))
