@@ -384,20 +384,36 @@ def stn_distortions(pool: Array) -> Mapping[str, Distortion]:
 
     Parameters
     ----------
-    pool : ndarray, shape (M, C, 28, 28)
-        The digits that clutter is cut from.
+    pool : ndarray, shape (M, C, n, n)
+        The pictures that clutter is cut from. If their side is not 28, all lengths change in proportion, those in whole
+        pixels rounded.
 
     Returns
     -------
     mapping of str to Distortion
         R, RTS, P, E and TC.
+
+    Raises
+    ------
+    ValueError
+        If the pool has not four axes or no pictures, or these are not square.
     """
+    check_array("pool", pool, "(M, C, n, n)", (None, None, None, None))
+    side, width = pool.shape[2:]
+    if side != width:
+        raise ValueError(f"pool: given pictures of {side} x {width} pixels, expected square ones")
+    unit = side / 28
     return {
-        "R": AffineDistortion(canvas=28, side=28.0),
-        "RTS": AffineDistortion(canvas=42, side=28.0, angle=(-45.0, 45.0), scale=(0.7, 1.2), translation=1.0),
-        "P": ProjectiveDistortion(),
-        "E": ElasticDistortion(),
-        "TC": ClutterDistortion(pool),
+        "R": AffineDistortion(canvas=side, side=float(side)),
+        "RTS": AffineDistortion(round(42 * unit), float(side), (-45.0, 45.0), scale=(0.7, 1.2), translation=1.0),
+        "P": ProjectiveDistortion(side, float(side), corner_deviation=ProjectiveDistortion.corner_deviation * unit),
+        "E": ElasticDistortion(side, point_deviation=ElasticDistortion.point_deviation * unit),
+        "TC": ClutterDistortion(
+            pool,
+            round(ClutterDistortion.canvas * unit),
+            side=max(1, round(ClutterDistortion.side * unit)),
+            margin=round(ClutterDistortion.margin * unit),
+        ),
     }
 
 

@@ -152,6 +152,32 @@ def test_the_paper_s_distortions_have_its_canvases_and_the_seed_fixes_them(name)
     assert first.dtype == np.float32 and first.shape == (5, 1, side, side) and len(parameters) == 5
 
 
+@pytest.mark.parametrize("side", [7, 14, 56, 30])
+def test_with_other_pictures_the_paper_s_lengths_change_in_proportion(side):
+    by_name = stn_distortions(np.zeros((1, 3, side, side), np.float32))
+    usual = stn_distortions(POOL)
+    assert usual["P"] == ProjectiveDistortion() and usual["E"] == ElasticDistortion()
+    for name, distortion in by_name.items():
+        own, paper = dataclasses.asdict(distortion), dataclasses.asdict(usual[name])
+        for field, value in own.items():
+            if field in ("canvas", "side", "corner_deviation", "point_deviation", "margin"):
+                in_proportion = paper[field] * side / 28
+                is_whole = isinstance(paper[field], int)
+                assert type(value) is type(paper[field]) and abs(value - in_proportion) <= (0.5 if is_whole else 1e-12)
+            elif field != "pool":
+                assert value == paper[field]
+        pictures = np.ones((2, 3, side, side), np.float32)
+        canvases, _ = distort(pictures, distortion, np.random.default_rng(0))
+        assert canvases.shape == (2, 3, own["canvas"], own["canvas"]) and canvases.any()
+
+
+def test_the_paper_s_distortions_are_of_square_pictures():
+    with pytest.raises(ValueError, match="pool: given pictures of 4 x 5 pixels, expected square ones"):
+        stn_distortions(np.zeros((1, 1, 4, 5), np.float32))
+    with pytest.raises(ValueError, match=r"pool: given shape \(4, 5\), expected \(M, C, n, n\)"):
+        stn_distortions(np.zeros((4, 5), np.float32))
+
+
 def test_a_homography_leads_its_corners_back_to_those_of_the_picture():
     distortion = ProjectiveDistortion(corner_deviation=0.0, scale=(0.5, 0.5))
     ((a, b, c, d, e, f, g, h),) = distortion.draw(1, np.random.default_rng(0))
