@@ -77,4 +77,5 @@ DATASET = Dataset(
     samples_may_be_published=True,
     contents={"d91e0ceb34bc3bbf18088f732fa631c8dcef810c6984344a0ff64fb1a880d480": "as published"},
     steps=lambda folder: [partial(_read, folder / _FILE)],
+    load_classified=load_cluttered_mnist,
 )

@@ -156,4 +156,5 @@ DATASET = Dataset(
     samples_may_be_published=False,
     contents={"03ad624f9980adf2af149125f9f4f451d56f34f58dad91c97f753d2f04c2eade": "the subset of 20 classes"},
     steps=_steps,
+    load_classified=load_cub,
 )

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from refwarp.data.reading import check_input_folder, open_plain_or_gzip
 
@@ -46,6 +47,9 @@ class Dataset:
         Returns the calls that together read all that is in a folder of the set.
     published_name : callable
         Returns the published name of a file that may have others, for the digest.
+    load_classified : callable, optional
+        Of a set for classification: its reader, which returns an object with the parts `train` and `test`, of
+        `Examples` or of `PictureFiles`, and perhaps `validation`.
     """
 
     name: str
@@ -60,10 +64,11 @@ class Dataset:
     contents: Mapping[str, str]
     steps: Callable[[Path], Steps] = field(repr=False)
     published_name: Callable[[str], str] = field(default=str, repr=False)
+    load_classified: Callable[[Path], Any] | None = field(default=None, repr=False)
 
     def locate(self, data: Path) -> Path | None:
         """Return the set's folder below the one that holds all data sets; None if there is none."""
-        return next((data / name for name in self.folders if self._is_in(data / name)), None)
+        return next((data / name for name in self.folders if self.is_in(data / name)), None)
 
     def find(self, folder: str | os.PathLike[str]) -> Path:
         """Return the set's folder: a known one below `folder`, or `folder` itself.
@@ -79,14 +84,15 @@ class Dataset:
         found = self.locate(root)
         if found is not None:
             return found
-        if self._is_in(root):
+        if self.is_in(root):
             return root
         raise FileNotFoundError(
             f"folder: given {str(folder)!r}, which does not hold {self.title}; expected files such as {self.files[0]} "
             f"in it, or in its folder {' or '.join(self.folders)}; they are published at {self.origin}"
         )
 
-    def _is_in(self, folder: Path) -> bool:
+    def is_in(self, folder: Path) -> bool:
+        """Tell whether files of the set lie in a folder itself."""
         return any(any(folder.glob(pattern)) for pattern in self.files)
 
     def paths(self, folder: Path) -> dict[str, Path]:

@@ -235,4 +235,5 @@ DATASET = Dataset(
     samples_may_be_published=False,
     contents={"a37a663c05e7d31091b12ff19e95030deaf7c0ab9e0f76135727ddc158843493": "the subset of 32x32 pixels"},
     steps=_steps,
+    load_classified=load_gtsrb,
 )

@@ -131,4 +131,5 @@ DATASET = Dataset(
     contents={"474311efcf1fd213e64768801dc6195673bffb8385179d6c55cd8748b9e2e8ca": "as published"},
     steps=lambda folder: [partial(_read_part, folder, part) for part in ("train", "t10k")],
     published_name=lambda name: name.replace(".idx", "-idx"),
+    load_classified=load_mnist,
 )

@@ -95,4 +95,5 @@ DATASET = Dataset(
         "7132cdf83015d425712cd4c93242eee898a1402ca9c29de9f01db1e9c30216e6": "the first 6,000 digits of the test part"
     },
     steps=_steps,
+    load_classified=load_svhn,
 )
