@@ -21,7 +21,7 @@ from refwarp.networks import (
     regression,
 )
 from refwarp.tour.distorted_digits import Budget, train_on_distorted_digits, untrained
-from refwarp.training import check_device, predict
+from refwarp.training import Checkpoint, check_device, predict
 from tests.networks.kinds import TRANSFORMATIONS, small_transformer
 
 on_a_gpu = pytest.mark.skipif(SIMULATED, reason="there is no GPU: CUDA's simulator cannot take CuPy's arrays")
@@ -153,6 +153,7 @@ def test_training_on_the_gpu_learns_and_goes_on_from_a_checkpoint(tmp_path):
     assert all(is_on_device(parameter.data) for parameter in whole.model.parameters())
     assert whole.history.loss[-1] < whole.history.loss[0]
     path = tmp_path / "run.h5"
-    train_on_distorted_digits("ST-CNN", "R", 1, budget=budget, checkpoint=path, device="cuda")
-    again = train_on_distorted_digits("ST-CNN", "R", 1, budget=budget, checkpoint=path, resume=True, device="cuda")
+    train_on_distorted_digits("ST-CNN", "R", 1, budget=budget, checkpoint=Checkpoint(path), device="cuda")
+    kept = Checkpoint(path, resume=True)
+    again = train_on_distorted_digits("ST-CNN", "R", 1, budget=budget, checkpoint=kept, device="cuda")
     assert again.test_error <= whole.test_error + 0.05  # BLAS on a GPU promises no bits
