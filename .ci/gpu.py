@@ -48,7 +48,12 @@ def steps(out: Path) -> list[Step]:
         Step("determinism", 60, [*PYTEST, "tests/backend/test_determinism.py"], tests),
         Step("verify", 180, [*verify, "--report", str(out / "verify.json")]),
         Step("networks", 60, [*PYTEST, "tests/networks/test_cuda.py"], (*tests, "cupy")),
-        Step("train", 60, [*REFWARP, "train", "--epochs", "2", "--device", "cuda"], ("cupy", "sklearn")),
+        Step(
+            "train",
+            60,
+            [*REFWARP, "train", "--epochs", "2", "--device", "cuda", "--out", str(out / "train")],
+            ("cupy", "sklearn"),
+        ),
         Step(
             "benchmark",
             90,

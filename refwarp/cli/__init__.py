@@ -31,6 +31,7 @@ app = typer.Typer(
 app.command()(verify.verify)
 app.command()(training.tour)
 app.command()(training.train)
+app.command()(training.predict)
 app.command(hidden=checkout_folder("benchmarks") is None)(bench.bench)  # where it cannot run, it only says so
 app.add_typer(golden.app, name="golden")
 app.add_typer(data.app, name="data")

@@ -87,7 +87,7 @@ def test_the_shell_completes_commands_and_options(tmp_path):
 
     assert completed("refwarp ver", "ver") == ["verify"]
     assert completed("refwarp golden ", "golden", "") == ["build", "export", "check", "show"]
-    assert completed("refwarp train --che", "train", "--che") == ["--checkpoint"]
+    assert completed("refwarp train --res", "train", "--res") == ["--resume"]
     assert completed("refwarp train --device ", "train", "--device", "") == ["cpu", "cuda"]
 
 

@@ -103,7 +103,7 @@ def test_killed_at_any_moment_it_leaves_whole_files_and_ends_with_the_same_bits(
 
 
 def test_while_a_run_has_its_checkpoint_another_is_refused_and_reading_is_not(tmp_path, capsys):
-    checkpoint = tmp_path / "run.h5"
+    checkpoint = tmp_path / "checkpoint.h5"
     command = [sys.executable, str(Path(__file__).with_name("tiny_run.py")), str(checkpoint), "100000"]
     with subprocess.Popen(command) as process:
         try:
@@ -112,11 +112,13 @@ def test_while_a_run_has_its_checkpoint_another_is_refused_and_reading_is_not(tm
             for resume in (False, True):
                 run = tiny_run()
                 before = bits(run.state_dict())
-                with pytest.raises(BlockingIOError, match=r"^checkpoint: .*run\.h5 is in use by another run; wait for"):
+                with pytest.raises(
+                    BlockingIOError, match=r"^checkpoint: .*checkpoint\.h5 is in use by another run; wait for"
+                ):
                     train_tiny(run, checkpoint=checkpoint, resume=resume)
                 assert bits(run.state_dict()) == before
             capsys.readouterr()
-            assert refwarp(["train", "--checkpoint", str(checkpoint), "--resume"]) == 2
+            assert refwarp(["train", "--model", "FCN", "--out", str(tmp_path), "--resume"]) == 2
             sentence = f"checkpoint: {checkpoint} is in use by another run; wait for its end, or give another name"
             assert capsys.readouterr().err == f"refwarp: {sentence}\n"
             load_state(checkpoint)
@@ -126,7 +128,7 @@ def test_while_a_run_has_its_checkpoint_another_is_refused_and_reading_is_not(tm
     run = tiny_run()
     run.resume(checkpoint)
     train_tiny(run, epochs=len(run.history) + 1, checkpoint=checkpoint, resume=True)
-    assert [file.name for file in tmp_path.iterdir()] == ["run.h5"]
+    assert [file.name for file in tmp_path.iterdir()] == ["checkpoint.h5"]
 
 
 def test_no_checkpoint_to_resume_leaves_nothing(tmp_path):
