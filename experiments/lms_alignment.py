@@ -220,10 +220,10 @@ def load(pictures: str, folder: Path | None) -> np.ndarray:
         return load_gtsrb(folder).test.images
     photographs = [load_voc(folder, split) for split in voc_splits(folder)]
     names = {name: (part, index) for part in photographs for index, name in enumerate(part.names)}
-    return np.stack([_square(part.image(index), SIDES[pictures]) for _, (part, index) in sorted(names.items())])
+    return np.stack([middle_square(part.image(index), SIDES[pictures]) for _, (part, index) in sorted(names.items())])
 
 
-def _square(image: np.ndarray, side: int) -> np.ndarray:
+def middle_square(image: np.ndarray, side: int) -> np.ndarray:
     """Return the middle square of a photograph (3, H, W), each pixel the mean of an area."""
     height, width = image.shape[1:]
     length = min(height, width)
