@@ -19,6 +19,7 @@ import typer
 
 from refwarp.cli import bench, data, experiment, golden, training, verify
 from refwarp.files import checkout_folder
+from refwarp.memory import keep_freed_memory
 from refwarp.terminal.interrupts import take_interrupts
 from refwarp.terminal.streams import OutputError, guard_streams
 
@@ -66,6 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line of this process, or the given one, and end with its exit code."""
     guard_streams()
     take_interrupts()
+    keep_freed_memory()
     warnings.showwarning = _show_warning
     sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
 
