@@ -38,13 +38,62 @@ def _firsts(input: Array, largest: Array, size: Pair, stride: Pair) -> Iterator[
         yield first
 
 
+def _rows(maps: Array, size: Pair) -> Array:
+    """Return windows that lie side by side as rows (N, C, Y, kh, X kw): a view, without what is left over."""
+    n, c, h, w = maps.shape
+    down, across = h // size[0], w // size[1]
+    return maps[:, :, : down * size[0], : across * size[1]].reshape(n, c, down, size[0], across * size[1])
+
+
+def _largest(rows: Array, width: int) -> Array:
+    """Return the largest of each window (N, C, Y, X): down whole rows first, which are long, then across."""
+    xp = array_module(rows)
+    columns = rows[:, :, :, 0].copy()
+    for i in range(1, rows.shape[3]):
+        xp.maximum(columns, rows[:, :, :, i], out=columns)
+    largest = columns[..., ::width].copy()
+    for j in range(1, width):
+        xp.maximum(largest, columns[..., j::width], out=largest)
+    return largest
+
+
+def _widened(array: Array, width: int) -> Array:
+    """Repeat the elements of each row, to lie beside `_rows`: (N, C, Y, X) to (N, C, Y, 1, X kw)."""
+    *shape, across = array.shape
+    wide = array_module(array).empty((*shape, across * width), array.dtype)
+    for j in range(width):
+        wide[..., j::width] = array
+    return wide[:, :, :, None]
+
+
+def _side_by_side(size: Pair, stride: Pair) -> bool:
+    """Tell whether windows have neither gaps nor overlaps, and as many places as `_first_places` is made for."""
+    return size == stride and 9 <= size[0] * size[1] < 255
+
+
+def _first_places(input: Array, largest: Array, size: Pair) -> Array:
+    """Tell where in windows side by side the largest value is for the first time: as `_rows`."""
+    xp, (kh, kw) = array_module(input), size
+    across = largest.shape[3]
+    order = xp.tile(xp.arange(kh * kw, 0, -1, dtype=np.uint8).reshape(kh, kw), (1, across))  # from first to last
+    candidates = (_rows(input, size) == _widened(largest, kw)) * order
+    first = _largest(candidates, kw)
+    first[first == 0] = 255  # a window with a NaN has no candidate
+    places: Array = candidates == _widened(first, kw)
+    return places
+
+
 class _MaxPool(Function):
     @staticmethod
     def forward(ctx: Context, input: Array, *, size: Pair, stride: Pair) -> Array:
-        members = _members(input, size, stride)
-        largest = next(members).copy()
-        for member in members:
-            array_module(input).maximum(largest, member, out=largest)
+        positions(input.shape, size, stride)
+        if size == stride:
+            largest = _largest(_rows(input, size), size[1])
+        else:
+            members = _members(input, size, stride)
+            largest = next(members).copy()
+            for member in members:
+                array_module(input).maximum(largest, member, out=largest)
         ctx.save(input, largest)
         return largest
 
@@ -59,7 +108,15 @@ class _Spread(Function):
 
     @staticmethod
     def forward(ctx: Context, gout: Array, *, input: Array, largest: Array, size: Pair, stride: Pair) -> Array:
-        xp, apart = array_module(gout), all(step >= side for step, side in zip(stride, size, strict=True))
+        xp, apart = array_module(input), all(step >= side for step, side in zip(stride, size, strict=True))
+        if _side_by_side(size, stride):
+            spread = keep_where(_widened(gout, size[1]), _first_places(input, largest, size))
+            whole = spread.reshape(*spread.shape[:2], -1, spread.shape[4])
+            if whole.shape == input.shape:
+                return whole
+            ginput = xp.zeros(input.shape, gout.dtype)
+            ginput[:, :, : whole.shape[2], : whole.shape[3]] = whole
+            return ginput
         ginput = xp.zeros(input.shape, gout.dtype if apart else working_dtype(gout.dtype))
         targets = _members(ginput, size, stride)
         for target, first in zip(targets, _firsts(input, largest, size, stride), strict=True):

@@ -137,6 +137,7 @@ LAYERS = {
         [draw(1, 2, 2, 3), draw(2, 2, 3, 4, seed=1)],
     ),
     "max_pool2d": (lambda x: layers.max_pool2d(x, 2), MAPS),
+    "max_pool2d of nine": (lambda x: layers.max_pool2d(x, 3), MAPS),
     "max_pool2d overlapping": (lambda x: layers.max_pool2d(x, (2, 3), 1), MAPS),
     "average_pool2d": (lambda x: layers.average_pool2d(x, 2), MAPS),
     "average_pool2d overlapping": (lambda x: layers.average_pool2d(x, (2, 3), 1), MAPS),

@@ -76,6 +76,24 @@ def test_pooling_derivatives(pool, stride):
     gradcheck(lambda x: pool(x, (2, 3), stride) ** 2, [normal(2, 2, 4, 6)], rng=rng(), order=2)
 
 
+@pytest.mark.parametrize("size", [(2, 2), (3, 3), (4, 3), (2, 5), (1, 9), (9, 1), (16, 16)])
+def test_the_gradient_of_max_pooling_goes_to_the_first_largest_value_of_each_window(size):
+    """Of few different values, so that most windows have several largest ones; with rows and columns left over."""
+    kh, kw = size
+    shape = (2, 3, 3 * kh + (kh > 1), 2 * kw + (kw > 1))
+    values = np.random.default_rng(0).integers(0, 3, shape).astype(np.float64)
+    values[0, 0, 0, 0] = np.nan  # of the first window nothing is the largest
+    input, gout = Tensor(values, requires_grad=True), normal(2, 3, 3, 2)
+    (ginput,) = grad(max_pool2d(input, size), input, gout)
+    expected = np.zeros(shape)
+    for n, c, y, x in np.ndindex(2, 3, 3, 2):
+        window = values[n, c, y * kh : (y + 1) * kh, x * kw : (x + 1) * kw]
+        if not np.isnan(window).any():
+            i, j = np.argwhere(window == window.max())[0]  # row by row
+            expected[n, c, y * kh + i, x * kw + j] = gout[n, c, y, x]
+    assert (ginput.data == expected).all()
+
+
 def test_max_pooling_passes_nan_on():
     values = np.arange(16.0).reshape(1, 1, 4, 4)
     values[0, 0, 0, 0] = np.nan
