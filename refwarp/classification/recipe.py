@@ -20,6 +20,7 @@ from autograd_core.optimizers import SGD, Adam, Optimizer
 from autograd_core.schedules import CosineSchedule, ReduceOnPlateau, Schedule, WarmUpSchedule
 from refwarp.arguments import check_count, check_option
 from refwarp.classification.parts import Parts
+from refwarp.data import Distortion
 from refwarp.networks import SpatialTransformer
 from refwarp.training import Checkpoint, EarlyStopping, History, Passes, Run, predict, train
 from refwarp.training.loop import Settings
@@ -53,7 +54,7 @@ class Recipe:
     epochs : int, optional
         Passes over the examples, at most; else as many as make some 3,000 steps, from 4 to 60.
     batch_size : int
-        Examples in a minibatch.
+        Examples in a minibatch. A last one of a single example is left out, of which there are no batch statistics.
     patience : int
         After how many epochs in a row without a smaller validation error one more ends the training; 0 for never.
     localisation_rate : float
@@ -90,10 +91,19 @@ class Recipe:
         """Return the learning rate after the warm-up."""
         return LEARNING_RATES[self.optimizer] if self.learning_rate is None else self.learning_rate
 
+    def steps_for(self, examples: int) -> int:
+        """Return the number of minibatches in an epoch of so many examples."""
+        return max(1, math.ceil((examples - 1) / self.batch_size))
+
     def epochs_for(self, examples: int) -> int:
         """Return the number of epochs for so many examples."""
-        wanted = math.ceil(_STEPS / math.ceil(examples / self.batch_size))
+        wanted = math.ceil(_STEPS / self.steps_for(examples))
         return self.epochs or min(_MOST_EPOCHS, max(_FEWEST_EPOCHS, wanted))
+
+    def passes(self, examples: int, distortion: Distortion | None = None) -> Passes:
+        """Return how a run goes through so many examples."""
+        leaves_one = examples > self.batch_size and examples % self.batch_size == 1
+        return Passes(self.epochs_for(examples), self.batch_size, drop_last=leaves_one, distortion=distortion)
 
     def completed(self, examples: int) -> Recipe:
         """Return the recipe for so many examples, with nothing left open."""
@@ -125,7 +135,7 @@ class Recipe:
         optimizers = [make([p for p in network.parameters() if id(p) not in ids], rate)]
         if slow:
             optimizers.append(make(slow, rate * self.localisation_rate))
-        total = epochs * math.ceil(examples / self.batch_size)
+        total = epochs * self.steps_for(examples)
         schedules: list[Schedule] = []
         for optimizer in optimizers:
             schedules.append(WarmUpSchedule(optimizer, max(1, round(_WARM_UP * total))))
@@ -243,7 +253,7 @@ def fit(
         recipe.run(network, count, rng, {**(settings or {}), **digests}),
         parts.train,
         parts.validation,
-        Passes(recipe.epochs_for(count), recipe.batch_size, distortion=parts.distortion),
+        recipe.passes(count, parts.distortion),
         checkpoint=checkpoint,
         progress=progress,
         label=parts.name,

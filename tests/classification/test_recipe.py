@@ -1,14 +1,16 @@
 """How a network is trained: what learns at which rate, how rates change, and what comes out."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from autograd_core.layers import Dense, Flatten, ReLU, Sequential
+from autograd_core.layers import BatchNorm, Dense, Flatten, ReLU, Sequential
 from autograd_core.optimizers import SGD, Adam
 from refwarp.classification.design import Design
 from refwarp.classification.recipe import LEARNING_RATES, OPTIMIZERS, SCHEDULES, Recipe, fit, generators
+from refwarp.data import Examples
 from refwarp.networks import Affine, Parallel, SpatialTransformer, fully_connected_localisation
 from refwarp.training import Checkpoint, loop, predict
 from tests.classification.tiny_pictures import parts
@@ -86,6 +88,22 @@ def test_epochs_make_some_three_thousand_steps(examples, batch_size, epochs):
     assert Recipe(epochs=7).epochs_for(examples) == 7
 
 
+@pytest.mark.parametrize(("examples", "steps"), [(1, 1), (2, 1), (16, 1), (17, 1), (18, 2), (32, 2), (33, 2), (34, 3)])
+def test_a_last_minibatch_of_one_example_is_left_out(examples, steps):
+    recipe = Recipe(batch_size=16, epochs=1)
+    assert recipe.steps_for(examples) == steps
+    given = Examples(PARTS.train.images[:examples], PARTS.train.labels[:examples])
+    used = recipe.passes(examples).used(given)
+    assert math.ceil(used / 16) == steps and used in (examples, examples - 1) and (used == examples or used % 16 == 0)
+
+
+def test_a_network_with_batch_statistics_learns_from_seventeen_pictures():
+    few = replace(PARTS, train=Examples(PARTS.train.images[:17], PARTS.train.labels[:17]))
+    rng = np.random.default_rng(0)
+    own = Sequential(Flatten(), Dense(144, 8, rng=rng), BatchNorm(8), ReLU(), Dense(8, 3, rng=rng))
+    assert len(fit(own, few, Recipe(epochs=2, batch_size=16), rng).history) == 2
+
+
 def test_the_default_rate_is_the_optimizer_s():
     for name in OPTIMIZERS:
         assert Recipe(name).rate() == LEARNING_RATES[name] == Recipe(name).completed(10).learning_rate
@@ -155,7 +173,7 @@ def test_interrupted_in_any_epoch_it_goes_on_to_the_same_bits(tmp_path, monkeypa
     [
         (Recipe("sgd", 0.01, epochs=6, batch_size=16), PARTS, "optimizer is 'adam', and that of this run 'sgd'"),
         (Recipe(learning_rate=0.01, epochs=7, batch_size=16), PARTS, "epochs is 6, and that of this run 7"),
-        (QUICK, parts(count=21), "digest of train is "),
+        (QUICK, parts(count=21), "digest of train is '[0-9a-f]{64}', and that of this run '[0-9a-f]{64}'"),
     ],
 )
 def test_a_checkpoint_of_another_recipe_or_other_data_is_told(tmp_path, recipe, data, which):
