@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -95,8 +96,8 @@ def _parsed_size(text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
     numbers = text.lower().split("x")
-    if not 1 <= len(numbers) <= 2 or not all(n.isascii() and n.isdecimal() and 1 <= int(n) <= 4096 for n in numbers):
-        raise ValueError(f"size: given {text!r}, expected a number of pixels up to 4096, or two as 32x48")
+    if len(numbers) > 2 or not all(re.fullmatch("[1-9][0-9]{0,3}", number) for number in numbers):
+        raise ValueError(f"size: given {text!r}, expected a number of pixels up to 9999, or two as 32x48")
     return int(numbers[0]), int(numbers[-1])
 
 

@@ -129,6 +129,22 @@ def test_a_damaged_picture_is_named(tmp_path):
         load(tmp_path)
 
 
+def test_more_than_fits_into_memory_is_told(tmp_path, monkeypatch):
+    empty = np.empty
+
+    def full(shape, *arguments, **options):
+        if np.shape(shape) == (4,):
+            raise MemoryError
+        return empty(shape, *arguments, **options)
+
+    write_pictures(tmp_path)
+    monkeypatch.setattr(np, "empty", full)
+    with pytest.raises(
+        ValueError, match="size: 24 pictures of 50x50 pixels do not fit into memory; give a smaller --size"
+    ):
+        load(tmp_path, (50, 50))
+
+
 @pytest.mark.parametrize("name", ["R", "RTS", "P", "E", "TC"])
 def test_validation_and_test_are_distorted_once_and_training_afresh(name):
     plain = parts(side=14)

@@ -221,8 +221,10 @@ BAD = [
     (nothing, ["--lr", "0"], "lr: given 0.0, expected a finite number above 0"),
     (nothing, ["--lr", "nan"], "lr: given nan, expected a finite number above 0"),
     (nothing, ["--epochs", "0"], "Invalid value for '--epochs'"),
-    (nothing, ["--size", "0"], "size: given '0', expected a number of pixels up to 4096, or two as 32x48"),
+    (nothing, ["--size", "0"], "size: given '0', expected a number of pixels up to 9999, or two as 32x48"),
     (nothing, ["--size", "2x3x4"], "size: given '2x3x4', expected a number of pixels"),
+    (nothing, ["--size", "1" * 5000], "111', expected a number of pixels"),
+    (nothing, ["--size", ""], "size: given '', expected a number of pixels"),
     (nothing, ["--size", "-5"], "size: given '-5', expected a number of pixels"),
     (
         nothing,
