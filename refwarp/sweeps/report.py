@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from matplotlib.figure import Figure
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from refwarp.drawing.style import render
 from refwarp.files import atomic_write, make_output_folder
 from refwarp.sweeps.statistics import Estimate
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _REPORT = "report.md"
 
@@ -116,11 +119,16 @@ class Report:
         """Return the report as Markdown; `place` comes before the names of the pictures."""
         parts = [self.summary]
         parts += [_markdown_table(table) for table in self.all_tables()]
-        parts += [f"![{caption}]({place}{name}.png)\n\n*{caption}*" for name, (caption, _) in self.figures.items()]
+        parts += [
+            f"![{_escaped(caption)}]({place}{name}.png)\n\n*{_escaped(caption)}*"
+            for name, (caption, _) in self.figures.items()
+        ]
         return "\n\n".join(part.strip() for part in parts if part) + "\n"
 
     def write(self, folder: str | Path) -> Path:
         """Write report.md and the pictures into a folder, and return the path of the former."""
+        from refwarp.drawing.style import render  # workers, which draw nothing, begin sooner without
+
         folder = make_output_folder(folder)
         for name, (_, draw) in self.figures.items():
             with atomic_write(folder / f"{name}.png") as temporary:
@@ -144,5 +152,11 @@ class Report:
 
 def _markdown_table(table: Table) -> str:
     rule = ["---", *["---:"] * (len(table.header) - 1)]
-    lines = [" | ".join(cells) for cells in (table.header, rule, *table.rows)]
-    return f"**{table.title}**\n\n" + "\n".join(f"| {line} |" for line in lines)
+    rows = [[_escaped(cell) for cell in row] for row in (table.header, *table.rows)]
+    lines = [" | ".join(cells) for cells in (rows[0], rule, *rows[1:])]
+    return f"**{_escaped(table.title)}**\n\n" + "\n".join(f"| {line} |" for line in lines)
+
+
+def _escaped(text: str) -> str:
+    """Return a text as Markdown that shows it as it is, on one line."""
+    return re.sub(r"[\\`*_~&<|]|\](?=[(\[])", r"\\\g<0>", " ".join(text.split()))
