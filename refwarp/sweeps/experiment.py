@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import json
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
@@ -66,7 +67,9 @@ class Experiment:
     """A table or a figure of a paper, as cells that can be computed one by one.
 
     A cell is a frozen dataclass of numbers, texts and booleans that holds everything that determines its result. Its
-    field `seed` is the seed of all that is random in it.
+    field `seed` is the seed of all that is random in it. Results are kept under a digest of the fields whose values are
+    not the defaults, so old ones stay valid if a field is added whose default says what was computed before. A default
+    never changes: results of the old one would be taken for those of the new one.
 
     Attributes
     ----------
@@ -82,7 +85,8 @@ class Experiment:
     cells : callable
         `cells(settings, seeds)` returns the cells of a scale.
     compute : callable
-        `compute(cell, surroundings)` returns the `Outcome` of a cell.
+        `compute(cell, surroundings)` returns the `Outcome` of a cell. A ValueError, an ArithmeticError or a MemoryError
+        is about this cell, and others are computed all the same; any other exception ends the sweep.
     label : callable
         `label(cell)` returns a name of a cell for people; no two cells of a scale have the same.
     seconds : callable
@@ -160,24 +164,48 @@ def load_experiment(name: str | Path) -> LoadedExperiment:
         If there is no such experiment, or the file has none.
     FileNotFoundError
         If there is no such file, or there are no experiments here.
+    ImportError
+        If the file imports what is not installed.
+    Exception
+        What else its statements raise; in place of ValueError and OSError, which would be taken for wrong input, a
+        RuntimeError that has it as its cause.
     """
     path = Path(name)
     if path.suffix != ".py":
         check_option("name", str(name), tuple(experiment_names()))
         path = experiments_folder() / f"{name}.py"
     path = check_input_file(path, "name", "the file of an experiment").resolve()
-    module_name = f"refwarp_experiment_{path.stem}"
-    loaded = sys.modules.get(module_name)
-    if loaded is None or loaded.__file__ != str(path):
-        specification = importlib.util.spec_from_file_location(module_name, path)
-        assert specification is not None and specification.loader is not None
-        loaded = importlib.util.module_from_spec(specification)
-        sys.modules[module_name] = loaded  # where dataclasses look for it
-        specification.loader.exec_module(loaded)
-    experiment = getattr(loaded, "EXPERIMENT", None)
+    with _loading:
+        module = _load(path)
+    experiment = getattr(module, "EXPERIMENT", None)
     if not isinstance(experiment, Experiment):
         raise ValueError(f"name: given {str(name)!r}, a file without an Experiment named EXPERIMENT")
-    return LoadedExperiment(experiment, path, loaded)
+    return LoadedExperiment(experiment, path, module)
+
+
+_loading = threading.RLock()
+# What was loaded under the name of each module, and the file's content: it may change while a cluster's worker lives.
+_loaded: dict[str, tuple[Path, bytes]] = {}
+
+
+def _load(path: Path) -> ModuleType:
+    """Return the module of a file, as it is now."""
+    name, content = f"refwarp_experiment_{path.stem}", path.read_bytes()
+    if _loaded.get(name) == (path, content):
+        return sys.modules[name]
+    specification = importlib.util.spec_from_file_location(name, path)
+    assert specification is not None and specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[name] = module  # where dataclasses look for it
+    _loaded.pop(name, None)
+    try:
+        specification.loader.exec_module(module)
+    except ImportError as error:
+        raise ImportError(f"{path} cannot be imported: {error}") from error
+    except (ValueError, OSError) as error:  # which the command line would tell without the place
+        raise RuntimeError(f"{path} cannot be imported") from error
+    _loaded[name] = (path, content)
+    return module
 
 
 def cell_settings(cell: Any) -> dict[str, Any]:
