@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +11,8 @@ import typer
 from refwarp.cli.options import DataOption, Device, DeviceOption
 
 if TYPE_CHECKING:
-    from concurrent.futures import Executor
+    from refwarp.sweeps import Results
+    from refwarp.sweeps.experiment import LoadedExperiment
 
 app = typer.Typer(help="Run the papers' experiments, and show their results.", rich_markup_mode=None)
 
@@ -47,38 +47,51 @@ def run(  # noqa: PLR0913 - its options
 
     It can be interrupted at any time; --resume goes on, with cells under way from their last checkpoint.
     """
+    from autograd_core import get_num_threads
     from refwarp.arguments import check_option
-    from refwarp.sweeps import Sweep, SweepFolder, load_experiment, processes, run_sweep
+    from refwarp.sweeps import CellError, Sweep, SweepFolder, cluster_workers, load_experiment, processes, run_sweep
     from refwarp.sweeps.terminal import cost, sweep_display
-    from refwarp.terminal.console import TextConsole
     from refwarp.training import check_device
 
     if cluster is not None and workers is not None:
         raise ValueError("workers: given with a cluster, which has its own; leave one of the two out")
     loaded = load_experiment(name)
     check_option("scale", scale, tuple(loaded.experiment.scales))
-    check_device(device.value)
-    settings = loaded.experiment.scales[scale]
-    first = settings.seeds[0]
-    chosen = settings.seeds if seeds is None else range(first, first + seeds)
-    workers = workers or os.cpu_count() or 1
-    folder = SweepFolder(out or Path("sweeps") / f"{loaded.name}-{scale}", loaded)
-    sweep = Sweep(loaded, scale, tuple(chosen), folder, data, device.value, workers)
-    stderr = TextConsole(stderr=True)
-    stderr.print(f"{loaded.name}, scale {scale}: {cost(loaded, scale, chosen)}", highlight=False)
-    executor: AbstractContextManager[Executor]
     if cluster is None:
-        executor = processes(workers)
-    else:
-        from refwarp.sweeps.cluster import cluster_executor
+        check_device(device.value)
+    chosen = _seeds(loaded.experiment.scales[scale].seeds, seeds)
+    folder = SweepFolder(out or Path("sweeps") / f"{loaded.name}-{scale}", loaded)
+    sweep = Sweep(loaded, scale, chosen, folder, data, device.value)
+    heading = f"{loaded.name}, scale {scale}: {cost(loaded, scale, chosen)}"
+    failed = None
+    with (
+        processes(workers or get_num_threads()) if cluster is None else cluster_workers(cluster) as team,
+        sweep_display(loaded.name, heading) as progress,
+    ):
+        try:
+            results = run_sweep(sweep, team, resume=resume, progress=progress)
+        except CellError as error:
+            results, failed = error.results, error
+    if results.cells:
+        _report(loaded, folder.path, results)
+    if failed is not None:
+        raise failed
 
-        executor = cluster_executor(cluster)
-    with executor as pool, sweep_display(loaded.name, stderr) as progress:
-        results = run_sweep(sweep, pool, resume=resume, progress=progress)
+
+def _seeds(own: Sequence[int], count: int | None) -> list[int]:
+    """Return the seeds of a scale, or the first of them, followed by others if there are too few."""
+    following = max(own) + 1
+    return [*own, *range(following, following + (count or 0))][: count or len(own)]
+
+
+def _report(loaded: LoadedExperiment, folder: Path, results: Results) -> None:
+    """Write and print what results show."""
+    from refwarp.terminal.console import TextConsole
+
     report = loaded.experiment.report(results)
-    path = report.write(folder.path)
+    path = report.write(folder)
     report.show(TextConsole())
-    print(f"{path} and the pictures beside it show the same.")
+    print(f"{path} and the pictures beside it show the same." if report.figures else f"{path} shows the same.")
 
 
 @app.command()
@@ -90,10 +103,10 @@ def show(
     """Write and print what results show, finished ones or those so far; nothing is computed."""
     from refwarp.sweeps import SweepFolder, load_experiment
     from refwarp.sweeps.pages import RESULTS
-    from refwarp.terminal.console import TextConsole
 
     loaded = load_experiment(name)
     folder = SweepFolder(out or loaded.path.parent / RESULTS / loaded.name / scale, loaded)
-    report = loaded.experiment.report(folder.read_all())
-    report.write(folder.path)
-    report.show(TextConsole())
+    results = folder.read_all()
+    if not results.cells:
+        raise ValueError(f"out: {folder.path} holds a sweep of which no cell is finished yet; go on with run --resume")
+    _report(loaded, folder.path, results)

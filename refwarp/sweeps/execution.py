@@ -1,39 +1,45 @@
 """The execution of a sweep: its unfinished cells, computed by any executor of `concurrent.futures`.
 
-Processes of this machine and those of a Dask cluster are executors alike. A worker writes its cell's result itself,
-atomically, and how far it is into a small file, which whoever shows the progress reads: so all that workers and the
-sweep share is the folder. A cell that is interrupted leaves its checkpoint, from which it goes on.
+A worker writes its cell's result itself, atomically, and how far it is into a small file, which whoever shows the
+progress reads: so all that workers and the sweep share is the folder. A cell that is interrupted leaves its checkpoint,
+from which it goes on.
 
-Each cell is computed with one thread of the BLAS library, since two threads may round differently than one; kernels,
-whose results do not depend on their threads, have as many as their share of the cores.
+Each cell is computed with one thread of the BLAS library, since two threads may round differently than one.
 """
 
 from __future__ import annotations
 
-import multiprocessing
-import multiprocessing.connection
+import hashlib
 import os
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from autograd_core import get_num_threads, set_num_threads
-from refwarp.arguments import check_count
-from refwarp.files import atomic_write
+import autograd_core
+import refwarp
+from autograd_core import set_num_threads
+from refwarp.data.reading import VARIABLE
 from refwarp.sweeps.experiment import LoadedExperiment, Surroundings, load_experiment
-from refwarp.sweeps.results import Results, SweepFolder
+from refwarp.sweeps.progress import Status, Watch
+from refwarp.sweeps.results import Progress, Results, SweepFolder
+from refwarp.sweeps.workers import Workers
+from refwarp.training import check_device
 
 # How often the state of cells under way is looked at.
 _POLL_SECONDS = 0.5
-# How long a cell waits for the worker of a killed run, which ends as soon as it notices.
-_PATIENCE_SECONDS = 20.0
+# How long a cell waits for the worker of a killed run that still computes it, which ends when it next says how far it
+# is; and a sweep for the results of its last cells to be seen, where a disk is shared over a network.
+_PATIENCE_SECONDS = 600.0
+_DELAY_SECONDS = 60.0
+# Of how many cells that could not be computed a message says why.
+_MOST_REASONS = 3
+
+_THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,10 @@ class Job:
         The digests of its data.
     folder : str
         The folder of the sweep.
+    run : str
+        The run, as `SweepFolder.opened` has it.
+    sources : str
+        The digest of the sources, as `sources_digest` has it.
     data_folder : str or None
         The folder of the data sets.
     device : str
@@ -62,67 +72,105 @@ class Job:
     cell: Mapping[str, Any]
     data: Mapping[str, str]
     folder: str
+    run: str
+    sources: str
     data_folder: str | None
     device: str
     threads: int
 
 
-def run_job(job: Job) -> None:
-    """Compute a cell in this process, and write its result."""
-    from threadpoolctl import threadpool_limits
+@cache
+def sources_digest() -> str:
+    """Return a digest of refwarp's and autograd_core's sources, as they were when this process asked first."""
+    digest = hashlib.sha256()
+    for package in (refwarp, autograd_core):
+        folder = Path(str(package.__file__)).parent
+        for path in sorted(folder.rglob("*.py")):
+            digest.update(str(path.relative_to(folder)).encode() + path.read_bytes())
+    return digest.hexdigest()
 
-    threadpool_limits(1)
-    set_num_threads(job.threads)
+
+def run_job(job: Job) -> str | None:
+    """Compute a cell in this process, and write its result.
+
+    Returns
+    -------
+    str or None
+        Why it could not be computed, if its numbers are why; where in the program is in a file then.
+
+    Raises
+    ------
+    OSError
+        If a file cannot be read or written, or the run has ended.
+    ValueError, ImportError
+        If this process computes with another refwarp, there is no experiment in its file, or the device is not there.
+    """
+    if job.sources != sources_digest():
+        raise ValueError(
+            "workers: one has another refwarp than the sweep, or had when it began; install the same, and restart it"
+        )
     loaded = load_experiment(job.experiment)
-    cell = loaded.experiment.cell(**job.cell)
+    check_device(job.device)
+    _limit_threads(job.threads)
     folder = SweepFolder(job.folder, loaded)
-    status = folder.unfinished_path(cell, job.data, ".txt")
+    cell = loaded.experiment.cell(**job.cell)
+    reason = folder.unfinished_path(cell, job.data, ".txt")
 
     def report(done: int, total: int, text: str) -> None:
-        with atomic_write(status) as temporary:
-            temporary.write_text(f"{done} {total} {text}", encoding="utf-8")
+        folder.check_run(job.run)
+        folder.write_progress(cell, job.data, Progress(job.run, done, total, " ".join(text.split())))
 
-    report(0, 1, "begun")
+    begun = folder.read_progress(cell, job.data)
+    report(begun.done if begun else 0, begun.total if begun else 1, "begun")
     surroundings = Surroundings(
         data=None if job.data_folder is None else Path(job.data_folder),
         device=job.device,
         checkpoint=folder.unfinished_path(cell, job.data, ".h5"),
         report=report,
     )
-    patience = time.monotonic() + _PATIENCE_SECONDS
+    until = time.monotonic() + _PATIENCE_SECONDS
     while True:
         try:
-            outcome = loaded.experiment.compute(cell, surroundings)
-            break
-        except BlockingIOError:  # the worker of a run that was killed a moment ago has the checkpoint
-            if time.monotonic() > patience:
+            folder.write(cell, job.data, loaded.experiment.compute(cell, surroundings))
+            return None
+        except (ValueError, ArithmeticError, MemoryError) as error:
+            reason.write_text(traceback.format_exc(), encoding="utf-8")
+            return str(error) or type(error).__name__
+        except OSError as error:
+            if folder.read(cell, job.data) is not None:  # the worker of another run has finished it in the meantime
+                return None
+            # It may have the checkpoint.
+            if not isinstance(error, BlockingIOError) or time.monotonic() > until:
                 raise
             time.sleep(0.1)
-    folder.write(cell, job.data, outcome)
 
 
-@dataclass(frozen=True)
-class Status:
-    """Where a sweep is.
+def _limit_threads(threads: int) -> None:
+    """Let this process compute with so many threads, and BLAS with one: libraries that are loaded, and those to come.
 
-    Attributes
+    It stays so: cells that are computed in threads of one process would else undo it for each other.
+    """
+    from threadpoolctl import threadpool_limits
+
+    os.environ.update(dict.fromkeys(_THREADS, "1"))
+    threadpool_limits(1)
+    set_num_threads(threads)
+
+
+class CellError(ValueError):
+    """Cells that could not be computed, while others could.
+
+    Parameters
     ----------
-    total, finished : int
-        How many cells there are, and how many are finished.
-    under_way : mapping of str to (float, str)
-        For each cell under way, by its label, its share that is done, and how it is doing.
-    seconds_left : float or None
-        An estimate; None if nothing is known yet.
+    message : str
+        Which, and why.
+    results : Results
+        Those of the others.
     """
 
-    total: int
-    finished: int
-    under_way: Mapping[str, tuple[float, str]]
-    seconds_left: float | None
-
-
-class CellError(RuntimeError):
-    """Cells that could not be computed, while others could."""
+    def __init__(self, message: str, results: Results) -> None:
+        super().__init__(message)
+        self.results = results
 
 
 @dataclass(frozen=True)
@@ -143,8 +191,6 @@ class Sweep:
         Where data sets are.
     device : str
         "cpu" or "cuda".
-    workers : int
-        How many cells are computed at the same time.
     """
 
     loaded: LoadedExperiment
@@ -153,52 +199,10 @@ class Sweep:
     folder: SweepFolder
     data_folder: Path | None
     device: str
-    workers: int
-
-
-@contextmanager
-def processes(workers: int) -> Iterator[Executor]:
-    """Return an executor of processes of this machine, which end with this one, however it ends.
-
-    Parameters
-    ----------
-    workers : int
-        How many there are.
-
-    Raises
-    ------
-    ValueError
-        If that is not positive.
-    """
-    check_count("workers", workers)
-    context = multiprocessing.get_context("spawn")  # no thread or lock of this process is theirs
-    executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_worker)
-    try:
-        yield executor
-    except BaseException:
-        executor.shutdown(wait=False, cancel_futures=True)
-        for process in multiprocessing.active_children():
-            process.terminate()
-        executor.shutdown(wait=True)
-        raise
-    executor.shutdown(wait=True)
-
-
-def _begin_worker() -> None:
-    """Leave interrupts to the process that began this one, and end with it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def follow() -> None:
-        multiprocessing.connection.wait([parent.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=follow, daemon=True).start()
 
 
 def run_sweep(
-    sweep: Sweep, executor: Executor, *, resume: bool = False, progress: Callable[[Status], None] | None = None
+    sweep: Sweep, workers: Workers, *, resume: bool = False, progress: Callable[[Status], None] | None = None
 ) -> Results:
     """Compute the cells of a sweep that are not finished.
 
@@ -206,8 +210,8 @@ def run_sweep(
     ----------
     sweep : Sweep
         What and where.
-    executor : concurrent.futures.Executor
-        Computes cells, such as `processes(2)` or Dask's `Client(address).get_executor()`.
+    workers : Workers
+        Who computes cells: `processes(2)`, `cluster_workers(address)`, or `Workers` with an executor of one's own.
     resume : bool
         Go on with a sweep that is in the folder already.
     progress : callable, optional
@@ -223,46 +227,59 @@ def run_sweep(
     ValueError
         If data or the folder cannot be used, as `SweepFolder.opened` says.
     OSError
-        If a file cannot be read or written, or the workers are gone. What was finished is kept.
+        If a file cannot be read or written. What was finished is kept.
     CellError
         If cells could not be computed; all others are.
     """
-    experiment = sweep.loaded.experiment
+    experiment, folder = sweep.loaded.experiment, sweep.folder
     settings = experiment.scales[sweep.scale]
     data = experiment.data(settings, sweep.data_folder)
-    with sweep.folder.opened(sweep.scale, sweep.seeds, data, resume):
-        known = sweep.folder.read_sweep()
-        assert known is not None
-        cells = experiment.cells(settings, known["seeds"])
-        left = [cell for cell in cells if sweep.folder.read(cell, data) is None]
+    with folder.opened(sweep.scale, sweep.seeds, data, resume) as (run, seeds):
+        cells = experiment.cells(settings, seeds)
+        left = [cell for cell in cells if folder.read(cell, data) is None]
         left.sort(key=experiment.seconds, reverse=True)  # so that no worker is left with a long one at the end
-        watch = _Watch(sweep, data, len(cells), left)
-        jobs = {executor.submit(run_job, _job(sweep, cell, data)): cell for cell in left}
-        failures = _wait_for(jobs, experiment.label, watch, progress)
-        if failures:
-            raise CellError(
-                f"{len(failures)} of {len(cells)} cells could not be computed, {'; '.join(failures)}; all others are "
-                f"in {sweep.folder.path}, and --resume tries again"
-            )
-        return sweep.folder.read_all()
+        watch = Watch(folder, data, run, len(cells), left, workers.count)
+        if progress is not None:
+            progress(watch.status())
+        jobs = {workers.executor.submit(run_job, _job(sweep, cell, data, run, workers.threads)): cell for cell in left}
+        failures = _wait_for(jobs, experiment.label, watch, workers, progress)
+        results = _collect(folder, len(failures))
+    if failures:
+        raise CellError(_told(failures, len(cells), folder.path), results)
+    return results
 
 
-def _job(sweep: Sweep, cell: Any, data: Mapping[str, str]) -> Job:
+def _told(failures: Sequence[str], total: int, folder: Path) -> str:
+    """Return in a sentence which cells could not be computed."""
+    reasons = "; ".join(failures[:_MOST_REASONS])
+    more = f"; and {len(failures) - _MOST_REASONS} more" if len(failures) > _MOST_REASONS else ""
+    return (
+        f"{len(failures)} of {total} cells could not be computed: {reasons}{more}. {folder / 'unfinished'} says where "
+        "in the program that was; all others are finished, and --resume tries again"
+    )
+
+
+def _job(sweep: Sweep, cell: Any, data: Mapping[str, str], run: str, threads: int) -> Job:
+    # Workers need not have the variable, nor the folder that it may be relative to.
+    data_folder = sweep.data_folder or os.environ.get(VARIABLE)
     return Job(
         experiment=str(sweep.loaded.path),
         cell=vars(cell),
-        data=data,
+        data=dict(data),
         folder=str(sweep.folder.path.resolve()),
-        data_folder=None if sweep.data_folder is None else str(sweep.data_folder.resolve()),
+        run=run,
+        sources=sources_digest(),
+        data_folder=str(Path(data_folder).resolve()) if data_folder else None,
         device=sweep.device,
-        threads=max(1, get_num_threads() // sweep.workers),
+        threads=threads,
     )
 
 
 def _wait_for(
-    jobs: Mapping[Future[None], Any],
+    jobs: Mapping[Future[str | None], Any],
     label: Callable[[Any], str],
-    watch: _Watch,
+    watch: Watch,
+    workers: Workers,
     progress: Callable[[Status], None] | None,
 ) -> list[str]:
     """Wait until all is done; return for each cell that failed a clause that says why."""
@@ -271,51 +288,24 @@ def _wait_for(
     while waiting:
         done, waiting = wait(waiting, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
         for future in done:
-            try:
-                future.result()
-            except (BrokenProcessPool, CancelledError) as error:
-                raise OSError(
-                    "workers: they ended before their work was done, perhaps for want of memory, or the cluster is "
-                    "gone; what was finished is kept, and --resume goes on"
-                ) from error
-            except (ValueError, ArithmeticError) as error:
-                failures.append(f"{label(jobs[future])} ({error})")
-            watch.finish(jobs[future])
+            reason = future.result()
+            watch.end(jobs[future], failed=reason is not None)
+            if reason is not None:
+                failures.append(f"{label(jobs[future])} ({reason})")
+        workers.check()
         if progress is not None:
             progress(watch.status())
     return failures
 
 
-class _Watch:
-    """How far the cells of a sweep are, and how long the rest will take."""
-
-    def __init__(self, sweep: Sweep, data: Mapping[str, str], total: int, left: Sequence[Any]) -> None:
-        self._sweep, self._data, self._total = sweep, data, total
-        self._left = list(left)
-        self._began = time.monotonic()
-        self._expected = {id(cell): sweep.loaded.experiment.seconds(cell) for cell in left}
-        self._work = sum(self._expected.values())  # in seconds of one worker, as expected
-        self._first: float | None = None  # the work that was done when this run began
-
-    def finish(self, cell: Any) -> None:
-        """Count a cell."""
-        self._left = [other for other in self._left if other is not cell]
-
-    def status(self) -> Status:
-        """Return where the sweep is."""
-        under_way = {}
-        work_left = 0.0
-        for cell in self._left:
-            share = 0.0
-            with suppress(OSError, ValueError):
-                text = self._sweep.folder.unfinished_path(cell, self._data, ".txt").read_text(encoding="utf-8")
-                done, total, how = text.split(" ", 2)
-                share = int(done) / max(1, int(total))
-                under_way[self._sweep.loaded.experiment.label(cell)] = (share, how)
-            work_left += self._expected[id(cell)] * (1 - share)
-        done_now = self._work - work_left
-        if self._first is None:
-            self._first = done_now
-        elapsed, progress = time.monotonic() - self._began, done_now - self._first
-        left = work_left * elapsed / progress if progress > 0 else None
-        return Status(self._total, self._total - len(self._left), under_way, left)
+def _collect(folder: SweepFolder, failed: int) -> Results:
+    """Return all results once they are there."""
+    until = time.monotonic() + _DELAY_SECONDS
+    while (results := folder.read_all()).missing > failed:
+        if time.monotonic() > until:
+            raise OSError(
+                f"out: the workers have computed all cells, but {results.missing - failed} of them are not in "
+                f"{folder.path}; all workers need the same disk"
+            )
+        time.sleep(_POLL_SECONDS)
+    return results

@@ -2,65 +2,97 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 
 from rich.box import SIMPLE
-from rich.console import Console
+from rich.cells import cell_len, set_cell_size
+from rich.console import Console, Group
+from rich.constrain import Constrain
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from refwarp.sweeps.execution import Status
 from refwarp.sweeps.experiment import LoadedExperiment
+from refwarp.sweeps.progress import Status
 from refwarp.terminal.console import TextConsole
+
+_BAR_WIDTH = 60
+# A terminal echoes ^C where the cursor is; if that began a new line, one would be left over when all are erased.
+_ECHO_WIDTH = 2
 
 
 @contextmanager
-def sweep_display(name: str, console: Console | None = None) -> Iterator[Callable[[Status], None]]:
+def sweep_display(name: str, heading: str, console: Console | None = None) -> Iterator[Callable[[Status], None]]:
     """Show a sweep; yields what `run_sweep` takes as `progress`.
 
     Parameters
     ----------
     name : str
         What the sweep is called.
+    heading : str
+        A line to print once the sweep begins.
     console : rich.console.Console, optional
         Where it shows; standard error by default.
     """
     console = console or TextConsole(stderr=True)
-    if not console.is_terminal:
+    begun = False
+
+    def begin() -> None:
+        nonlocal begun
+        if not begun:
+            console.print(heading, highlight=False)
+        begun = True
+
+    if not console.is_terminal or console.is_dumb_terminal:
         last = -1
 
         def show_line(status: Status) -> None:
             nonlocal last
-            if status.finished != last:
-                last = status.finished
+            begin()
+            ended = status.finished + status.failed
+            if ended != last:
+                last = ended
                 console.print(_line(name, status), highlight=False)
 
         yield show_line
         return
-    with Live(console=console, transient=True, refresh_per_second=4) as live:
-        yield lambda status: live.update(_table(name, status))
+    with Live(console=console, transient=True, auto_refresh=False) as live:
+
+        def show_table(status: Status) -> None:
+            begin()
+            live.update(Constrain(_display(name, status), console.width - _ECHO_WIDTH), refresh=True)
+
+        yield show_table
 
 
 def _line(name: str, status: Status) -> str:
-    return f"{name}: {status.finished} of {status.total} cells, {duration(status.seconds_left)} left"
+    failed = f", {status.failed} failed" if status.failed else ""
+    left = status.total - status.finished - status.failed
+    rest = f", {duration(status.seconds_left)} left" if left else ""
+    return f"{name}: {status.finished} of {status.total} cells{failed}{rest}"
 
 
-def duration(seconds: float | None) -> str:
-    """Return a duration for people: "1:02:03", or "unknown time"."""
-    return "unknown time" if seconds is None else str(timedelta(seconds=round(seconds)))
+def duration(seconds: float) -> str:
+    """Return a duration for people, as "1:02:03" or "2 days, 1:02:03"."""
+    return str(timedelta(seconds=math.ceil(seconds)))
 
 
-def _table(name: str, status: Status) -> Table:
-    table = Table.grid(padding=(0, 2))
-    overall = ProgressBar(total=max(1, status.total), completed=status.finished, width=30)
-    table.add_row(Text(_line(name, status)), overall)
-    for label, (share, text) in status.under_way.items():
-        table.add_row(Text(f"  {label}"), ProgressBar(total=1.0, completed=share, width=30), Text(text))
-    return table
+def _display(name: str, status: Status) -> Group:
+    """Return a line and a bar for the sweep, and a line for each cell under way, cut to the width of the terminal."""
+    width = max(map(cell_len, status.under_way), default=0)
+    lines = [_line(name, status)]
+    lines += [
+        f"  {set_cell_size(label, width)}  {share:4.0%}  {text}" for label, (share, text) in status.under_way.items()
+    ]
+    first, *others = (Text(line, no_wrap=True, overflow="ellipsis") for line in lines)
+    done = status.finished + status.failed + sum(share for share, _ in status.under_way.values())
+    bar = Table.grid()  # which ends the bar's line
+    bar.add_row(ProgressBar(total=max(1, status.total), completed=done, width=_BAR_WIDTH))
+    return Group(first, bar, *others)
 
 
 def cost(loaded: LoadedExperiment, scale: str, seeds: Sequence[int]) -> str:
@@ -68,14 +100,14 @@ def cost(loaded: LoadedExperiment, scale: str, seeds: Sequence[int]) -> str:
     experiment = loaded.experiment
     cells = experiment.cells(experiment.scales[scale], seeds)
     seconds = sum(map(experiment.seconds, cells))
-    return f"{len(cells)} cells, about {_rounded(seconds)} of one core"
+    return f"{len(cells)} {'cell' if len(cells) == 1 else 'cells'}, about {_rounded(seconds)} of one core"
 
 
 def _rounded(seconds: float) -> str:
     for length, unit in ((86400, "days"), (3600, "hours"), (60, "minutes")):
         if seconds >= 2 * length:
             return f"{seconds / length:,.0f} {unit}"
-    return f"{seconds:.0f} seconds"
+    return f"{seconds:.0f} seconds" if seconds >= 2 else "a second"
 
 
 def show_experiments(experiments: Sequence[LoadedExperiment], console: Console) -> None:
