@@ -67,9 +67,3 @@ def test_the_rates_of_small_are_those_with_the_fewest_errors_on_validation_digit
     best = TABLE1.best_rates(committed("rates"))
     cells = TABLE1.cells(SMALL, [5])
     assert {(cell.model, cell.distortion): cell.rate for cell in cells} == best
-
-
-def test_small_is_committed_whole():
-    results = committed("small")
-    assert results.missing == 0 and len(results.cells) == 108
-    assert {result.values["judged"] for result in results.cells} == {10_000}
