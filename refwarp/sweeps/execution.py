@@ -24,6 +24,7 @@ import autograd_core
 import refwarp
 from autograd_core import set_num_threads
 from refwarp.data.reading import VARIABLE
+from refwarp.memory import keep_freed_memory
 from refwarp.sweeps.experiment import LoadedExperiment, Surroundings, load_experiment
 from refwarp.sweeps.progress import Status, Watch
 from refwarp.sweeps.results import Progress, Results, SweepFolder
@@ -112,6 +113,7 @@ def run_job(job: Job) -> str | None:
     loaded = load_experiment(job.experiment)
     check_device(job.device)
     _limit_threads(job.threads)
+    keep_freed_memory()
     folder = SweepFolder(job.folder, loaded)
     cell = loaded.experiment.cell(**job.cell)
     reason = folder.unfinished_path(cell, job.data, ".txt")
