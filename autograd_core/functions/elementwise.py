@@ -333,7 +333,7 @@ class _LeakyRelu(Function):
     @staticmethod
     def backward(ctx: Context, gout: Tensor) -> Tensor:
         xp, x, slope = array_module(*ctx.arrays), ctx.arrays[0], ctx.parameters["slope"]
-        return multiply(gout, xp.where(x > 0, xp.ones_like(x), slope))
+        return multiply(gout, xp.where(x > 0, x.dtype.type(1), slope))
 
 
 def leaky_relu(x: Any, negative_slope: float = 0.01) -> Tensor:

@@ -208,7 +208,7 @@ class ProjectiveDistortion(GridDistortion):
         """Return the parameters of `count` homographies (count, 8), float32; the ninth entry is 1."""
         magnification = self.side / self.canvas * rng.uniform(*self.scale, count)
         at_rest = magnification[:, None, None] * _CORNERS
-        corners = np.zeros_like(at_rest)
+        corners = np.zeros(at_rest.shape)
         left = np.arange(count)
         while len(left):
             shifts = rng.normal(0.0, self.corner_deviation / (self.canvas / 2), (len(left), 4, 2))
@@ -225,7 +225,7 @@ class ProjectiveDistortion(GridDistortion):
 def _homographies(corners: Array) -> Array:
     """Return the parameters (N, 8) of the homographies that lead from corners (N, 4, 2) back to `_CORNERS`."""
     x, y = np.moveaxis(corners, -1, 0)
-    one, zero = np.ones_like(x), np.zeros_like(x)
+    one, zero = np.ones(x.shape), np.zeros(x.shape)
     u, v = _CORNERS.T
     rows_of_u = np.stack([x, y, one, zero, zero, zero, -u * x, -u * y], axis=-1)  # (distortion.2)
     rows_of_v = np.stack([zero, zero, zero, x, y, one, -v * x, -v * y], axis=-1)  # (distortion.2)

@@ -188,9 +188,9 @@ class SweepFolder:
             for left in self._unfinished.glob("*.run"):
                 left.unlink(missing_ok=True)
             run = secrets.token_hex(8)  # each has a name of its own, since names, too, are cached by network disks
-            with atomic_write(self._run_path(run)):
-                pass
-            try:
+            try:  # from before it is written: an interrupt may come while it is
+                with atomic_write(self._run_path(run)):
+                    pass
                 yield OpenedSweep(run, seeds)
             finally:
                 with suppress(OSError):

@@ -11,8 +11,10 @@ import pytest
 import refwarp.sweeps
 from refwarp.cli import experiment as command
 from refwarp.cli import run
-from refwarp.sweeps import SweepFolder, load_experiment, processes
+from refwarp.sweeps import SweepFolder, experiment_names, load_experiment, processes
 from tests.sweeps.sweeping import EXPERIMENT, run_small, tree
+
+NAMES = ", ".join(map(repr, experiment_names()))
 
 
 @pytest.fixture
@@ -81,8 +83,8 @@ ON_MNIST = ["run", "stn_table1", "--scale", "small", "--out", "new"]
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["run", "stn_table"], "name: given 'stn_table', expected one of 'stn_table1'"),
-        (["show", "stn_table"], "name: given 'stn_table', expected one of 'stn_table1'"),
+        (["run", "stn_table"], f"name: given 'stn_table', expected one of {NAMES}"),
+        (["show", "stn_table"], f"name: given 'stn_table', expected one of {NAMES}"),
         (["run", "nowhere.py"], "name: given 'nowhere.py', but there is no such file; expected the file of an exp"),
         (["run", "."], "name: given '.', expected one of"),
         (
