@@ -284,7 +284,7 @@ def _wait_for(
     workers: Workers,
     progress: Callable[[Status], None] | None,
 ) -> list[str]:
-    """Wait until all is done; return for each cell that failed a clause that says why."""
+    """Wait until all is done; return for each cell that failed a clause that says why, in the order of their names."""
     failures = []
     waiting = set(jobs)
     while waiting:
@@ -297,7 +297,7 @@ def _wait_for(
         workers.check()
         if progress is not None:
             progress(watch.status())
-    return failures
+    return sorted(failures)
 
 
 def _collect(folder: SweepFolder, failed: int) -> Results:
