@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from contextvars import copy_context
+from functools import cache
+from threading import Lock
+from typing import Any
 
 from autograd_core.arguments import integer
 
 _threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 _pool: ThreadPoolExecutor | None = None
+_blas_lock = Lock()
+_blas_users = 0
+_blas_threads: list[int] = []
 
 
 def get_num_threads() -> int:
@@ -38,9 +45,54 @@ def _forget_pool() -> None:
     _pool = None
 
 
-# The threads of a pool do not survive a fork.
+@cache
+def _blas_libraries() -> list[Any]:
+    from threadpoolctl import ThreadpoolController
+
+    libraries: list[Any] = ThreadpoolController().select(user_api="blas").lib_controllers
+    return libraries
+
+
+def _set_blas_threads(counts: Sequence[int]) -> None:
+    for library, count in zip(_blas_libraries(), counts, strict=True):
+        # Newer versions of threadpoolctl let one thread control OpenBLAS, and no other until that one is done.
+        release = getattr(library, "clear_controlling_thread", lambda force: None)
+        release(force=True)
+        library.set_num_threads(count)
+        release(force=True)
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Keep products of matrices to the thread that asks for them: how BLAS shares one decides how it is rounded.
+
+    BLAS knows one number for all threads, so the first to enter sets it, and the last to leave sets it back. A library
+    that threadpoolctl does not know is left as it is.
+    """
+    global _blas_users, _blas_threads
+    with _blas_lock:
+        if not _blas_users:
+            _blas_threads = [library.num_threads for library in _blas_libraries()]
+            _set_blas_threads([1] * len(_blas_threads))
+        _blas_users += 1
+    try:
+        yield
+    finally:
+        with _blas_lock:
+            _blas_users -= 1
+            if not _blas_users:
+                _set_blas_threads(_blas_threads)
+
+
+def _after_fork() -> None:
+    """Forget the pool, whose threads do not survive a fork, and the threads that multiplied at that moment."""
+    global _blas_lock, _blas_users
+    _forget_pool()
+    _blas_lock, _blas_users = Lock(), 0
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_pool)
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def share(work: Callable[[int, int], None], count: int, worthwhile: bool) -> None:

@@ -11,20 +11,20 @@ under differentiation: each one's gradients are the other two.
 where s and t are the strides down and across. All three are matrix products. Unfolding every window (im2col)
 would copy each pixel kh kw times. Unfolding only across, into
 
-    rows[n,h,j,c,x] = input[n,c,h,tx+j],                                                   (convolution.4)
+    rows[h,j,c,n,x] = input[n,c,h,tx+j],                                                   (convolution.4)
 
-copies it kw times: the windows of output row y are then the kh consecutive lines h = sy ... sy+kh-1 of rows[n]. So
-the matrix of windows is a view whose lines overlap, and BLAS takes it as it is (M. Cho and D. Brand, "MEC:
-memory-efficient convolution for deep neural network", ICML 2017).
+copies it kw times: the windows of output row y are then the kh consecutive lines h = sy ... sy+kh-1 of rows. So the
+matrix of an output row's windows, kh kw C numbers in each, is a view, which overlaps the next row's, and BLAS takes it
+as it is (M. Cho and D. Brand, "MEC: memory-efficient convolution for deep neural network", ICML 2017). Its columns are
+the windows of several images, since those of one are too few where maps are small.
 
-The batch is done in pieces whose unfolded rows stay in the cache, on several threads if it is worth it; no number
-depends on how many. A product has one output row (or one image, or a few small ones) and so few multiplications that
-OpenBLAS neither packs its operands first nor shares it among threads of its own, which would round differently.
+The batch is done in pieces whose unfolded rows stay in the cache, on several threads if it is worth it. BLAS itself
+has one thread meanwhile, so no number depends on how many there are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -37,69 +37,53 @@ from autograd_core.functions.conversion import widened
 from autograd_core.functions.operands import operands
 from autograd_core.layers.initialization import he_normal
 from autograd_core.layers.module import Module
+from autograd_core.layers.pieces import pieces_of, share_pieces
 from autograd_core.layers.windows import Frame, Padding, Pair, frame_of, framed, pair, positions
 from autograd_core.tensor import Tensor
-from autograd_core.threads import share
+from autograd_core.threads import one_blas_thread
 
 Gradients = tuple[Tensor | None, ...]
 
-# Numbers that a piece of a batch unfolds to, two megabytes in float32: less than the cache, more than a few calls.
-PIECE = 2**19
-# From twice 2^18 multiplications on OpenBLAS shares a product among its threads.
-PRODUCT = 2**19 - 1
 # Fewer multiplications than this, some tenths of a millisecond, are not worth waking a thread for.
 WORTHWHILE = 10_000_000
-# Products of fewer rows than this would be slow, so BLAS may get more multiplications where rows are very long.
-FEWEST_ROWS = 4
-# Of maps so small that a product would have fewer terms, several are put together.
-ENOUGH_TERMS = 128
 # So many terms at most are added in the arrays' own precision, before float64 takes over.
 TERMS = 1024
 
 
-def _pieces(batch: Array, scratch: int) -> list[slice]:
-    """Cut a batch, of which each image unfolds to `scratch` numbers, into pieces; a GPU takes it whole.
+def _share(convolve: Callable[[slice], None], pieces: Sequence[slice], multiplications: int) -> None:
+    with one_blas_thread():
+        share_pieces(convolve, pieces, multiplications >= WORTHWHILE)
 
-    Their number is a power of two, so that two or four threads get the same share.
+
+def _arranged(maps: Array, memory: str, frame: Frame = ((0, 0), (0, 0))) -> Array:
+    """Return a copy [h,c,n,x] of maps (N, C, H, W) in a frame of zeros, in memory in the order that the letters say."""
+    xp, (n, c, h, w) = array_module(maps), maps.shape
+    height, width = framed(h, w, frame)
+    allocate, lengths = xp.empty if (height, width) == (h, w) else xp.zeros, {"h": height, "c": c, "n": n, "x": width}
+    arranged = allocate([lengths[axis] for axis in memory], maps.dtype)
+    arranged = arranged.transpose([memory.index(axis) for axis in "hcnx"])
+    (top, _), (left, _) = frame
+    arranged[top : top + h, :, :, left : left + w] = maps.transpose(2, 1, 0, 3)
+    return arranged
+
+
+def _windows(input: Array, frame: Frame, size: Pair, stride: Pair) -> Array:
+    """Return windows[y,(i,j,c),(n,x)]: for each output row a matrix, whose columns are the windows of all images.
+
+    They are a view of the unfolded rows (convolution.4), in which channels are next to each other in memory if there
+    are many, and else the windows: what is copied and multiplied are long runs.
     """
-    least = -(-len(batch) * scratch // PIECE) if array_module(batch) is np else 1
-    step = max(1, -(-len(batch) >> max(0, least - 1).bit_length()))
-    return [slice(start, start + step) for start in range(0, len(batch), step)]
-
-
-def _multiply(a: Array, b: Array, out: Array) -> None:
-    """Put the matrix products a b into `out`, block of rows by block of rows."""
-    xp, rows = array_module(a), a.shape[-2]
-    blocks = -(-rows * a.shape[-1] * b.shape[-1] // PRODUCT) if xp is np else 1
-    step = max(FEWEST_ROWS, -(-rows // max(1, blocks)))
-    for k in range(0, rows, step):
-        xp.matmul(a[..., k : k + step, :], b, out=out[..., k : k + step, :])
-
-
-def _framed(input: Array, frame: Frame, memory: str) -> Array:
-    """Return maps[n,h,c,x] of (N, C, H, W) with a frame of zeros, in memory in the order that the letters say."""
-    xp, (n, c, h, w) = array_module(input), input.shape
-    turned = input.transpose(["nchx".index(axis) for axis in memory])
-    (top, bottom), (left, right) = frame
-    if top or bottom or left or right:
-        lengths = {"n": n, "h": h + top + bottom, "c": c, "x": w + left + right}
-        inside = {"n": slice(None), "h": slice(top, top + h), "c": slice(None), "x": slice(left, left + w)}
-        maps = xp.zeros([lengths[axis] for axis in memory], input.dtype)
-        maps[tuple(inside[axis] for axis in memory)] = turned
-    else:
-        maps = xp.ascontiguousarray(turned)  # so that runs are copied
-    return maps.transpose([memory.index(axis) for axis in "nhcx"])
-
-
-def _unfold(maps: Array, width: int, stride: int, memory: str) -> Array:
-    """Return rows[n,h,j,c,x], j < width (convolution.4), in memory in the order that the letters say."""
-    xp, (n, h, c, w) = array_module(maps), maps.shape
-    lengths = {"n": n, "h": h, "j": width, "c": c, "x": (w - width) // stride + 1}
-    rows = xp.empty([lengths[axis] for axis in memory], maps.dtype)
-    rows = rows.transpose([memory.index(axis) for axis in "nhjcx"])
-    for j in range(width):
-        rows[:, :, j] = maps[..., j : j + stride * (lengths["x"] - 1) + 1 : stride]
-    return rows
+    xp, (n, c, h, w), (kh, kw), (s, t) = array_module(input), input.shape, size, stride
+    height, width = framed(h, w, frame)
+    down, across = positions((n, c, height, width), size, stride)
+    inner, outer = ("nxhc", "nxhjc") if c > across else ("hcnx", "hjcnx")
+    maps, lengths = _arranged(input, inner, frame), {"h": height, "j": kw, "c": c, "n": n, "x": across}
+    rows = xp.empty([lengths[axis] for axis in outer], input.dtype)
+    rows = rows.transpose([outer.index(axis) for axis in "hjcnx"])
+    for j in range(kw):
+        rows[:, j] = maps[..., j : j + t * (across - 1) + 1 : t]
+    line, _, channel, _, column = rows.strides
+    return xp.lib.stride_tricks.as_strided(rows, (down, kh * kw * c, n * across), (s * line, channel, column))
 
 
 class _Convolution(Function):
@@ -111,25 +95,16 @@ class _Convolution(Function):
         height, width = framed(h, w, frame)
         down, across = positions((n, c, height, width), (kh, kw), stride)
         kernel = weight.transpose(0, 2, 3, 1).reshape(outs, kh * kw * c)
-        if c <= across:
-            kernel = xp.asfortranarray(kernel)  # the order of axes that BLAS multiplies faster for long rows
         given = (input, weight) if bias is None else (input, weight, bias)
         out = xp.empty((n, outs, down, across), np.result_type(*(array.dtype for array in given)))
-        pieces = _pieces(input, height * kw * c * across)
-        inner, outer = ("nxhc", "nxhjc") if c > across else ("nhcx", "nhjcx")
 
-        def convolve(start: int, stop: int) -> None:
-            for piece in pieces[start:stop]:
-                rows = _unfold(_framed(input[piece], frame, inner), kw, stride[1], outer)
-                image, line, _, channel, column = rows.strides
-                windows = xp.lib.stride_tricks.as_strided(
-                    rows, (len(rows), down, kh * kw * c, across), (image, stride[0] * line, channel, column)
-                )
-                _multiply(kernel, windows, out[piece].swapaxes(1, 2))
-                if bias is not None:
-                    out[piece] += bias[:, None, None]
+        def convolve(piece: slice) -> None:
+            products = xp.matmul(kernel, _windows(input[piece], frame, (kh, kw), stride))
+            if bias is not None:
+                products += bias[:, None]
+            out[piece] = products.reshape(down, outs, -1, across).transpose(2, 1, 0, 3)
 
-        share(convolve, len(pieces), out.size * kh * kw * c >= WORTHWHILE)
+        _share(convolve, pieces_of(input, height * kw * c * across), out.size * kh * kw * c)
         return out
 
     @staticmethod
@@ -153,11 +128,13 @@ class _Run(NamedTuple):
 
 
 def _runs(rows: range, down: int, size: int, stride: int) -> list[_Run]:
-    """Return all `rows` in runs, for windows of `size` rows of which there are `down`."""
+    """Return those of `rows` that lie in a window in runs, for windows of `size` rows of which there are `down`."""
     runs: list[_Run] = []
     for row in (row for a in range(stride) for row in rows[a::stride]):
         first = max(0, -(-(row - size + 1) // stride))
-        windows = max(0, min(down, row // stride + 1) - first)
+        windows = min(down, row // stride + 1) - first
+        if windows <= 0:
+            continue
         if runs:
             last = runs[-1]
             if (row, first, windows) == (last.row + stride * last.rows, last.first + last.rows, last.windows):
@@ -181,63 +158,40 @@ class _InputGradient(Function):
         frame: Frame,
         shape: Pair,
     ) -> Array:
-        # Input row h gets, from the output rows y with 0 <= i = h - sy < kh, spread[n,h,(j,c),x], which belongs in
-        # column tx + j. For each remainder b of j = b + tm these are every t-th column, and what has one m lies m
-        # places further right than what has m = 0. Lines of spread end in zeros, so all lines of one (n, h, j) move
-        # at once.
+        # Input row h gets, from the output rows y with 0 <= i = h - sy < kh, spread[(j,c),(n,x)], which belongs in
+        # column tx + j. These output rows are consecutive, so (y,o) is one axis of a product's terms.
         xp, (_, outs, down, across), (_, c, kh, kw) = array_module(gout), gout.shape, weight.shape
         (h, w), (s, t), ((top, _), (left, _)) = shape, stride, frame
-        wide, order = -(-framed(h, w, frame)[1] // t), [j for b in range(t) for j in range(b, kw, t)]
-        kernel = xp.ascontiguousarray(weight[:, :, ::-1].transpose(2, 0, 3, 1)[:, :, order]).reshape(kh, outs, kw * c)
+        width = framed(h, w, frame)[1]
+        kernel = xp.ascontiguousarray(weight[:, :, ::-1].transpose(2, 0, 3, 1)).reshape(kh, outs, kw * c)
         runs = _runs(range(top, top + h), down, kh, s)
         given = (gout, weight) if bias is None else (gout, weight, bias)
         ginput = xp.empty((len(gout), c, h, w), np.result_type(*(array.dtype for array in given)))
-        pieces = _pieces(gout, h * kw * c * wide)
 
-        def multiply(lines: Array, spread: Array) -> None:
+        def convolve(piece: slice) -> None:
+            lines = _arranged(gout[piece], "nxhc" if outs > across else "hcnx")
+            line, term, _, column = lines.strides
+            n = lines.shape[2]
+            total = xp.zeros((n, width, h, c) if c > across else (h, c, n, width), ginput.dtype)
+            total = total.transpose(2, 3, 0, 1) if c > across else total
             for row, rows, first, windows in runs:
-                target = spread[:, row - top : row - top + s * (rows - 1) + 1 : s]
-                if windows:
-                    upwards = kernel[kh - 1 - row + s * first :: s][:windows].reshape(windows * outs, kw * c).T
-                    consecutive = xp.lib.stride_tricks.as_strided(
-                        lines[:, first:], (len(lines), rows, windows * outs, across), lines.strides
-                    )
-                    _multiply(upwards, consecutive, target[..., :across])
+                upwards = kernel[kh - 1 - row + s * first :: s][:windows].reshape(windows * outs, kw * c)
+                consecutive = xp.lib.stride_tricks.as_strided(
+                    lines[first:], (rows, windows * outs, n * across), (line, term, column)
+                )
+                if c > across:
+                    spread = xp.matmul(consecutive.swapaxes(1, 2), upwards).swapaxes(1, 2)
                 else:
-                    target[...] = 0
+                    spread = xp.matmul(upwards.T, consecutive)
+                spread = spread.reshape(rows, kw, c, n, across)
+                target = total[row - top : row - top + s * (rows - 1) + 1 : s]
+                for j in range(kw):
+                    target[..., j : j + t * (across - 1) + 1 : t] += spread[:, j]
+            ginput[piece] = total[..., left : left + w].transpose(2, 1, 0, 3)
+            if bias is not None:
+                ginput[piece] += bias[:, None, None]
 
-        def gather(spread: Array, result: Array) -> None:
-            lines = spread.reshape(-1, h, kw, c * wide)
-            for b in range(t):
-                x = max(0, -((b - left) // t))  # the first place of the remainder within the frame
-                target = result[..., b + t * x - left :: t].swapaxes(1, 2)
-                if b < kw:
-                    place = order.index(b)
-                    total = lines[:, :, place]
-                    for m in range(1, len(range(b, kw, t))):
-                        total[..., m:] += lines[:, :, place + m, :-m]
-                    target[...] = total.reshape(-1, h, c, wide)[..., x : x + target.shape[3]]
-                else:
-                    target[...] = 0
-
-        def convolve(start: int, stop: int) -> None:
-            scratch = xp.empty((len(gout[pieces[0]]), h, kw * c, wide), ginput.dtype)
-            for piece in pieces[start:stop]:
-                turned = gout[piece].swapaxes(1, 2)
-                if outs > across:
-                    lines = xp.empty((len(turned), across, down, outs), gout.dtype).transpose(0, 2, 3, 1)
-                else:
-                    lines = xp.empty(turned.shape, gout.dtype)
-                lines[...] = turned
-                spread = scratch[: len(turned)]
-                spread[..., across:] = 0
-                multiply(lines, spread)
-                gather(spread, ginput[piece])
-                if bias is not None:
-                    ginput[piece] += bias[:, None, None]
-
-        if pieces:
-            share(convolve, len(pieces), gout.size * kh * kw * c >= WORTHWHILE)
+        _share(convolve, pieces_of(gout, h * kw * c * across), gout.size * kh * kw * c)
         return ginput
 
     @staticmethod
@@ -254,52 +208,25 @@ class _InputGradient(Function):
 class _WeightGradient(Function):
     @staticmethod
     def forward(ctx: Context, input: Array, gout: Array, *, stride: Pair, frame: Frame, size: Pair) -> Array:
-        xp, (_, outs, down, across), (_, c, h, w) = array_module(gout), gout.shape, input.shape
-        (kh, kw), (s, t), height = size, stride, framed(h, w, frame)[0]
-        terms = min(TERMS, PRODUCT // max(1, FEWEST_ROWS * kw * c))
-        band = min(down, max(1, terms // across))  # output rows
-        together = max(1, ENOUGH_TERMS // (down * across))  # images
-        group = max(1, TERMS // (band * across * together))  # products that are added before float64 takes over
-        pieces = _pieces(input, height * kw * c * across)
+        xp, (_, outs, _, across), (_, c, h, w), (kh, kw) = array_module(gout), gout.shape, input.shape, size
+        pieces = pieces_of(input, framed(h, w, frame)[0] * kw * c * across)
         dtype = np.result_type(input.dtype, gout.dtype)
-        sums = xp.zeros((len(pieces), kh, outs, kw * c), np.result_type(dtype, np.float64))
-        inner, outer = ("nxhc", "nxhjc") if c > across else ("nchx", "njchx")
+        sums = xp.zeros((len(pieces), outs, kh * kw * c), np.result_type(dtype, np.float64))
 
-        def add_products(total: Array, given: Array, windows: Array) -> None:
-            m, places = windows.shape[:2]
-            products = xp.empty((m, places, outs, kw * c), dtype)
-            _multiply(given.reshape(m, 1, outs, -1), windows.reshape(m, places, -1, kw * c), products)
-            for first in range(0, m, group):
-                total += products[first : first + group].sum(axis=0)
+        def convolve(piece: slice) -> None:
+            windows, total = _windows(input[piece], frame, size, stride), sums[pieces.index(piece)]
+            down, _, columns = windows.shape
+            given = _arranged(gout[piece], "hcnx").reshape(down, outs, columns)
+            together = max(1, TERMS // max(1, columns))  # output rows, before float64 takes over
+            for y in range(0, down, together):
+                for x in range(0, columns, TERMS):
+                    some = slice(y, y + together), slice(None), slice(x, x + TERMS)
+                    products = xp.matmul(given[some], windows[some].swapaxes(1, 2))
+                    total += products[0] if len(products) == 1 else products.sum(axis=0)
 
-        def convolve(start: int, stop: int) -> None:
-            for number in range(start, stop):
-                given, maps = gout[pieces[number]], _framed(input[pieces[number]], frame, inner)
-                # The kernels' rows i with one remainder of i / s meet the same lines h = sy + i, every s-th one.
-                for a in range(min(s, kh)):
-                    rows = _unfold(maps[:, a::s], kw, t, outer)
-                    m, places = len(rows), len(range(a, kh, s))
-                    image, line, _, channel, column = rows.strides
-                    windows = xp.lib.stride_tricks.as_strided(
-                        rows, (m, places, down, across, kw * c), (image, line, line, column, channel)
-                    )
-                    total = sums[number, a::s]
-                    if together > 1:
-                        whole = m - m % together
-                        for first, end, many in ((0, whole, together), (whole, m, m - whole)):
-                            if first < end:
-                                apart = given[first:end].reshape(-1, many, outs, down * across)
-                                looks = windows[first:end].reshape(-1, many, places, down, across, kw * c)
-                                apart = apart.swapaxes(1, 2).reshape(-1, 1, outs, many * down * across)
-                                for i in range(places):  # so that what is copied and multiplied stays in the cache
-                                    add_products(total[i : i + 1], apart, looks[:, :, i : i + 1].swapaxes(1, 2))
-                        continue
-                    for y in range(0, down, band):
-                        add_products(total, given[:, None, :, y : y + band], windows[:, :, y : y + band])
-
-        share(convolve, len(pieces), gout.size * kh * kw * c >= WORTHWHILE)
+        _share(convolve, pieces, gout.size * kh * kw * c)
         gweight = sum_over(sums, 0).astype(dtype)
-        return gweight.reshape(kh, outs, kw, c).transpose(1, 3, 0, 2)
+        return gweight.reshape(outs, kh, kw, c).transpose(0, 3, 1, 2)
 
     @staticmethod
     def backward(ctx: Context, gweight: Tensor) -> Gradients:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -11,8 +12,12 @@ from autograd_core.function import Context, Function
 from autograd_core.functions import flatten, mean
 from autograd_core.functions.conversion import floating
 from autograd_core.layers.module import Module
+from autograd_core.layers.pieces import pieces_of, share_pieces
 from autograd_core.layers.windows import Pair, pair, positions
 from autograd_core.tensor import Tensor, as_tensor
+
+# Fewer numbers than this, some tenths of a millisecond, are not worth waking a thread for.
+WORTHWHILE = 500_000
 
 
 def _members(maps: Array, size: Pair, stride: Pair) -> Iterator[Array]:
@@ -83,17 +88,47 @@ def _first_places(input: Array, largest: Array, size: Pair) -> Array:
     return places
 
 
+def _maxima(input: Array, size: Pair, stride: Pair) -> Array:
+    """Return the largest of each window."""
+    if size == stride:
+        return _largest(_rows(input, size), size[1])
+    members = _members(input, size, stride)
+    largest = next(members).copy()
+    for member in members:
+        array_module(input).maximum(largest, member, out=largest)
+    return largest
+
+
+def _spread(gout: Array, input: Array, largest: Array, size: Pair, stride: Pair) -> Array:
+    """Return maps as `input`, with each window's number where its maximum was."""
+    xp, apart = array_module(input), all(step >= side for step, side in zip(stride, size, strict=True))
+    if _side_by_side(size, stride):
+        spread = keep_where(_widened(gout, size[1]), _first_places(input, largest, size))
+        whole = spread.reshape(*spread.shape[:2], -1, spread.shape[4])
+        if whole.shape == input.shape:
+            return whole
+        ginput = xp.zeros(input.shape, gout.dtype)
+        ginput[:, :, : whole.shape[2], : whole.shape[3]] = whole
+        return ginput
+    ginput = xp.zeros(input.shape, gout.dtype if apart else working_dtype(gout.dtype))
+    targets = _members(ginput, size, stride)
+    for target, first in zip(targets, _firsts(input, largest, size, stride), strict=True):
+        if apart:
+            target[...] = keep_where(gout, first)
+        else:
+            target += keep_where(gout, first)
+    return ginput.astype(gout.dtype, copy=False)
+
+
 class _MaxPool(Function):
     @staticmethod
     def forward(ctx: Context, input: Array, *, size: Pair, stride: Pair) -> Array:
-        positions(input.shape, size, stride)
-        if size == stride:
-            largest = _largest(_rows(input, size), size[1])
-        else:
-            members = _members(input, size, stride)
-            largest = next(members).copy()
-            for member in members:
-                array_module(input).maximum(largest, member, out=largest)
+        largest = array_module(input).empty((*input.shape[:2], *positions(input.shape, size, stride)), input.dtype)
+
+        def pool(piece: slice) -> None:
+            largest[piece] = _maxima(input[piece], size, stride)
+
+        share_pieces(pool, pieces_of(input, math.prod(input.shape[1:])), input.size >= WORTHWHILE)
         ctx.save(input, largest)
         return largest
 
@@ -108,23 +143,13 @@ class _Spread(Function):
 
     @staticmethod
     def forward(ctx: Context, gout: Array, *, input: Array, largest: Array, size: Pair, stride: Pair) -> Array:
-        xp, apart = array_module(input), all(step >= side for step, side in zip(stride, size, strict=True))
-        if _side_by_side(size, stride):
-            spread = keep_where(_widened(gout, size[1]), _first_places(input, largest, size))
-            whole = spread.reshape(*spread.shape[:2], -1, spread.shape[4])
-            if whole.shape == input.shape:
-                return whole
-            ginput = xp.zeros(input.shape, gout.dtype)
-            ginput[:, :, : whole.shape[2], : whole.shape[3]] = whole
-            return ginput
-        ginput = xp.zeros(input.shape, gout.dtype if apart else working_dtype(gout.dtype))
-        targets = _members(ginput, size, stride)
-        for target, first in zip(targets, _firsts(input, largest, size, stride), strict=True):
-            if apart:
-                target[...] = keep_where(gout, first)
-            else:
-                target += keep_where(gout, first)
-        return ginput.astype(gout.dtype, copy=False)
+        ginput = array_module(gout).empty(input.shape, gout.dtype)
+
+        def spread(piece: slice) -> None:
+            ginput[piece] = _spread(gout[piece], input[piece], largest[piece], size, stride)
+
+        share_pieces(spread, pieces_of(input, math.prod(input.shape[1:])), input.size >= WORTHWHILE)
+        return ginput
 
     @staticmethod
     def backward(ctx: Context, ginput: Tensor) -> Tensor:

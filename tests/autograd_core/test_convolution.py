@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
 from autograd_core import Tensor, grad, gradcheck
-from autograd_core.layers import Conv2d, conv2d, convolution
+from autograd_core.layers import Conv2d, conv2d, convolution, pieces
 from tests.autograd_core.draws import integers, normal, rng
 from tests.threads import threads
 
@@ -69,17 +69,17 @@ def test_convolution_and_its_gradients_equal_the_loops(case):
     check_against_the_loops(case)
 
 
-@given(convolutions())
-def test_convolution_in_small_pieces_blocks_and_bands_on_threads_equals_the_loops(case):
-    small = {"PIECE": 40, "PRODUCT": 20, "FEWEST_ROWS": 1, "TERMS": 5, "WORTHWHILE": 0}
+@given(convolutions(), st.sampled_from([40, 200]))
+def test_convolution_in_small_pieces_and_sums_on_threads_equals_the_loops(case, piece):
     with pytest.MonkeyPatch.context() as patch, threads(3):
-        for name, value in small.items():
+        patch.setattr(pieces, "PIECE", piece)
+        for name, value in {"TERMS": 5, "WORTHWHILE": 0}.items():
             patch.setattr(convolution, name, value)
         check_against_the_loops(case)
 
 
-# As in the papers, filters on maps whose unfolded rows make several pieces; and many filters, whose products make
-# several blocks.
+# As in the papers, filters on maps whose unfolded rows make several pieces; and many filters, whose products BLAS would
+# share among its threads.
 LAYERS = [
     ((64, 1, 40, 40), (32, 1, 9, 9)),
     ((48, 32, 16, 16), (32, 32, 7, 7)),
@@ -133,9 +133,9 @@ def test_the_gradient_of_the_weight_adds_more_than_1024_terms_in_float64():
     assert gweight.item() == np.float32(2**24 + 63)  # in float32, 2^24 + 1 would be 2^24
 
 
-@pytest.mark.parametrize("batch", [1, 5, 6, 7, 12, 13])
-def test_the_gradient_of_the_weight_takes_small_maps_together(batch):
-    """16 places in each map, so 6 maps together; with images left over, and without."""
+@pytest.mark.parametrize("batch", [1, 2, 63, 64, 65, 130])
+def test_the_gradient_of_the_weight_adds_windows_of_all_images(batch):
+    """Each has 4 in an output row, so several rows are added in float64 from 65 images on."""
     input, gout = normal(batch, 3, 5, 6), normal(batch, 2, 4, 4, seed=1)
     weight = Tensor(normal(2, 3, 2, 3, seed=2), requires_grad=True)
     (gweight,) = grad(conv2d(input, weight), weight, gout)

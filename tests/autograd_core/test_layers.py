@@ -28,9 +28,12 @@ from autograd_core.layers import (
     he_normal,
     max_pool2d,
     mean_squared_error,
+    pieces,
+    pooling,
     softmax_cross_entropy,
 )
 from tests.autograd_core.draws import integers, normal, rng
+from tests.threads import threads
 
 EPS = np.finfo(np.float64).eps
 EPS32 = np.finfo(np.float32).eps
@@ -61,6 +64,20 @@ def pool_by_loops(input, size, stride, gout):
     st.none() | st.tuples(st.integers(1, 3), st.integers(1, 3)),
 )
 def test_pooling_and_its_gradients_equal_the_loops_ties_included(shape, size, stride):
+    check_pooling(shape, size, stride)
+
+
+@given(
+    st.integers(1, 5), st.sampled_from([(4, 4), (2, 1)]), st.none() | st.tuples(st.integers(1, 3), st.integers(1, 3))
+)
+def test_pooling_in_small_pieces_on_threads_does_too(batch, size, stride):
+    with pytest.MonkeyPatch.context() as patch, threads(3):
+        patch.setattr(pieces, "PIECE", 100)
+        patch.setattr(pooling, "WORTHWHILE", 0)
+        check_pooling((batch, 2, 5, 6), size, stride)
+
+
+def check_pooling(shape, size, stride):
     values = np.random.default_rng(0).integers(-2, 3, shape).astype(float)
     input = Tensor(values, requires_grad=True)
     largest, means = max_pool2d(input, size, stride), average_pool2d(input, size, stride)

@@ -4,9 +4,10 @@ import threading
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from autograd_core import get_num_threads, set_num_threads
-from autograd_core.threads import share
+from autograd_core.threads import one_blas_thread, share
 
 
 @pytest.fixture
@@ -64,3 +65,31 @@ def test_the_number_of_threads_is_a_positive_integer(threads):
         with pytest.raises(ValueError, match=f"count: given {count}, expected an integer >= 1"):
             set_num_threads(count)
     assert get_num_threads() == 3
+
+
+def blas_threads():
+    return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+
+def test_blas_has_one_thread_until_the_last_has_left(hang_limit):
+    """Two threads that enter and leave one after the other, and an error in the second."""
+    entered, left = threading.Event(), threading.Event()
+    seen = []
+
+    def second():
+        with pytest.raises(ArithmeticError, match="no"), one_blas_thread():
+            entered.set()
+            assert left.wait(hang_limit)
+            seen.append(blas_threads())
+            raise ArithmeticError("no")
+
+    with threadpool_limits(3, "blas"):
+        assert blas_threads() == {3}
+        other = threading.Thread(target=second)
+        with one_blas_thread():
+            seen.append(blas_threads())
+            other.start()
+            assert entered.wait(hang_limit)
+        left.set()
+        other.join(hang_limit)
+        assert seen == [{1}, {1}] and blas_threads() == {3}

@@ -6,7 +6,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from autograd_core import Tensor, grad, gradcheck
-from autograd_core.layers import ConvTranspose2d, conv2d, conv_transpose2d, convolution
+from autograd_core.layers import ConvTranspose2d, conv2d, conv_transpose2d, convolution, pieces
 from tests.autograd_core.draws import integers, normal, rng
 from tests.threads import threads
 
@@ -64,11 +64,11 @@ def test_transposed_convolution_and_its_gradients_equal_the_loops(case):
     check_against_the_loops(case)
 
 
-@given(cases())
-def test_transposed_convolution_in_small_pieces_and_blocks_on_threads_equals_the_loops(case):
-    small = {"PIECE": 40, "PRODUCT": 20, "FEWEST_ROWS": 1, "TERMS": 5, "WORTHWHILE": 0}
+@given(cases(), st.sampled_from([40, 200]))
+def test_transposed_convolution_in_small_pieces_and_sums_on_threads_equals_the_loops(case, piece):
     with pytest.MonkeyPatch.context() as patch, threads(3):
-        for name, value in small.items():
+        patch.setattr(pieces, "PIECE", piece)
+        for name, value in {"TERMS": 5, "WORTHWHILE": 0}.items():
             patch.setattr(convolution, name, value)
         check_against_the_loops(case)
 
