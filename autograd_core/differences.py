@@ -91,19 +91,29 @@ def differences(function: Callable[[float], Vector], first_step: float) -> Diffe
             _extrapolate((right - here) / h, noise_right / h, power=1),
             _extrapolate((here - left) / h, noise_left / h, power=1),
             _extrapolate((right - left) / (2 * h), np.maximum(noise_right, noise_left) / (2 * h), power=2),
-            _jumps(right - here, here) | _jumps(left - here, here),
+            _jumps(function, here, right, steps[-1]) | _jumps(function, here, left, -steps[-1]),
         )
 
 
-def _jumps(changes: Vector, here: Vector) -> Vector:
-    """Tell which elements change by about the same at the last five steps, and by more than rounding does.
+def _jumps(function: Callable[[float], Vector], here: Vector, values: Vector, last_step: float) -> Vector:
+    """Tell which elements change by about the same at all of the last steps, and by more than rounding does.
 
-    Where F is continuous, however steep, the change shrinks with the step.
+    Where F is continuous, however steep, the change shrinks with the step. Noise of few bits may be the same at five
+    steps by chance, but not at fifteen more.
     """
-    last = abs(changes[-5:])
-    least: Vector = last.min(axis=0)
-    jumps: Vector = (least > 0.7 * last.max(axis=0)) & (least > 16 * EPS * abs(here))
+    changes = values[-5:] - here
+    jumps = _constant(changes, here)
+    if jumps.any():
+        more = np.stack([function(last_step * (1 + k / 16)) for k in range(1, 16)]) - here
+        jumps = _constant(np.concatenate([changes, more]), here)
     return jumps
+
+
+def _constant(changes: Vector, here: Vector) -> Vector:
+    sizes = abs(changes)
+    least: Vector = sizes.min(axis=0)
+    alike: Vector = (least > 0.7 * sizes.max(axis=0)) & (abs(changes.sum(axis=0)) > 0.99 * sizes.sum(axis=0))
+    return alike & (least > 16 * EPS * abs(here))
 
 
 def complex_step(function: Callable[[complex], Vector]) -> Vector:

@@ -36,6 +36,16 @@ def test_differences_know_the_noise_of_a_function():
         assert np.median(side.error) < 1e-6
 
 
+def test_noise_that_is_the_same_at_all_small_steps_is_no_jump():
+    """As many roundings of large numbers are; a jump is the same everywhere near by."""
+
+    def noisy(t):
+        return np.array([1e-3 + (1e-16 if np.frexp(abs(t))[0] == 0.5 else 0.0)])  # at powers of two
+
+    assert not differences(noisy, 0.25).jump.any()
+    assert differences(lambda t: np.array([1e-3 + (1e-16 if t > 0 else 0.0)]), 0.25).jump.all()
+
+
 def test_one_sided_differences_at_a_kink_of_curves():
     slopes = differences(lambda t: np.array([np.exp(t) if t >= 0 else 1 + np.sin(3 * t)]), 0.25)
     assert abs(slopes.right.value[0] - 1) <= 3 * slopes.right.error[0] < 1e-8
