@@ -32,7 +32,7 @@ At d = 0 the left side of (brox.4) minus its right side is half the gradient of 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,6 +42,7 @@ from refwarp.arguments import shown
 from refwarp.backend.jit import items, kernel, scalar
 from refwarp.backend.launch import argument, run
 from refwarp.classical.pyramid import reduced, resized_flow, sizes
+from refwarp.classical.settings import check_counts, check_weights
 from refwarp.grids.flow import flow_grid
 from refwarp.samplers.grid_sample import grid_sample
 
@@ -79,18 +80,12 @@ class BroxSettings:
     sweeps: int = 15
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            count = field.name in ("warps", "reweightings", "sweeps")
-            good = isinstance(value, int) and value >= 1 if count else 0 <= value < math.inf
-            if field.name == "ratio":
-                good = 0 < value < 1
-            elif field.name == "epsilon":
-                good = 0 < value < math.inf
-            if not good:
-                wanted = {"ratio": "a number between 0 and 1", "epsilon": "a positive number"}
-                expected = wanted.get(field.name, "a positive integer" if count else "a number >= 0")
-                raise ValueError(f"{field.name}: given {shown(value)}, expected {expected}")
+        check_weights(self, ("smoothness", "gradient_constancy", "blur"))
+        check_counts(self, ("warps", "reweightings", "sweeps"), 1)
+        if not 0 < self.epsilon < math.inf:
+            raise ValueError(f"epsilon: given {shown(self.epsilon)}, expected a finite number > 0")
+        if not 0 < self.ratio < 1:
+            raise ValueError(f"ratio: given {shown(self.ratio)}, expected a number between 0 and 1")
 
 
 # The shorter side of the smallest frames of the pyramid.
@@ -159,6 +154,22 @@ def weigh(start: int, stop: int, total: Any, linear: Linear, flow: Any, weights:
                 if i + 1 < height:
                     s += (total[r, i + 1, j] - total[r, i, j]) ** 2
             system.k[i, j] = weights.alpha * slope_of_psi(s, weights.epsilon2)  # (brox.6)
+
+
+@kernel
+def pull(start: int, stop: int, total: Any, matches: Matches, epsilon2: float, system: System) -> None:
+    """Add (ldof.2) for the rows start to stop."""
+    height, width = system.k.shape
+    for i in items(start, stop):
+        for j in range(width):
+            if matches.weights[i, j] > 0.0:
+                u, v = matches.motions[0, i, j], matches.motions[1, i, j]
+                s = (total[0, i, j] - u) ** 2 + (total[1, i, j] - v) ** 2
+                p = matches.weights[i, j] * slope_of_psi(s, epsilon2)
+                system.a11[i, j] += p  # (ldof.2)
+                system.a22[i, j] += p  # (ldof.2)
+                system.c1[i, j] += p * u  # (ldof.2)
+                system.c2[i, j] += p * v  # (ldof.2)
 
 
 @kernel
@@ -244,23 +255,31 @@ def brox_flow(first: Any, second: Any, settings: BroxSettings | None = None, ini
     settings = settings or BroxSettings()
     first, second = frames_of(first, second)
     if initial is not None:
-        flow = check_flow("initial", initial, first)
-        return descend(flow, *(reduced(frame, first.shape[1:], settings.blur) for frame in (first, second)), settings)
+        start = check_flow("initial", initial, first)
+        one, other = (reduced(frame, first.shape[1:], settings.blur) for frame in (first, second))
+        return descend(start, one, other, settings)
     flow = np.zeros((2, 1, 1))
     for size in sizes(first.shape[1:], settings.ratio, SMALLEST):
-        frames = [reduced(frame, size, settings.blur) for frame in (first, second)]
-        flow = descend(resized_flow(flow, size), *frames, settings)
+        one, other = (reduced(frame, size, settings.blur) for frame in (first, second))
+        flow = descend(resized_flow(flow, size), one, other, settings)
     return flow
 
 
-def descend(flow: Any, first: Any, second: Any, settings: BroxSettings) -> Any:
+class Matches(NamedTuple):
+    """Motions (2, H, W) that are known beside the frames, and how much each counts (H, W), 0 where there is none."""
+
+    motions: Any
+    weights: Any
+
+
+def descend(flow: Any, first: Any, second: Any, settings: BroxSettings, matches: Matches | None = None) -> Any:
     """Return a flow of less energy, by `settings.warps` outer iterations at one size."""
     one, other = (features(frame, settings.gradient_constancy) for frame in (first, second))
     for _ in range(settings.warps):
         linear = linearised(other, one, flow)
         total = flow.copy()
         for _ in range(settings.reweightings):
-            solve(system_at(total, linear, flow, settings), settings.sweeps, total)
+            solve(system_at(total, linear, flow, settings, matches), settings.sweeps, total)
         flow = total
     return flow
 
@@ -287,13 +306,15 @@ def linearised(features: Any, wanted: Any, flow: Any) -> Linear:
     return Linear(z, slopes.data[:, 0].copy(), slopes.data[:, 1].copy(), inside.astype(float))
 
 
-def system_at(total: Any, linear: Linear, flow: Any, settings: BroxSettings) -> System:
-    """Return (brox.4) with psi' of the flow W = `total`, made linear where `flow` is."""
+def system_at(total: Any, linear: Linear, flow: Any, settings: BroxSettings, matches: Matches | None = None) -> System:
+    """Return (brox.4) with psi' of the flow W = `total`, made linear where `flow` is, and (ldof.2) if there are any."""
     size = total.shape[1:]
     system = System(*(np.empty(size) for _ in System._fields))
     weights = Weights(settings.smoothness, settings.epsilon**2)
     given = Linear(*map(argument, linear))
     run(weigh, size[0], linear.z.size, argument(total), given, argument(flow), weights, system)
+    if matches is not None:
+        run(pull, size[0], total.size, argument(total), Matches(*map(argument, matches)), weights.epsilon2, system)
     run(invert, size[0], total.size, system)
     return system
 
