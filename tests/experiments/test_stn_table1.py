@@ -63,6 +63,12 @@ def test_the_paper_s_size_makes_a_step(model, tmp_path):
     assert abs(TABLE1.compute(step, surroundings).result["parameters"] - 400_000) < 0.013 * 400_000
 
 
+def test_small_is_there_whole():
+    results = committed("small")
+    assert (results.missing, len(results.cells)) == (0, 3 * 36)
+    assert {result.values["judged"] for result in results.cells} == {10_000}
+
+
 def test_the_rates_of_small_are_those_with_the_fewest_errors_on_validation_digits():
     best = TABLE1.best_rates(committed("rates"))
     cells = TABLE1.cells(SMALL, [5])
