@@ -7,13 +7,13 @@ OUT    ?= tour
 
 check_python = @$(PYTHON) -c 'import sys; sys.exit("refwarp needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; name another with make PYTHON=...") if sys.version_info < (3, 11) else 0'
 
-.PHONY: tour test lint format test-peers test-lowest gpu new-operation clean
+.PHONY: tour test lint format book test-book test-peers test-lowest gpu new-operation clean
 
 tour: $(VENV)/.installed-data
 	$(BIN)/refwarp tour --out $(OUT)
 
 test: lint
-	$(BIN)/pytest -n 2 -m "not peers"
+	$(BIN)/pytest -n 2 -m "not peers and not book"
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
@@ -25,12 +25,22 @@ format: $(VENV)/.installed-test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# The book, as a site that needs no network and no server. Warnings and dead links are errors.
+BOOK = site
+book: $(VENV)/.installed-book
+	$(BIN)/python -m sphinx -E -W -q -c docs . $(BOOK)
+	@echo "The book is in $(BOOK)/index.html"
+
+# Its tests; those in a browser run where there is a Chromium.
+test-book: $(VENV)/.installed-test $(VENV)/.installed-book
+	$(BIN)/pytest -m book
+
 test-peers: $(VENV)/.installed-test $(VENV)/.installed-torch
 	$(BIN)/pytest -m peers
 
 # The whole suite with the oldest versions that pyproject.toml admits, in an environment of its own.
 test-lowest: $(VENV)-lowest/.installed
-	$(VENV)-lowest/bin/python -m pytest -n 2 -m "not peers"
+	$(VENV)-lowest/bin/python -m pytest -n 2 -m "not peers and not book"
 
 # All that only a GPU can tell (docs/cuda.md). Without one it ends at once, with a sentence. INSTALL=0 runs in the
 # environment of PYTHON as it is; CUDA=12 installs for a driver that has no CUDA 13 yet.
@@ -70,5 +80,5 @@ $(VENV)-lowest/.installed: pyproject.toml | $(BIN)/pip
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-lowest $(OUT) $(GPU_OUT) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-lowest $(OUT) $(GPU_OUT) $(BOOK) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
