@@ -17,6 +17,7 @@ extensions = [
     "myst_parser",
     "docs.book.equations",
     "docs.book.sources",
+    "docs.book.operations",
     "docs.book.contents",
     "docs.book.site",
 ]

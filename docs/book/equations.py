@@ -1,6 +1,6 @@
-"""Equations of the book: an anchor at each tag, a link wherever a tag is mentioned, an entry of the index.
+r"""Equations of the book: an anchor at each tag, a link wherever a tag is mentioned, an entry of the index.
 
-A tag is defined where its formula is displayed (`\\tag{...}`); failing that in a table, and failing that where it is
+A tag is defined where its formula is displayed (`\tag{...}`); failing that in a table, and failing that where it is
 first mentioned on a page.
 """
 

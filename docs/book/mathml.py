@@ -14,6 +14,10 @@ _SPACING = {
     '<mo fence="false" stretchy="false">&#x02016;</mo>': '<mo stretchy="false" lspace="0" rspace="0">&#x02016;</mo>',
     "<mo>/</mo>": '<mo lspace="0" rspace="0">/</mo>',
     "<mo>&#x0002F;</mo>": '<mo lspace="0" rspace="0">/</mo>',
+    **{
+        f"<mi>{name}</mi>": f'<mo form="prefix" lspace="0.167em" rspace="0.167em">{name}</mo>'
+        for name in ("ln", "log", "sin", "cos", "exp")
+    },
     "<mo>max</mo>": '<mo lspace="0.167em" rspace="0">max</mo>',
     "<mo>min</mo>": '<mo lspace="0.167em" rspace="0">min</mo>',
 }

@@ -38,7 +38,10 @@ async function all() {
     const frame = document.createElement("iframe");
     frame.width = WIDTH;
     frame.height = 900;
-    await new Promise((done) => { frame.onload = done; frame.src = "some/where/" + name; document.body.append(frame); });
+    const loaded = new Promise((done) => { frame.onload = done; });
+    frame.src = "some/where/" + name;
+    document.body.append(frame);
+    await loaded;
     await frame.contentDocument.fonts.ready;
     found[name] = look(frame);
     frame.remove();

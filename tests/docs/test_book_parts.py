@@ -62,7 +62,9 @@ def test_the_navigation_is_what_the_front_page_lists():
     pytest.importorskip("sphinx")
     from docs.book.contents import chapters
 
-    text = "# t\n\n- [No](no.md)\n\n## One\n\n- [A page](a.md): b\n- [Other](../b.md)\n\n## None\n\n## Two\n\n- [C](c.md)\n"
+    text = (
+        "# t\n\n- [No](no.md)\n\n## One\n\n- [A page](a.md): b\n- [Other](../b.md)\n\n## No\n\n## Two\n\n- [C](c.md)\n"
+    )
     assert chapters(text) == {"One": {"a": "A page", "../b": "Other"}, "Two": {"c": "C"}}
     listed = chapters((ROOT / "docs" / "index.md").read_text(encoding="utf-8"))
     names = [name for pages in listed.values() for name in pages]
