@@ -18,6 +18,7 @@ extensions = [
     "docs.book.equations",
     "docs.book.sources",
     "docs.book.operations",
+    "docs.book.reference",
     "docs.book.contents",
     "docs.book.site",
 ]

@@ -143,6 +143,9 @@ def _golden(page: str, text: str) -> Iterator[str]:
         if operation in operations()[page] and (page not in _MODES or mode == page)
     ]
     yield "## Golden cases\n"
+    if not cases:
+        yield "The suite has none yet.\n"
+        return
     counts = Counter(operation for operation, _ in cases)
     yield f"The suite has {', '.join(f'{count} cases of `{name}`' for name, count in counts.items())}, for\n"
     yield "| flag | cases | what it is for |\n|---|---:|---|"

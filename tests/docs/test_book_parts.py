@@ -73,6 +73,59 @@ def test_the_navigation_is_what_the_front_page_lists():
     assert pages - set(names) == {"index"}
 
 
+def test_every_public_name_is_documented():
+    pytest.importorskip("sphinx")
+    import autograd_core
+    import refwarp
+    from docs.book import reference
+
+    names = reference.listed((ROOT / "docs" / "api.md").read_text(encoding="utf-8"))
+    public = {f"refwarp.{name}" for name in refwarp.__all__} - {"refwarp.kernel_functions"}
+    assert public <= set(names) and len(names) == len(set(names))
+    assert {name for name in names if name.startswith("autograd_core.")} <= {
+        f"autograd_core.{name}" for name in autograd_core.__all__
+    }
+    for name in names:
+        assert len(reference.markdown(name)) > 100, name
+    text = reference.markdown("refwarp.grid_sample")
+    assert "refwarp.grid_sample(input, grid, mode='bilinear'," in text
+    assert '- **padding_mode** ({"zeros", "border", "reflection"}): What is outside the map: nothing,' in text
+    assert "[bilinear](bilinear.md)" in text and "----" not in text
+
+
+def test_pages_of_operations_end_with_what_is_found_for_them():
+    pytest.importorskip("sphinx")
+    from docs.book import operations
+
+    text = (ROOT / "docs" / "dense_decode.md").read_text(encoding="utf-8")
+    assert operations.tags_of(text)[:5] == ["(DTN 4)", "(DTN 5)", "(DTN 6)", "(DTN 7)", "(decoder.1)"]
+    page, content = "docs/dense_decode", [text]
+    operations.append(None, page, content)
+    added = content[0].removeprefix(text)
+    assert re.findall("^## (.*)$", added, re.MULTILINE) == ["The code", "The proof", "What peers do", "Golden cases"]
+    [row] = re.findall(r"^\| \(DTN 8\) \|.*$", added, re.MULTILINE)
+    for name, line in re.findall(r"\]\(\.\./(refwarp/.*?)#L(\d+)\)", row):
+        assert "(DTN 8)" in (ROOT / name).read_text(encoding="utf-8").splitlines()[int(line) - 1].partition("  # ")[2]
+    assert len(operations.operations()) == 16
+    for name in operations.operations():
+        operations.append(None, f"docs/{name}", [(ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")])
+    untouched = ["text"]
+    operations.append(None, "docs/verify", untouched)
+    assert untouched == ["text"]
+
+
+def test_each_picture_is_drawn_on_a_page(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT))
+    from docs.pictures.__main__ import PICTURES, main
+    from refwarp.drawing.style import render
+
+    pages = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md"))
+    for name in PICTURES:
+        assert f"](images/{name}.png)" in pages and (ROOT / "docs" / "images" / f"{name}.png").is_file()
+    assert render(PICTURES["nearest"], dots_per_inch=20).startswith(b"\x89PNG")
+    assert main(["no_such_picture"]) == 2
+
+
 @pytest.mark.parametrize(
     ("change", "flaw"),
     [

@@ -120,3 +120,17 @@ def test_on_a_package_index_the_readme_has_no_relative_link():
     # All else is as it was: what differs are lines with links, the picture's, and the closing sentence.
     kept = [line for line in readme.splitlines() if "](" not in line]
     assert set(kept) <= set(text.splitlines())
+
+
+def test_twelve_questions_are_answered_in_three_steps_from_the_front_page():
+    docs = ROOT / "docs"
+    rows = re.findall(r"^\| ([^|]*\?) \| (\[.*) \|$", (docs / "questions.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(rows) == 12
+    front = LINK.findall((docs / "index.md").read_text(encoding="utf-8"))
+    for question, path in rows:
+        steps = LINK.findall(path)
+        assert 1 <= len(steps) <= 3 and steps[0] in front, question
+        for before, step in zip(steps, steps[1:], strict=False):
+            page, _, anchor = step.partition("#")
+            # A heading of the page that is open, or another page of the navigation.
+            assert page in front and (page == before.partition("#")[0] or not anchor), question
