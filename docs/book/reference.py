@@ -63,6 +63,8 @@ def markdown(name: str) -> str:
         call = str(signature.replace(parameters=bare, return_annotation=inspect.Signature.empty))
     except (TypeError, ValueError):
         call = ""
+    if len(name + call) > 90:  # one argument a line
+        call = "(\n    " + re.sub(", (?=[a-z_*])", ",\n    ", call[1:-1]) + ",\n)"
     text = inspect.getdoc(thing) or ""
     first, *rest = _SECTION.split(text)
     parts = [f"### {name.rpartition('.')[2]}", f"```python\n{name}{call}\n```", _plain(first.strip())]

@@ -88,7 +88,7 @@ def test_every_public_name_is_documented():
     for name in names:
         assert len(reference.markdown(name)) > 100, name
     text = reference.markdown("refwarp.grid_sample")
-    assert "refwarp.grid_sample(input, grid, mode='bilinear'," in text
+    assert "refwarp.grid_sample(\n    input,\n    grid,\n    mode='bilinear'," in text
     assert '- **padding_mode** ({"zeros", "border", "reflection"}): What is outside the map: nothing,' in text
     assert "[bilinear](bilinear.md)" in text and "----" not in text
 
