@@ -19,6 +19,7 @@ extensions = [
     "docs.book.sources",
     "docs.book.operations",
     "docs.book.reference",
+    "docs.book.notebooks",
     "docs.book.contents",
     "docs.book.site",
 ]
