@@ -63,7 +63,7 @@ class CompositionalTransformer(Transformer):
     transformation : Translation, Similarity, Affine or Projective
         What an increment means.
     sampler : callable
-        Called as ``sampler(input, grid, align_corners=...)``, for the output and for what localisations see.
+        Called as ``sampler(input, grid, align_corners=...)``.
     size : int or (int, int), optional
         Height and width of the output; those of the input by default. Localisations see maps of the input's size.
     align_corners : bool
@@ -72,6 +72,8 @@ class CompositionalTransformer(Transformer):
         What an increment is done to theta: ``compose(theta, delta)``, so that delta is the warp of what its
         localisation sees; ``inverse_compositional_update(theta, delta)``, so that it is the warp that undoes it; or
         ``compose(delta, theta)``, as in the program released as IC-STN.
+    between : callable, optional
+        Samples what the localisations after the first one see; `sampler` by default, as it does the output.
 
     Raises
     ------
@@ -90,6 +92,7 @@ class CompositionalTransformer(Transformer):
         size: int | tuple[int, int] | None = None,
         align_corners: bool = False,
         update: str = "compositional",
+        between: Sampler | None = None,
     ) -> None:
         if isinstance(localisations, Module):
             raise TypeError("localisations: given one module, expected a sequence of them, as [module] * n for n steps")
@@ -105,6 +108,7 @@ class CompositionalTransformer(Transformer):
         self.localisations = list(localisations)
         super().__init__(transformation, sampler, size, align_corners)
         self.update = update
+        self.between = between or sampler
 
     def transform(self, input: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return what the transformer makes of its input, and how.
@@ -139,12 +143,14 @@ class CompositionalTransformer(Transformer):
         identity = xp.asarray(self.transformation.identity, input.dtype)
         theta = self._as_composed(Tensor(xp.tile(identity, (batch, 1))))
         seen = input
-        sizes = [own] * (len(self.localisations) - 1) + [self.size or own]
-        for localisation, size in zip(self.localisations, sizes, strict=True):
+        between = [(own, self.between)] * (len(self.localisations) - 1)
+        for localisation, (size, sampler) in zip(
+            self.localisations, [*between, (self.size or own, self.sampler)], strict=True
+        ):
             delta = self._as_composed(self.predicted(localisation, seen))
             theta = _UPDATES[self.update](theta, delta)
             grid = form.grid(theta, (batch, channels, *size), self.align_corners)
-            warp = self.sampled(input, reshape(theta, (batch, -1)), grid)
+            warp = self.sampled(sampler, input, reshape(theta, (batch, -1)), grid)
             seen = warp.output
         return warp.output, warp.theta, warp.grid
 

@@ -99,9 +99,10 @@ class Transformer(Module):
             )
         return theta if theta.ndim == 2 else reshape(theta, (batch, count))
 
-    def sampled(self, input: Tensor, theta: Tensor, grid: Tensor) -> Warp:
-        """Sample maps (N, C, H, W) at the grid of theta (N, count), and show it to the observer."""
-        warp = Warp(input, self.sampler(input, grid, align_corners=self.align_corners), theta, grid, self.align_corners)
+    def sampled(self, sampler: Sampler, input: Tensor, theta: Tensor, grid: Tensor) -> Warp:
+        """Sample maps (N, C, H, W) at the grid of theta (N, count), and show the warp to the observer."""
+        output = sampler(input, grid, align_corners=self.align_corners)
+        warp = Warp(input, output, theta, grid, self.align_corners)
         if self.observer:
             self.observer(warp)
         return warp
@@ -147,7 +148,7 @@ class SpatialTransformer(Transformer):
         batch, channels, *own = input.shape
         height, width = self.size or own
         grid = self.transformation.grid(theta, (batch, channels, height, width), self.align_corners)
-        return self.sampled(input, theta, grid)
+        return self.sampled(self.sampler, input, theta, grid)
 
     def transform(self, input: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return what the transformer makes of its input, and how.

@@ -149,10 +149,11 @@ class ErrorTable:
                 if not runs:
                     continue
                 mean, deviation = mean_and_deviation(self.errors(model, task))
-                paper = self.paper[model][task]
+                paper = self.paper[model].get(task)
                 seconds = [np.mean([run.seconds[name] for run in runs]) for name in ("training", "prediction")]
                 rows.append(
-                    [f"{model} on {task}", f"{mean:.2f}", _number(deviation), f"{paper}", f"{mean - paper:+.2f}"]
+                    [f"{model} on {task}", f"{mean:.2f}", _number(deviation)]
+                    + ["" if paper is None else text for text in (f"{paper}", f"{mean - (paper or 0):+.2f}")]
                     + [f"{runs[0].values['parameters']:,}", f"{seconds[0]:.0f}", f"{seconds[1]:.1f}"]
                 )
         return Table("All networks; seconds of one core that others used, too", header, rows)

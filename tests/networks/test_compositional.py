@@ -1,12 +1,14 @@
 """Transformers composed as parameters: what they are for one step, and for several by products of matrices."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
 from autograd_core import Tensor
 from autograd_core.gradcheck import gradcheck
 from autograd_core.layers import Dense, Flatten, Module, Sequential, Tanh
-from refwarp import grid_sample, similarity_matrix, translation_matrix
+from refwarp import grid_sample, multiscale_sample, similarity_matrix, translation_matrix
 from refwarp.networks import (
     Affine,
     CompositionalTransformer,
@@ -49,12 +51,12 @@ def matrices(name, theta):
     return np.concatenate([theta, np.tile([[[0.0, 0.0, 1.0]]], (len(theta), 1, 1))], axis=1)
 
 
-def sampled(matrix, size):
+def sampled(matrix, size, sampler=grid_sample):
     """Return the map at the points that matrices (N, 3, 3) take the pixels of an output to."""
     y, x = ((2 * np.arange(n) + 1) / n - 1 for n in size)
     points = np.stack(np.broadcast_arrays(x, y[:, None], 1.0), axis=-1)
     found = np.einsum("nij,hwj->nhwi", matrix, points)
-    return grid_sample(MAP, np.ascontiguousarray(found[..., :2] / found[..., 2:]))
+    return sampler(MAP, np.ascontiguousarray(found[..., :2] / found[..., 2:]))
 
 
 def increments(name, steps, seed=1):
@@ -114,6 +116,23 @@ def test_warps_are_composed_as_matrices_are_multiplied(name, update):
     found = theta.data.reshape(2, 3, 3) if "homography" in name else matrices(name, theta.data)
     # An inverse by elimination and products of three such matrices: some tens of u of numbers of order one.
     np.testing.assert_allclose(found, product, rtol=0, atol=1e-14)
+
+
+def test_what_localisations_see_may_be_sampled_otherwise():
+    blurred = partial(multiscale_sample, deviations=(2.0,))
+    deltas = increments("affine", 2)
+    told = [Watching(delta) for delta in deltas]
+    transformer = CompositionalTransformer(told, sampler=blurred, between=grid_sample)
+    output = transformer(Tensor(MAP)).data
+    np.testing.assert_allclose(told[1].seen, sampled(matrices("affine", deltas[0]), (6, 7)), rtol=0, atol=1e-13)
+    product = matrices("affine", deltas[0]) @ matrices("affine", deltas[1])
+    expected = sampled(product, (6, 7), blurred)
+    np.testing.assert_allclose(output, expected, rtol=0, atol=1e-13)
+    assert abs(expected - sampled(product, (6, 7))).max() > 0.1
+    CompositionalTransformer(told, sampler=blurred)(Tensor(MAP))
+    np.testing.assert_allclose(
+        told[1].seen, sampled(matrices("affine", deltas[0]), (6, 7), blurred), rtol=0, atol=1e-13
+    )
 
 
 def test_the_orders_differ_where_warps_do_not_commute():
