@@ -18,6 +18,8 @@ The paper leaves open, or its other experiments do otherwise:
 2. In evaluation linearized sampling is what it is in training, with fresh noise.
 3. ICSTN has four steps, as many as IC-STN's authors have at most, in the order of the compositional method. Its
    localisation sees bilinear samples at the input's resolution, whatever the sampler of what the classifier reads.
+4. Weights begin as small as those of PyTorch's layers, which the paper's program is made of: a sixth of He's variance.
+   Transformers depend on that: with He's, bilinear sampling had 46 % errors at 8x in a trial, and not 33 %.
 
 Deviations from the paper:
 
@@ -88,6 +90,9 @@ DOWNSAMPLINGS = ("1x", "2x", "4x", "8x")
 WITH_NOISE = ("linearized", "bias-free")
 TRANSFORMATION = Similarity()
 STEPS = 4
+
+# Of the standard deviation sqrt(2 / fan-in) of refwarp's layers, that of PyTorch's, sqrt(1 / (3 fan-in)).
+INITIAL_SHARE = 6**-0.5
 
 # Seeds of the split into tracks that are learnt from and held out, and of where the digits of `tiny` are.
 SPLIT_SEED, PLACE_SEED = 20_003, 20_004
@@ -328,6 +333,14 @@ def localisation(cell: Cell, shape: tuple[int, int, int], rng: np.random.Generat
 
 def build(cell: Cell, shape: tuple[int, int, int], rng: np.random.Generator, noise: np.random.Generator) -> Module:
     """Return the untrained network of a cell, for pictures of a shape."""
+    model = _network(cell, shape, rng, noise)
+    for parameter in model.parameters():
+        if parameter.ndim > 1:  # no bias
+            parameter.data = parameter.data * np.float32(INITIAL_SHARE)
+    return model
+
+
+def _network(cell: Cell, shape: tuple[int, int, int], rng: np.random.Generator, noise: np.random.Generator) -> Module:
     side = output_side(cell)
     classifier = fully_connected_classifier((shape[0], side, side), hidden=(128,), classes=43, rng=rng)
     if cell.model == "none":

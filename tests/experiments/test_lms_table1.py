@@ -61,6 +61,18 @@ def test_a_network_begins_with_the_pictures_themselves():
         assert (whole.transformer(images).data == images.data).all()
 
 
+@pytest.mark.parametrize("model", ["STN bilinear", "ICSTN bilinear"])
+def test_weights_begin_with_the_variance_of_pytorch_s_layers(model):
+    """1 / (3 fan-in), of thousands of numbers; a localisation that is unrolled is scaled once."""
+    network_of = network(replace(LINEARIZED, model=model))
+    kind = "localisation." if model.startswith("STN") else "localisations.0."
+    state = network_of.state_dict()
+    for name in ("hidden.layers.4", "hidden.layers.7"):
+        weight = state[f"transformer.{kind}{name}.weight"]
+        assert abs(weight.var() * 3 * weight[0].size - 1) < 0.1
+    assert not state[f"transformer.{kind}regression.weight"].any()
+
+
 def test_pictures_without_a_transformer_are_sampled_in_the_middles_of_squares():
     images = np.random.default_rng(3).random((2, 3, 32, 32), np.float32)
     squares = images.reshape(2, 3, 4, 8, 4, 8)[:, :, :, 3:5, :, 3:5]
