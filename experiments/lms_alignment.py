@@ -6,6 +6,10 @@ the transformation. The error is the mean distance of the four corners from wher
 picture; recall is the share of pictures with an error below a threshold. Fig. 7 compares samplers, Fig. 9 the spread of
 the auxiliary samples, and Fig. 10 their number, and what keeps them apart when pictures are magnified.
 
+What keeps them apart is there for the numerics (Sect. 5), so Fig. 10b also has the fits themselves, without Tikhonov's
+weight: the condition of the matrix that (LMS 7) inverts, in units of half a side, and how large slopes are: by (LMS 7)
+as it is printed, all in single precision, and by an orthogonalisation in double precision, which is how refwarp fits.
+
     refwarp experiment run lms_alignment --data DIR
 
 The paper leaves open, or its released program does otherwise:
@@ -27,7 +31,7 @@ import hashlib
 import math
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import product
@@ -39,11 +43,16 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from autograd_core import Tensor
+from autograd_core.functions import sum as total
 from refwarp.data import data_folder, load_digits, load_gtsrb, load_mnist, load_voc, voc_splits
 from refwarp.drawing.style import BLUE, GREEN, MUTED, ORANGE, PINK
+from refwarp.grids.affine import affine_grid
 from refwarp.networks import LinearizedSampler, RotationScaleTranslation
+from refwarp.networks.pictures import Row, draw_rows
 from refwarp.networks.samplers import Sampler
 from refwarp.samplers.grid_sample import grid_sample
+from refwarp.samplers.linearized.auxiliary import auxiliary_grid
+from refwarp.samplers.linearized.function import linearized_sample
 from refwarp.samplers.multiscale import multiscale_sample
 from refwarp.sweeps import Experiment, Outcome, Result, Results, Surroundings
 from refwarp.sweeps.report import Claim, Report, Table
@@ -108,6 +117,7 @@ class Curves(NamedTuple):
     rate: float = 0.1
 
 
+# In their order; that of "linearized" is 0.5.
 SIGMAS = ("sigma 0.25", "linearized", "sigma 1.0", "sigma 2.0")
 FIGURES = {
     "fig7": Curves(
@@ -152,6 +162,9 @@ class Cell:
         How many pictures are aligned, in how many steps.
     rate : float
         The learning rate at first.
+    measured : str
+        "alignment"; or "fits", of which none of the two before is used: the planes around the pixels of regions that
+        are magnified.
     """
 
     pictures: str
@@ -161,24 +174,38 @@ class Cell:
     pairs: int
     steps: int
     rate: float = 0.1
+    measured: str = "alignment"
 
 
 @dataclass(frozen=True)
 class Scale:
-    """The settings of a scale; as in `Cell`, but for the figures, keys of `FIGURES`."""
+    """The settings of a scale; as in `Cell`, but for those below.
+
+    Attributes
+    ----------
+    figures : sequence of str
+        Keys of `FIGURES`.
+    magnified : str
+        Of which pictures regions are magnified; one of `SIDES`.
+    """
 
     seeds: Sequence[int]
     figures: Sequence[str]
     pairs: int
     steps: int
+    magnified: str = "VOC, small"
 
 
 ALL_FIGURES = [name for name in FIGURES if name != "tiny"]
 SCALES = {
-    "tiny": Scale([0], ["tiny"], pairs=4, steps=15),
+    "tiny": Scale([0], ["tiny"], pairs=4, steps=15, magnified="digits"),
     "small": Scale([41, 42, 43], ALL_FIGURES, pairs=80, steps=300),
     "paper": Scale([51, 52, 53], ALL_FIGURES, pairs=80, steps=3000),
 }
+
+# How much regions are magnified, and with which samplers planes are fitted.
+MAGNIFICATIONS = tuple(16**k for k in range(7))
+FITTED = ("linearized", "not kept apart")
 
 
 def cells(scale: Scale, seeds: Sequence[int]) -> list[Cell]:
@@ -189,16 +216,24 @@ def cells(scale: Scale, seeds: Sequence[int]) -> list[Cell]:
         for curves in map(FIGURES.__getitem__, scale.figures)
         for pictures, downsampling, sampler in product(curves.pictures, curves.downsamplings, curves.samplers)
     ]
+    found += [
+        Cell(scale.magnified, 1 / magnification, sampler, seed, scale.pairs, 0, measured="fits")
+        for seed, magnification, sampler in product(seeds, MAGNIFICATIONS, FITTED)
+    ]
     return list(dict.fromkeys(found))
 
 
 def label(cell: Cell) -> str:
     """Return a cell's name."""
+    if cell.measured == "fits":
+        return f"fits {cell.pictures} {round(1 / cell.downsampling)} times {cell.sampler} seed {cell.seed}"
     return f"{cell.pictures} {cell.downsampling}x {cell.sampler} rate {cell.rate} seed {cell.seed}"
 
 
 def seconds(cell: Cell) -> float:
     """Return about how long a cell takes on one core."""
+    if cell.measured == "fits":
+        return 0.5
     channels = 1 if cell.pictures in ("MNIST", "digits") else 3
     pixels = cell.pairs * (SIDES[cell.pictures] / cell.downsampling) ** 2
     work = {"bilinear": 1, "multi-scale": 3}.get(cell.sampler, 6)
@@ -235,7 +270,7 @@ def middle_square(image: np.ndarray, side: int) -> np.ndarray:
 
 def data(scale: Scale, folder: Path | None) -> dict[str, str]:
     """Return the digest of each set of pictures."""
-    names = sorted({name for figure in scale.figures for name in FIGURES[figure].pictures})
+    names = sorted({scale.magnified, *(name for figure in scale.figures for name in FIGURES[figure].pictures)})
     return {name: hashlib.sha256(load(name, folder).tobytes()).hexdigest() for name in names}
 
 
@@ -243,10 +278,12 @@ def data(scale: Scale, folder: Path | None) -> dict[str, str]:
 
 
 def compute(cell: Cell, surroundings: Surroundings) -> Outcome:
-    """Align some pictures, and measure how far their corners are off."""
+    """Align some pictures, and measure how far their corners are off; or fit planes to parts of them."""
     choice, noise = (np.random.default_rng(branch) for branch in np.random.SeedSequence(cell.seed).spawn(2))
     pictures = load(cell.pictures, surroundings.data)
     images = pictures[choice.permutation(len(pictures))[: cell.pairs]]
+    if cell.measured == "fits":
+        return Outcome(fits(images.mean(axis=1, keepdims=True, dtype=np.float64), cell, choice, noise))
     draws = np.clip(choice.standard_normal((len(images), 5)), -2, 2)
     truth = (draws * DEVIATIONS).astype(np.float32)
     side = max(1, round(images.shape[2] / cell.downsampling))
@@ -275,6 +312,86 @@ def corner_errors(found: np.ndarray, truth: np.ndarray) -> np.ndarray:
         TRANSFORMATION.grid(Tensor(theta.astype(np.float64)), (len(theta), 1, 2, 2), True) for theta in (found, truth)
     ]
     return np.linalg.norm(grids[0].numpy() - grids[1].numpy(), axis=-1).mean(axis=(1, 2))
+
+
+# Shares of the pixels below which a quantity is told.
+QUANTILES = (0.5, 0.99, 1.0)
+
+
+def fits(images: np.ndarray, cell: Cell, choice: np.random.Generator, noise: np.random.Generator) -> dict[str, Any]:
+    """Return how planes are conditioned, and how large slopes are, at the pixels of magnified regions.
+
+    Parameters
+    ----------
+    images : ndarray, shape (N, 1, side, side)
+        The pictures, in float64. Each has one region of as many pixels, somewhere and turned.
+    cell : Cell
+        How much regions are magnified, and which samples planes are fitted to.
+    choice, noise : numpy.random.Generator
+        Draw the regions, and the samples.
+
+    Returns
+    -------
+    dict
+        For `condition` (of the matrix that (LMS 7) inverts), and for the lengths of slopes per pixel of the picture,
+        the quantiles `QUANTILES`: of `bilinear` samples; of planes without Tikhonov's weight, by `orthogonalisation` in
+        double precision and by (LMS 7) as it is printed, `normal_equations`, in single precision. `lost` is the share
+        of pixels where the latter are not finite, which are not counted.
+    """
+    batch, _, side, _ = images.shape
+    angle, shift = choice.uniform(-math.pi, math.pi, batch), choice.uniform(-0.5, 0.5, (batch, 2))
+    cos, sin = (cell.downsampling * part(angle) for part in (np.cos, np.sin))
+    grid = affine_grid(
+        np.stack([cos, -sin, shift[:, 0], sin, cos, shift[:, 1]], axis=1).reshape(-1, 2, 3), images.shape
+    )
+    sampler = SAMPLERS[cell.sampler](noise)
+    assert isinstance(sampler, LinearizedSampler)
+    around = auxiliary_grid(grid, (side, side), noise, **sampler.noise)
+
+    slopes = {"bilinear": _slopes(lambda grid: grid_sample(images, grid), grid)}
+    slopes["orthogonalisation"] = _slopes(
+        lambda grid: linearized_sample(images, grid, around, mask="none", tikhonov=0.0), grid
+    )
+    condition, slopes["normal_equations"] = _normal_equations(images, grid, around)
+    lengths = {name: 2 / side * np.linalg.norm(found, axis=-1).ravel() for name, found in slopes.items()}
+    finite = np.isfinite(lengths["normal_equations"])
+    lengths["normal_equations"] = lengths["normal_equations"][finite]
+    return {
+        "condition": np.quantile(condition, QUANTILES).tolist(),
+        "lost": float(np.mean(~finite)),
+        **{name: np.quantile(found, QUANTILES).tolist() for name, found in lengths.items()},
+    }
+
+
+def _slopes(sample: Callable[[Tensor], Tensor], grid: np.ndarray) -> np.ndarray:
+    """Return the derivatives of samples of one channel with respect to the grid, (N, H, W, 2)."""
+    given = Tensor(grid, requires_grad=True)
+    total(sample(given)).backward()
+    assert given.grad is not None
+    return given.grad.numpy()
+
+
+def _normal_equations(images: np.ndarray, grid: np.ndarray, around: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the condition of X^T X, and the slopes of (X^T X)^-1 X^T Y in single precision (LMS 5 to 7, eps = 0)."""
+    x = _rows(grid, around)
+    condition = np.linalg.cond(np.swapaxes(x, -1, -2) @ x)
+    images, grid, around = (given.astype(np.float32) for given in (images, grid, around))
+    samples = grid_sample(images, around.reshape(len(grid), grid.shape[1], -1, 2)).reshape(around.shape[:-1])
+    rises = samples - grid_sample(images, grid)[:, 0, ..., None]
+    x = _rows(grid, around)
+    transposed = np.swapaxes(x, -1, -2)
+    a, b, c = np.moveaxis(transposed @ x, -2, 0)  # the rows of X^T X, which is symmetric
+    adjugate = np.stack([np.cross(b, c), np.cross(c, a), np.cross(a, b)], axis=-1)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        inverse = adjugate / (a * adjugate[..., 0]).sum(axis=-1)[..., None, None]
+        slopes = (inverse @ (transposed @ rises[..., None]))[..., :2, 0]
+    return condition, slopes.astype(np.float64)
+
+
+def _rows(grid: np.ndarray, around: np.ndarray) -> np.ndarray:
+    """Return X of (LMS 6), (..., K, 3)."""
+    offsets = around - grid[..., None, :]
+    return np.concatenate([offsets, np.ones_like(offsets[..., :1])], axis=-1)
 
 
 # ---- what the results show ----
@@ -307,16 +424,29 @@ Errors = dict[tuple[str, float, str, float], np.ndarray]
 
 def report(results: Results) -> Report:
     """Return recalls, the claims, and a picture of each figure."""
-    errors = _errors(results.cells)
+    errors = _errors([result for result in results.cells if result.cell.measured == "alignment"])
+    planes = _planes([result for result in results.cells if result.cell.measured == "fits"])
     figures = {name: FIGURES[name] for name in results.settings.figures}
     count = len(next(iter(errors.values()), ()))
     missing = f" {results.missing} cells are missing." if results.missing else ""
     return Report(
         f"Recall in % by the largest mean error of the corners, of {count} pairs for each line.{missing}",
-        [_table(curves, errors) for curves in figures.values()],
+        [*(_table(curves, errors) for curves in figures.values()), _table_of_fits(planes)],
         _claims(errors),
         "points",
-        {name: (curves.title, partial(_draw, curves, errors)) for name, curves in figures.items()},
+        {
+            **{name: (curves.title, partial(_draw, curves, errors)) for name, curves in figures.items()},
+            "fig9_pictures": (
+                "Fig. 9b to d: what is sampled, by the spread of the samples in output pixels; a photograph that comes "
+                "with scikit-image, with 64x64 and with 16x16 pixels",
+                _draw_blur,
+            ),
+            "fig10b_fits": (
+                "Fig. 10b, where it acts: the condition of the matrix that is inverted, and the lengths of slopes; "
+                "medians, and dashed what 99 % of the pixels are below",
+                partial(_draw_fits, planes),
+            ),
+        },
     )
 
 
@@ -378,6 +508,79 @@ def _draw(curves: Curves, errors: Errors) -> Figure:
     lines = {str(line.get_label()): line for axes in panels.flat for line in axes.get_lines()}
     figure.legend(lines.values(), lines.keys(), loc="outside right upper")
     return figure
+
+
+# By magnification and sampler, the values of `fits`, the mean over the seeds.
+Planes = dict[tuple[int, str], dict[str, np.ndarray]]
+
+
+def _planes(cells: Sequence[Result]) -> Planes:
+    runs: dict[tuple[int, str], list[Result]] = {}
+    for result in cells:
+        runs.setdefault((round(1 / result.cell.downsampling), result.cell.sampler), []).append(result)
+    return {
+        key: {name: np.mean([run.values[name] for run in found], axis=0) for name in found[0].values}
+        for key, found in runs.items()
+    }
+
+
+def _table_of_fits(planes: Planes) -> Table:
+    lengths = ("bilinear", "orthogonalisation", "normal_equations")
+    rows = [
+        [
+            f"{magnification} times, {sampler}",
+            *(f"{found['condition'][k]:.1e}" for k in (0, 1)),
+            *(f"{found[name][k]:.3g}" for name in lengths for k in (0, 1, 2)),
+            f"{100 * found['lost']:.1f}",
+        ]
+        for (magnification, sampler), found in planes.items()
+    ]
+    columns = [f"{name.replace('_', ' ')}, {which}" for name in lengths for which in ("median", "99 %", "largest")]
+    header = ["", "condition, median", "condition, 99 %", *columns, "not finite (%)"]
+    return Table("Fig. 10b: planes without Tikhonov's weight; lengths of slopes per pixel of the picture", header, rows)
+
+
+def _draw_fits(planes: Planes) -> Figure:
+    figure = Figure(figsize=(9.4, 3.9), layout="constrained")
+    condition, slopes = figure.subplots(1, 2)
+    colours = dict(zip(FITTED, (BLUE, ORANGE), strict=True))
+    lines = [
+        *((condition, sampler, "condition", sampler, colour) for sampler, colour in colours.items()),
+        *(
+            (slopes, sampler, "normal_equations", f"{sampler}, (LMS 7) in single precision", colour)
+            for sampler, colour in colours.items()
+        ),
+        (slopes, FITTED[1], "orthogonalisation", f"{FITTED[1]}, orthogonalised in double precision", GREEN),
+        (slopes, FITTED[0], "bilinear", "bilinear, in double precision", MUTED),
+    ]
+    for axes, sampler, name, text, colour in lines:
+        known = [m for m in MAGNIFICATIONS if (m, sampler) in planes]
+        for k, style in ((0, "-"), (1, "--")):
+            numbers = [planes[m, sampler][name][k] for m in known]
+            axes.plot(known, numbers, style, color=colour, label=text if k == 0 else None)
+    for axes, title in ((condition, "Condition of the fit"), (slopes, "Lengths of slopes, per pixel")):
+        axes.set_title(title)
+        axes.set_xscale("log", base=2)
+        axes.set_yscale("log")
+        axes.set_xlabel("magnification")
+        axes.grid(visible=True)
+    lines_of = {str(line.get_label()): line for line in slopes.get_lines() if not str(line.get_label()).startswith("_")}
+    figure.legend(lines_of.values(), lines_of.keys(), loc="outside lower center", ncols=2)
+    return figure
+
+
+def _draw_blur() -> Figure:
+    """Draw what samplers make of a photograph at the identity."""
+    from skimage import data as photographs
+
+    picture = middle_square(photographs.astronaut().transpose(2, 0, 1) / np.float32(255), 64)[None]
+    names = ("bilinear", *SIGMAS)
+    rows = []
+    for side in (64, 16):
+        grid = TRANSFORMATION.grid(Tensor(np.zeros((1, 5), np.float32)), (1, 3, side, side), False)
+        shown = [SAMPLERS[name](np.random.default_rng(0))(picture, grid, align_corners=False) for name in names]
+        rows.append(Row(f"{64 // side}x", np.concatenate([samples.numpy() for samples in shown])))
+    return draw_rows(rows, ["bilinear", "0.25", "0.5", "1", "2"])
 
 
 EXPERIMENT = Experiment(

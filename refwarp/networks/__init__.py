@@ -10,6 +10,7 @@ from refwarp.networks.classifiers import (
     parameter_table,
     width_for,
 )
+from refwarp.networks.compositional import CompositionalTransformer
 from refwarp.networks.localisation import (
     Localisation,
     convolutional_localisation,
@@ -39,6 +40,7 @@ __all__ = [
     "CNN",
     "Affine",
     "Attention",
+    "CompositionalTransformer",
     "Convolution",
     "EachGlimpse",
     "GRUCell",

@@ -7,7 +7,7 @@ options, or another function, `functools.partial` makes it:
     partial(separable_sample, kernel=keys(-0.5))
     partial(multiscale_sample, deviations=(0.0, 2.0))
 
-`LinearizedSampler` is a module, since it draws noise in training and none in evaluation.
+`LinearizedSampler` is a module, since it draws noise in training and, unless asked to, none in evaluation.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import numpy as np
 
 from autograd_core import Tensor
 from autograd_core.layers import Module
+from refwarp.arguments import check_option
 from refwarp.samplers.grid_sample import grid_sample
 from refwarp.samplers.linearized.auxiliary import auxiliary_grid
 from refwarp.samplers.linearized.function import linearized_sample
@@ -37,7 +38,7 @@ class LinearizedSampler(Module):
 
     In training the auxiliary samples are drawn afresh in each call. In evaluation nothing is drawn, and the value is
     the bilinear sample, as LMS, Sect. 7, proposes for inference; with the intercept "bias-free", the default here, that
-    is the value in training too.
+    is the value in training too. The paper's tables have the linearized value in evaluation: `evaluation="linearized"`.
 
     Parameters
     ----------
@@ -50,8 +51,15 @@ class LinearizedSampler(Module):
     input_gradient : {"center", "fit", "none"}
         As `linearized_sample` takes it; "none" is the paper's, with which layers before the transformer get no gradient
         through the pixels.
+    evaluation : {"bilinear", "linearized"}
+        What evaluation computes: the bilinear sample, or the same as training, with fresh noise.
     **options : Any
         Other options of `linearized_sample`: mask, tikhonov, padding_mode.
+
+    Raises
+    ------
+    ValueError
+        If `evaluation` is neither.
     """
 
     def __init__(
@@ -61,14 +69,17 @@ class LinearizedSampler(Module):
         noise: Mapping[str, Any] | None = None,
         intercept: bool | str = "bias-free",
         input_gradient: str = "center",
+        evaluation: str = "bilinear",
         **options: Any,
     ) -> None:
+        check_option("evaluation", evaluation, ("bilinear", "linearized"))
+        self.evaluates = evaluation
         self.rng, self.noise = rng, dict(noise or {})
         self.options = {"intercept": intercept, "input_gradient": input_gradient, **options}
 
     def forward(self, input: Tensor, grid: Tensor, *, align_corners: bool = False) -> Tensor:
         """Sample maps (N, C, H, W) at a grid (N, H', W', 2): (N, C, H', W')."""
-        if self.training:
+        if self.training or self.evaluates == "linearized":
             size = input.shape[2:]
             around = auxiliary_grid(grid, size, self.rng, align_corners=align_corners, **self.noise)
             samples: Tensor = linearized_sample(input, grid, around, align_corners=align_corners, **self.options)

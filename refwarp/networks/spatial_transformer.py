@@ -49,7 +49,66 @@ class Warp(NamedTuple):
     align_corners: bool
 
 
-class SpatialTransformer(Module):
+class Transformer(Module):
+    """What all transformers share: an output's size, a sampler, and who watches them.
+
+    Parameters
+    ----------
+    transformation : Transformation
+        What the parameters mean that are predicted.
+    sampler : callable
+        Called as ``sampler(input, grid, align_corners=...)``, see `refwarp.networks.samplers`.
+    size : int or (int, int), optional
+        Height and width of the output; those of the input by default.
+    align_corners : bool
+        Whether -1 and 1 are the centres of the corner pixels (True) or the outer edges of the map (False).
+
+    Attributes
+    ----------
+    observer : callable, optional
+        Is given every `Warp`, see `observed`.
+
+    Raises
+    ------
+    ValueError
+        If `size` is not one or two positive integers.
+    """
+
+    def __init__(
+        self,
+        transformation: Transformation,
+        sampler: Sampler,
+        size: int | tuple[int, int] | None,
+        align_corners: bool,
+    ) -> None:
+        both = (size, size) if isinstance(size, int) else size
+        if both is not None and (len(both) != 2 or not all(isinstance(n, int) and n >= 1 for n in both)):
+            raise ValueError(f"size: given {size!r}, expected a positive integer, two of them (height, width), or None")
+        self.transformation, self.sampler = transformation, sampler
+        self.size, self.align_corners = both, align_corners
+        self.observer: Callable[[Warp], None] | None = None
+
+    def predicted(self, localisation: Module, input: Tensor) -> Tensor:
+        """Return what a localisation predicts for maps, as theta (N, count); ValueError if it is of another length."""
+        batch, count = input.shape[0], self.transformation.count
+        theta: Tensor = localisation(input)
+        if theta.ndim < 2 or theta.shape[0] != batch or theta.size != batch * count:
+            raise ValueError(
+                f"localisation: it returned theta of shape {theta.shape} for {batch} maps, expected ({batch}, {count}) "
+                f"for {type(self.transformation).__name__}"
+            )
+        return theta if theta.ndim == 2 else reshape(theta, (batch, count))
+
+    def sampled(self, sampler: Sampler, input: Tensor, theta: Tensor, grid: Tensor) -> Warp:
+        """Sample maps (N, C, H, W) at the grid of theta (N, count), and show the warp to the observer."""
+        output = sampler(input, grid, align_corners=self.align_corners)
+        warp = Warp(input, output, theta, grid, self.align_corners)
+        if self.observer:
+            self.observer(warp)
+        return warp
+
+
+class SpatialTransformer(Transformer):
     """Warp each map by a transformation that a localisation network reads from it.
 
     Parameters
@@ -81,23 +140,15 @@ class SpatialTransformer(Module):
         size: int | tuple[int, int] | None = None,
         align_corners: bool = False,
     ) -> None:
-        both = (size, size) if isinstance(size, int) else size
-        if both is not None and (len(both) != 2 or not all(isinstance(n, int) and n >= 1 for n in both)):
-            raise ValueError(f"size: given {size!r}, expected a positive integer, two of them (height, width), or None")
-        self.localisation, self.transformation, self.sampler = localisation, transformation, sampler
-        self.size, self.align_corners = both, align_corners
-        self.observer: Callable[[Warp], None] | None = None
+        self.localisation = localisation  # its parameters come first
+        super().__init__(transformation, sampler, size, align_corners)
 
     def warp(self, input: Tensor, theta: Tensor) -> Warp:
         """Warp maps (N, C, H, W) by the transformations of theta (N, count)."""
         batch, channels, *own = input.shape
         height, width = self.size or own
         grid = self.transformation.grid(theta, (batch, channels, height, width), self.align_corners)
-        output = self.sampler(input, grid, align_corners=self.align_corners)
-        warp = Warp(input, output, theta, grid, self.align_corners)
-        if self.observer:
-            self.observer(warp)
-        return warp
+        return self.sampled(self.sampler, input, theta, grid)
 
     def transform(self, input: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return what the transformer makes of its input, and how.
@@ -124,16 +175,7 @@ class SpatialTransformer(Module):
             If the localisation's dtype is another than the input's.
         """
         check_is_maps(input)
-        batch, count = input.shape[0], self.transformation.count
-        theta = self.localisation(input)
-        if theta.ndim < 2 or theta.shape[0] != batch or theta.size != batch * count:
-            raise ValueError(
-                f"localisation: it returned theta of shape {theta.shape} for {batch} maps, expected ({batch}, {count}) "
-                f"for {type(self.transformation).__name__}"
-            )
-        if theta.ndim != 2:
-            theta = reshape(theta, (batch, count))
-        warp = self.warp(input, theta)
+        warp = self.warp(input, self.predicted(self.localisation, input))
         return warp.output, warp.theta, warp.grid
 
     def forward(self, input: Tensor) -> Tensor:
@@ -206,9 +248,7 @@ def observed(model: Module) -> Iterator[dict[str, list[Warp]]]:
         For each transformer, by its name in the model ("" for the model itself), each warp in the order of time.
     """
     transformers = {
-        name.removesuffix("."): module
-        for name, module in model.named_modules()
-        if isinstance(module, SpatialTransformer)
+        name.removesuffix("."): module for name, module in model.named_modules() if isinstance(module, Transformer)
     }
     seen: dict[str, list[Warp]] = {name: [] for name in transformers}
     before = {name: transformer.observer for name, transformer in transformers.items()}

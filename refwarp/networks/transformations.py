@@ -210,12 +210,16 @@ class Projective:
         """The entries of the identity matrix, but for the last."""
         return np.eye(3).reshape(-1)[:8]
 
+    def entries(self, theta: Tensor) -> Tensor:
+        """Return the entries of the matrices without the last, (N, 8): theta, with the last row within its bound."""
+        if self.bound is None:
+            return theta
+        half = self.bound / 2
+        return concatenate([theta[:, :6], half * tanh(theta[:, 6:] / half)], axis=1)
+
     def grid(self, theta: Tensor, size: Size, align_corners: bool) -> Tensor:
         """Return the sampling grid of each map, see `Transformation`."""
-        if self.bound is not None:
-            half = self.bound / 2
-            theta = concatenate([theta[:, :6], half * tanh(theta[:, 6:] / half)], axis=1)
-        grid: Tensor = projective_grid(theta, size, align_corners)
+        grid: Tensor = projective_grid(self.entries(theta), size, align_corners)
         return grid
 
 

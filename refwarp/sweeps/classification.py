@@ -78,7 +78,7 @@ class ErrorTable:
     results : Results
         Of cells with the fields `model` and `seed`, and the entries of `judge` among their values.
     paper : mapping of str to mapping of str to float
-        The paper's errors in %, by model and task; its order is that of rows and columns.
+        The paper's errors in %, by model and task; its order is that of rows and columns. A model may have none.
     task : str
         Which field of the cells is the task.
 
@@ -149,10 +149,11 @@ class ErrorTable:
                 if not runs:
                     continue
                 mean, deviation = mean_and_deviation(self.errors(model, task))
-                paper = self.paper[model][task]
+                paper = self.paper[model].get(task)
+                compared = ["", ""] if paper is None else [f"{paper}", f"{mean - paper:+.2f}"]
                 seconds = [np.mean([run.seconds[name] for run in runs]) for name in ("training", "prediction")]
                 rows.append(
-                    [f"{model} on {task}", f"{mean:.2f}", _number(deviation), f"{paper}", f"{mean - paper:+.2f}"]
+                    [f"{model} on {task}", f"{mean:.2f}", _number(deviation), *compared]
                     + [f"{runs[0].values['parameters']:,}", f"{seconds[0]:.0f}", f"{seconds[1]:.1f}"]
                 )
         return Table("All networks; seconds of one core that others used, too", header, rows)

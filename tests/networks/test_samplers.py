@@ -121,6 +121,17 @@ def test_in_evaluation_it_draws_nothing_and_is_bilinear(padding):
     assert (sampler(MAP, GRID, align_corners=True) != found).any() and sampler.rng.bit_generator.state != before
 
 
+def test_if_asked_it_is_linearized_in_evaluation():
+    sampler, rng = linearized(intercept=True, evaluation="linearized"), np.random.default_rng(3)
+    with sampler.evaluation():
+        for _ in range(2):
+            around = auxiliary_grid(GRID, (6, 7), rng)
+            expected = linearized_sample(MAP, GRID, around, input_gradient="center")
+            assert (sampler(MAP, GRID) == expected).all()
+    with pytest.raises(ValueError, match="evaluation: given 'none', expected one of 'bilinear', 'linearized'"):
+        linearized(evaluation="none")
+
+
 def test_its_generator_is_part_of_a_run(tmp_path):
     """A resumed run draws what the uninterrupted one does."""
 

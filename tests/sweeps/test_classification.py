@@ -84,6 +84,14 @@ def test_tables_have_ours_beside_the_papers(table):
     assert len(every.rows) == 3 and all(len(row) == len(every.header) for row in every.rows)
 
 
+def test_what_the_paper_has_no_number_for_is_left_out():
+    paper = {"A": {"R": 2.0, "E": 3.0}, "B": {}}
+    table = ErrorTable(Results("small", None, RESULTS, 0), paper, "task")
+    assert table.table().rows[1] == ["B", "15.00 ± 7.07", "", "", ""]
+    assert ["B on R", "15.00", "7.07", "", "", "1,234", "15", "0.5"] in table.every().rows
+    assert not table.orderings([("A", "B")]).rows and table.difference("A", "B", "R") is not None
+
+
 def test_a_single_seed_is_one(table):
     alone = ErrorTable(Results("small", None, RESULTS[-1:], 0), PAPER, "task")
     assert alone.summary() == "Errors in % on 10 pictures, mean and standard deviation over 1 seed (0)."
