@@ -34,10 +34,12 @@ from refwarp.networks.transformations import (
     Translation,
     regular_points,
 )
+from refwarp.networks.unet import Architecture, Pair, UNet
 
 __all__ = [
     "CNN",
     "Affine",
+    "Architecture",
     "Attention",
     "Convolution",
     "EachGlimpse",
@@ -46,6 +48,7 @@ __all__ = [
     "LinearBasis",
     "LinearizedSampler",
     "Localisation",
+    "Pair",
     "Parallel",
     "PiecewiseAffine",
     "Projective",
@@ -59,6 +62,7 @@ __all__ = [
     "Transformed",
     "TransformedWithTheta",
     "Translation",
+    "UNet",
     "Warp",
     "convolutional_classifier",
     "convolutional_localisation",
