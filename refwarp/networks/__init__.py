@@ -10,6 +10,7 @@ from refwarp.networks.classifiers import (
     parameter_table,
     width_for,
 )
+from refwarp.networks.hierarchical import FLOW_GENERATOR, FlowPenalty, HierarchicalTransformer, flow_generator
 from refwarp.networks.localisation import (
     Localisation,
     convolutional_localisation,
@@ -19,6 +20,7 @@ from refwarp.networks.localisation import (
 from refwarp.networks.parallel import EachGlimpse, Parallel
 from refwarp.networks.recurrent import GRUCell, RecurrentLocalisation
 from refwarp.networks.samplers import LinearizedSampler, Sampler
+from refwarp.networks.source_sampler import SourceSampler
 from refwarp.networks.spatial_transformer import GlimpseTransformer, SpatialTransformer, Warp, observed
 from refwarp.networks.stacks import Convolution
 from refwarp.networks.transformations import (
@@ -38,13 +40,16 @@ from refwarp.networks.unet import Architecture, Pair, UNet
 
 __all__ = [
     "CNN",
+    "FLOW_GENERATOR",
     "Affine",
     "Architecture",
     "Attention",
     "Convolution",
     "EachGlimpse",
+    "FlowPenalty",
     "GRUCell",
     "GlimpseTransformer",
+    "HierarchicalTransformer",
     "LinearBasis",
     "LinearizedSampler",
     "Localisation",
@@ -56,6 +61,7 @@ __all__ = [
     "RotationScaleTranslation",
     "Sampler",
     "Similarity",
+    "SourceSampler",
     "SpatialTransformer",
     "ThinPlateSpline",
     "Transformation",
@@ -67,6 +73,7 @@ __all__ = [
     "convolutional_classifier",
     "convolutional_localisation",
     "count_parameters",
+    "flow_generator",
     "fully_connected_classifier",
     "fully_connected_localisation",
     "observed",
