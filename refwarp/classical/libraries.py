@@ -1,8 +1,8 @@
 """Optical flows of other libraries, all in one form: OpenCV's DIS and Farneback, scikit-image's TV-L1 and ILK.
 
 They are here to be compared with. A flow w leads from each pixel of the first frame to the pixel of the second that
-looks like it, second(x + w) = first(x), in pixels, u before v, as those of `refwarp.classical`: the second frame, sampled at
-`flow_grid` of it, looks like the first.
+looks like it, second(x + w) = first(x), in pixels, u before v, as those of `refwarp.classical` do: the second frame,
+sampled at `flow_grid` of it, looks like the first.
 
 - DIS: T. Kroeger et al., "Fast optical flow using dense inverse search", ECCV 2016; preset "medium", to full size.
 - Farneback: G. Farneback, "Two-frame motion estimation based on polynomial expansion", SCIA 2003; 4 levels, windows of

@@ -68,11 +68,21 @@ def test_the_identity_moves_nothing(tmp_path):
     np.testing.assert_allclose(found["distances"], 255 * levels, rtol=1e-4)
 
 
+@pytest.mark.parametrize("model", ["Optical Flow", "ILK"])
+def test_a_flow_halves_the_error_of_the_identity(model, tmp_path):
+    """With source and target exchanged it would be twice as large."""
+    still, found = (
+        np.mean(TABLE2.compute(replace(TINY["identity"], model=name), surroundings(tmp_path)).result["errors"])
+        for name in ("identity", model)
+    )
+    assert found < 0.5 * still
+
+
 def test_tiny_aligns_and_draws(tmp_path, capsys):
     assert run(["experiment", "run", "hstn_table2", "--out", str(tmp_path / "tiny"), "--workers", "1"]) == 0
     assert "the end-point error in pixels" in " ".join(capsys.readouterr().out.split())
     results = [json.loads(path.read_text()) for path in (tmp_path / "tiny" / "cells").glob("*.json")]
-    assert len(results) == 6 and all(len(result["result"]["errors"]) == 4 for result in results)
+    assert len(results) == 7 and all(len(result["result"]["errors"]) == 4 for result in results)
     assert {"report.md", "faces_small.png"} <= {path.name for path in (tmp_path / "tiny").iterdir()}
 
 
