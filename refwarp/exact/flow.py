@@ -76,22 +76,6 @@ def linear_motion(h: Matrix, x: Point) -> Point:
     return u, v
 
 
-def image_distance(a: list[list[Number]], b: list[list[Number]]) -> Number:
-    """Return what HSTN (Sect. 4.2) calls EPE, the distance of two images' grey values, averaged over the pixels."""
-    distances = [abs(p - q) for rows in zip(a, b, strict=True) for p, q in zip(*rows, strict=True)]
-    return sum(distances) / Fraction(len(distances))
-
-
-def endpoint_error(flow: Field, truth: Field, root: Callable[[Number], Number]) -> Number:
-    """Return the usual end-point error, of two flows (2, H, W), averaged over the pixels; `root` is the square root."""
-    ends = [
-        root((u - s) ** 2 + (v - t) ** 2)
-        for rows in zip(*flow, *truth, strict=True)
-        for u, v, s, t in zip(*rows, strict=True)
-    ]
-    return sum(ends) / Fraction(len(ends))
-
-
 def add(a: Point, b: Point) -> Point:
     """Return the sum of two vectors."""
     return a[0] + b[0], a[1] + b[1]
@@ -224,15 +208,5 @@ LEDGER = (
             _TESTS + "test_the_motion_of_an_affine_transformation_leads_to_its_grid",
             _TESTS + "test_the_gradients_are_the_derivatives_of_the_fields",
         ),
-    ),
-    Equation(
-        "HSTN",
-        "EPE (section 4.2)",
-        "Euclidean distance between two images, averaged over all pixels",
-        "ambiguous",
-        "the end-point error is usually the distance between two flows. The two are unrelated: any flow has distance "
-        "0 for a constant image, and the true flow between images of different brightness does not",
-        (_HERE + "image_distance", _HERE + "endpoint_error"),
-        ("tests/exact/test_remarks.py::test_a_distance_of_images_is_no_endpoint_error",),
     ),
 )

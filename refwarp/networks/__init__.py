@@ -11,6 +11,7 @@ from refwarp.networks.classifiers import (
     width_for,
 )
 from refwarp.networks.compositional import CompositionalTransformer
+from refwarp.networks.hierarchical import FLOW_GENERATOR, FlowPenalty, HierarchicalTransformer, flow_generator
 from refwarp.networks.localisation import (
     Localisation,
     convolutional_localisation,
@@ -20,6 +21,7 @@ from refwarp.networks.localisation import (
 from refwarp.networks.parallel import EachGlimpse, Parallel
 from refwarp.networks.recurrent import GRUCell, RecurrentLocalisation
 from refwarp.networks.samplers import LinearizedSampler, Sampler
+from refwarp.networks.source_sampler import SourceSampler
 from refwarp.networks.spatial_transformer import GlimpseTransformer, SpatialTransformer, Warp, observed
 from refwarp.networks.stacks import Convolution
 from refwarp.networks.transformations import (
@@ -35,19 +37,25 @@ from refwarp.networks.transformations import (
     Translation,
     regular_points,
 )
+from refwarp.networks.unet import Architecture, Pair, UNet
 
 __all__ = [
     "CNN",
+    "FLOW_GENERATOR",
     "Affine",
+    "Architecture",
     "Attention",
     "CompositionalTransformer",
     "Convolution",
     "EachGlimpse",
+    "FlowPenalty",
     "GRUCell",
     "GlimpseTransformer",
+    "HierarchicalTransformer",
     "LinearBasis",
     "LinearizedSampler",
     "Localisation",
+    "Pair",
     "Parallel",
     "PiecewiseAffine",
     "Projective",
@@ -55,16 +63,19 @@ __all__ = [
     "RotationScaleTranslation",
     "Sampler",
     "Similarity",
+    "SourceSampler",
     "SpatialTransformer",
     "ThinPlateSpline",
     "Transformation",
     "Transformed",
     "TransformedWithTheta",
     "Translation",
+    "UNet",
     "Warp",
     "convolutional_classifier",
     "convolutional_localisation",
     "count_parameters",
+    "flow_generator",
     "fully_connected_classifier",
     "fully_connected_localisation",
     "observed",

@@ -40,6 +40,8 @@ class Warp(NamedTuple):
         The points (x, y) of the input that were sampled.
     align_corners : bool
         What -1 and 1 mean in the grid.
+    flow : Tensor, shape (N, 2, H', W'), optional
+        The motion that is added to that of theta, in pixels of the output, of a transformer that has one.
     """
 
     input: Tensor
@@ -47,6 +49,7 @@ class Warp(NamedTuple):
     theta: Tensor
     grid: Tensor
     align_corners: bool
+    flow: Tensor | None = None
 
 
 class Transformer(Module):

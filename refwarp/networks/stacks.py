@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autograd_core import Tensor
-from autograd_core.layers import Conv2d, Dense, Flatten, MaxPool2d, Module, ReLU
+from autograd_core.layers import Conv2d, Dense, Dropout, Flatten, MaxPool2d, Module, ReLU
 from refwarp.arguments import check_array
 
 # Channels, height and width of one map.
@@ -27,11 +27,17 @@ class Convolution(NamedTuple):
         Side of its kernels.
     pooling : int
         Side of the squares of which the largest value is kept; 1 for no pooling.
+    padding : {"valid", "same"}
+        Whether the convolution has results only where its kernels lie in the map, or as many as the map has pixels.
+    dropout : float
+        The share of results that are dropped at random in training, after the pooling.
     """
 
     features: int
     kernel_size: int
     pooling: int = 1
+    padding: str = "valid"
+    dropout: float = 0.0
 
 
 def check_maps(input: Tensor, shape: Shape) -> None:
@@ -52,13 +58,15 @@ def convolutional_layers(
     """
     layers: list[Module] = []
     channels, height, width = shape
-    for place, (features, kernel_size, pooling) in enumerate(convolutions):
-        layers.append(Conv2d(channels, features, kernel_size, rng=rng, dtype=dtype))
+    for place, (features, kernel_size, pooling, padding, dropout) in enumerate(convolutions):
+        layers.append(Conv2d(channels, features, kernel_size, padding=padding, rng=rng, dtype=dtype))
         if pooling > 1:
             layers.append(MaxPool2d(pooling))
         layers.append(ReLU())  # of the largest value, which is the largest of those after ReLU, and of fewer values
-        channels = features
-        height, width = ((length - kernel_size + 1) // pooling for length in (height, width))
+        if dropout:
+            layers.append(Dropout(dropout, rng.spawn(1)[0]))
+        channels, lost = features, kernel_size - 1 if padding == "valid" else 0
+        height, width = ((length - lost) // pooling for length in (height, width))
         if min(height, width) < 1:
             raise ValueError(
                 f"shape: given {shape}, of which the convolutions leave nothing from the one at index {place} on "

@@ -78,7 +78,8 @@ class ErrorTable:
     results : Results
         Of cells with the fields `model` and `seed`, and the entries of `judge` among their values.
     paper : mapping of str to mapping of str to float
-        The paper's errors in %, by model and task; its order is that of rows and columns. A model may have none.
+        The paper's errors in %, by model and task; its order is that of rows and columns. Models without any, and tasks
+        that the paper has not, are shown without.
     task : str
         Which field of the cells is the task.
 
@@ -96,6 +97,7 @@ class ErrorTable:
         for result in sorted(results.cells, key=lambda result: int(result.cell.seed)):
             self.runs.setdefault((result.cell.model, getattr(result.cell, task)), []).append(result)
         names = dict.fromkeys(name for line in paper.values() for name in line)
+        names |= dict.fromkeys(task for _, task in self.runs)
         self.tasks = [name for name in names if any(name == task for _, task in self.runs)]
         self.models = [name for name in paper if any(name == model for model, _ in self.runs)]
 
@@ -150,10 +152,10 @@ class ErrorTable:
                     continue
                 mean, deviation = mean_and_deviation(self.errors(model, task))
                 paper = self.paper[model].get(task)
-                compared = ["", ""] if paper is None else [f"{paper}", f"{mean - paper:+.2f}"]
+                beside = ["", ""] if paper is None else [f"{paper}", f"{mean - paper:+.2f}"]
                 seconds = [np.mean([run.seconds[name] for run in runs]) for name in ("training", "prediction")]
                 rows.append(
-                    [f"{model} on {task}", f"{mean:.2f}", _number(deviation), *compared]
+                    [f"{model} on {task}", f"{mean:.2f}", _number(deviation), *beside]
                     + [f"{runs[0].values['parameters']:,}", f"{seconds[0]:.0f}", f"{seconds[1]:.1f}"]
                 )
         return Table("All networks; seconds of one core that others used, too", header, rows)
@@ -164,16 +166,23 @@ class ErrorTable:
         for task in self.tasks:
             for first, second in pairs:
                 difference = self.difference(first, second, task)
-                if difference is None or not all(task in self.paper[model] for model in (first, second)):
+                if difference is None:
                     continue
                 low, high = (difference.mean + sign * _ERRORS * difference.standard_error for sign in (-1, 1))
-                paper = round(self.paper[first][task] - self.paper[second][task], 6)
-                order = "not told apart" if not (low > 0 or high < 0) else "as in the paper"
-                if order == "as in the paper" and (difference.mean > 0) != (paper > 0):
+                papers = [self.paper[model].get(task, np.nan) for model in (first, second)]
+                paper = round(papers[0] - papers[1], 6)
+                if not (low > 0 or high < 0):
+                    order = "not told apart"
+                elif np.isnan(paper):
+                    order = "not in the paper"
+                elif (difference.mean > 0) == (paper > 0):
+                    order = "as in the paper"
+                else:
                     order = "equal in the paper" if paper == 0 else "opposite to the paper"
                 interval = "" if np.isnan(low) else f"{low:+.2f} to {high:+.2f}"
                 rows.append(
-                    [f"{task}: {first} − {second}", f"{difference.mean:+.2f}", interval, f"{paper:+.1f}", order]
+                    [f"{task}: {first} − {second}", f"{difference.mean:+.2f}", interval]
+                    + ["" if np.isnan(paper) else f"{paper:+.1f}", order]
                 )
         title = "Differences in points, and intervals of two standard errors (seeds and pictures) on either side"
         return Table(title, ("", "ours", "interval", "paper", "order"), rows)

@@ -35,6 +35,13 @@ from refwarp.training.metrics import History, error_rate, model_device
 from refwarp.training.progress import EpochDisplay
 
 Settings = Mapping[str, str | int | float]
+# What a step makes smaller: a number, of the model, a minibatch's images (N, C, H, W) and its labels (N,).
+Loss = Callable[[Module, Tensor, np.ndarray[Any, Any]], Tensor]
+
+
+def classification_loss(model: Module, images: Tensor, labels: np.ndarray[Any, Any]) -> Tensor:
+    """Return the mean cross entropy of a classifier's scores, in nats."""
+    return softmax_cross_entropy(model(images), labels)
 
 
 @dataclass
@@ -44,7 +51,7 @@ class Run:
     Attributes
     ----------
     model : Module
-        The classifier, (N, C, H, W) to scores (N, K).
+        What learns: a classifier, (N, C, H, W) to scores (N, K), where `loss` and `measure` say nothing else.
     optimizers : sequence of Optimizer
         Each steps its own parameters after every minibatch, with its own learning rate.
     schedules : sequence of Schedule
@@ -65,6 +72,12 @@ class Run:
     early_stopping : EarlyStopping, optional
         Is given the validation error after every epoch, and ends the run; the model has the parameters of its best
         epoch then.
+    loss : callable
+        What is made smaller: `loss(model, images, labels)` returns a Tensor of one number; the mean cross entropy of a
+        classifier where nothing else is said.
+    measure : callable
+        What is called the validation error: `measure(model, examples)` returns a number, the smaller the better; the
+        share that a classifier gets wrong where nothing else is said.
     best : dict
         With early stopping, the model's state after the best epoch so far; before the first one, that of the start.
     """
@@ -79,6 +92,8 @@ class Run:
     largest_norms: Sequence[float] = ()
     plateaus: Sequence[ReduceOnPlateau] = ()
     early_stopping: EarlyStopping | None = None
+    loss: Loss = classification_loss
+    measure: Callable[[Module, Examples], float] = error_rate
     best: State = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -220,11 +235,11 @@ def _check_alike(given: Any, expected: Any, place: str) -> None:
 
 
 def train_step(run: Run, images: np.ndarray[Any, Any], labels: np.ndarray[Any, Any]) -> float:
-    """Make one gradient step on a minibatch, and return the loss before it: the mean cross entropy in nats.
+    """Make one gradient step on a minibatch, and return the loss before it.
 
     The images lie where the model does.
     """
-    loss = softmax_cross_entropy(run.model(Tensor(images)), labels)
+    loss = run.loss(run.model, Tensor(images), labels)
     for optimizer in run.optimizers:
         optimizer.zero_grad()
     loss.backward()
@@ -360,7 +375,7 @@ def train(
     label: str = "training",
     on_epoch: Callable[[History], None] | None = None,
 ) -> History:
-    """Train a classifier with shuffled minibatches and cross entropy, for all epochs or until early stopping ends it.
+    """Train a model with shuffled minibatches, for all epochs or until early stopping ends it.
 
     Parameters
     ----------
@@ -370,7 +385,7 @@ def train(
     examples : Examples
         What to learn from.
     validation : Examples
-        What the error rate is measured on after each epoch, as they are: distort them before, once.
+        What the validation error is measured on after each epoch, as they are: distort them before, once.
     passes : Passes
         How many epochs there are, and of which minibatches.
     checkpoint : Checkpoint, optional
@@ -419,7 +434,7 @@ def train(
             seconds = time.perf_counter() - began
             run.history.append(
                 loss=total / used,
-                validation_error=error_rate(run.model, validation),
+                validation_error=run.measure(run.model, validation),
                 learning_rate=run.optimizers[0].learning_rate,
                 seconds=seconds,
             )

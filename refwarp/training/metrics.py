@@ -80,9 +80,11 @@ class History:
     Attributes
     ----------
     loss : list of float
-        Mean cross entropy over the epoch's examples, in nats, each taken before the step that it led to.
+        Mean loss over the epoch's examples, each taken before the step that it led to: the cross entropy in nats, where
+        the run has no other.
     validation_error : list of float
-        Share of the validation examples that are classified wrongly at the end of the epoch.
+        What is measured on the validation examples at the end of the epoch: the share that is classified wrongly, where
+        the run has no other measure.
     learning_rate : list of float
         What the epoch was trained with.
     seconds : list of float

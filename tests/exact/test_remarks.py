@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import refwarp
 from autograd_core import Tensor, grad
 from autograd_core.layers import Module
-from refwarp.exact import bilinear, flow, nearest
+from refwarp.exact import bilinear, metrics, nearest
 from refwarp.exact.affine import affine_grid
 from refwarp.exact.arithmetic.numbers import Dual
 from refwarp.exact.thin_plate_spline.spline import radial
@@ -105,8 +105,8 @@ def test_a_distance_of_images_is_no_endpoint_error():
     def root(square):
         return F(math.isqrt(square.numerator), math.isqrt(square.denominator))
 
-    assert (flow.image_distance(flat, flat), flow.endpoint_error(rest, motion, root)) == (0, 5)
-    assert (flow.image_distance(flat, bright), flow.endpoint_error(motion, motion, root)) == (1, 0)
+    assert (metrics.image_distance(flat, flat), metrics.endpoint_error(rest, motion, root)) == (0, 5)
+    assert (metrics.image_distance(flat, bright), metrics.endpoint_error(motion, motion, root)) == (1, 0)
 
 
 def test_a_smaller_output_does_not_see_every_pixel():

@@ -99,6 +99,18 @@ def test_an_impossible_reduction_is_refused(reduction):
         convolutional(reduction=reduction)
 
 
+def test_convolutions_may_keep_the_size_and_drop_out():
+    rng = np.random.default_rng(0)
+    convolutions = (Convolution(3, 5, 2, "same", 0.5), Convolution(4, 3, padding="same"))
+    network = convolutional_localisation((1, 6, 9), convolutions=convolutions, hidden=(), rng=rng)
+    assert network.regression.weight.shape == (6, 4 * 3 * 4)
+    input = Tensor(np.random.default_rng(1).random((2, 1, 6, 9), np.float32))
+    dropped = [network.hidden.layers[3](network.hidden.layers[2](input)).data for _ in range(2)]
+    assert (dropped[0] != dropped[1]).any() and 0.3 < np.mean(dropped[0] == 0) < 0.7
+    with network.evaluation():
+        assert (network.hidden(input).data == network.hidden(input).data).all()
+
+
 def test_maps_that_are_too_small_are_refused():
     expected = (
         r"shape: given \(2, 7, 10\), of which the convolutions leave nothing from the one at index 1 on \(3 pixels, "

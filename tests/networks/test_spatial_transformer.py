@@ -18,6 +18,7 @@ from refwarp.networks import (
     regression,
 )
 from tests.networks.kinds import SAMPLERS, TRANSFORMATIONS, Told, away_from_the_identity, small_transformer
+from tests.networks.parameters import assign
 
 
 def identity(count, dtype=np.float32):
@@ -93,14 +94,6 @@ def test_it_drops_in_anywhere():
     assert output.shape == (5, 3)
     for name in ("layers.0.localisation.regression.weight", "layers.1.localisation.layers.2.weight"):
         assert gradients[name] is not None and gradients[name].data.any()
-
-
-def assign(module, name, tensor):
-    """Put a Tensor in the place of the parameter `name`."""
-    *path, last = name.split(".")
-    for part in path:
-        module = module[int(part)] if part.isdigit() else getattr(module, part)
-    setattr(module, last, tensor)
 
 
 def check_gradients(transformer, shape, order):

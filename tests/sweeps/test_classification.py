@@ -125,6 +125,31 @@ def test_of_one_seed_nothing_is_told_apart():
     assert rows == [["R: A − B", "+40.00", "", "+0.5", "not told apart"]]
 
 
+def test_what_the_paper_has_not_is_shown_without():
+    """A model that it does not have, and a task, which comes behind its own."""
+    results = [
+        result(model, task, seed, wrong)
+        for model, wrong in (("A", range(8)), ("new", [0]))
+        for task in ("fresh", "E")
+        for seed in (0, 1)
+    ]
+    table = ErrorTable(Results("small", None, results, 0), {**PAPER, "new": {}}, "task")
+    assert (table.tasks, table.models) == (["E", "fresh"], ["A", "new"])
+    assert table.table().rows == [
+        ["A", "80.00 ± 0.00", "3.0", "80.00 ± 0.00", ""],
+        ["new", "10.00 ± 0.00", "", "10.00 ± 0.00", ""],
+    ]
+    assert [row[:5] for row in table.every().rows] == [
+        ["A on E", "80.00", "0.00", "3.0", "+77.00"],
+        ["new on E", "10.00", "0.00", "", ""],
+        ["A on fresh", "80.00", "0.00", "", ""],
+        ["new on fresh", "10.00", "0.00", "", ""],
+    ]
+    orders = [(row[0], row[1], *row[3:]) for row in table.orderings([("A", "new")]).rows]
+    assert orders == [(f"{task}: A − new", "+70.00", "", "not in the paper") for task in ("E", "fresh")]
+    assert render(table.draw_errors, {"A": "red", "new": "blue"})[:4] == b"\x89PNG"
+
+
 def test_claims_are_those_of_which_there_are_results(table):
     claims = table.claims(
         [Ordering("A", "B", "R", least=0.8), Ordering("B", "A", "R", most=0.3), Ordering("A", "C", "R")]
