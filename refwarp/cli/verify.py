@@ -61,11 +61,12 @@ def verify(  # noqa: PLR0913 - its options
     from refwarp.golden import SUITE
     from refwarp.golden.grades import PROFILES
     from refwarp.golden.layouts import LAYOUTS
+    from refwarp.golden.outcomes import Grade
     from refwarp.golden.reading import read
     from refwarp.golden.report import check_report_paths, write
     from refwarp.golden.report.terminal import show
     from refwarp.golden.targets import load
-    from refwarp.golden.verify import Grade, Selection, verify
+    from refwarp.golden.verify import Selection, verify
     from refwarp.terminal.console import TextConsole, text_column
 
     source, reports = golden or SUITE, report or ()

@@ -15,12 +15,13 @@ from matplotlib.image import imread
 
 from refwarp.golden.flags import FLAGS
 from refwarp.golden.grades import PROFILES, Shares
+from refwarp.golden.outcomes import Grade, Verification
 from refwarp.golden.report import check_report_path, describe, lines, summary, worst_element, write
 from refwarp.golden.report.pictures import CLASSES, classes, pictures
 from refwarp.golden.report.terminal import show
 from refwarp.golden.targets import refwarp as own
 from refwarp.golden.targets.module import ModuleTarget
-from refwarp.golden.verify import Grade, Verification, verify
+from refwarp.golden.verify import verify
 from refwarp.terminal.console import TextConsole
 
 

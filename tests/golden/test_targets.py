@@ -14,10 +14,11 @@ import pytest
 
 from refwarp.golden import targets
 from refwarp.golden.operations import OPERATIONS
+from refwarp.golden.outcomes import Grade
 from refwarp.golden.targets import load, process
 from refwarp.golden.targets.module import ModuleTarget
 from refwarp.golden.targets.process import Worker
-from refwarp.golden.verify import Grade, Selection, verify
+from refwarp.golden.verify import Selection, verify
 from tests.golden.affine_adapter import AFFINE
 
 # ---- modules ----
@@ -262,7 +263,7 @@ def test_an_adapter_that_cannot_be_imported(adapter, text, message):
 
 
 def test_an_import_that_hangs(adapter, monkeypatch):
-    monkeypatch.setattr(process, "IMPORT_SECONDS", 0.5)
+    monkeypatch.setattr(process.ProcessTarget.__init__, "__defaults__", (0.5,))
     with pytest.raises(ImportError, match="while it was imported, hung, and was stopped after 0.5 s"):
         load(adapter("import time; time.sleep(60)"))
 

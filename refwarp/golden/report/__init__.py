@@ -18,7 +18,7 @@ from refwarp.files import atomic_write, check_output_file
 from refwarp.golden.format import Golden
 from refwarp.golden.layouts import CONTIGUOUS
 from refwarp.golden.operations import choice
-from refwarp.golden.verify import Grade, Outcome, Verification
+from refwarp.golden.outcomes import Grade, Outcome, Verification
 
 # The kinds of report files.
 SUFFIXES = (".html", ".json", ".xml")

@@ -13,9 +13,9 @@ import numpy as np
 from refwarp.golden.case import Case
 from refwarp.golden.flags import FLAGS
 from refwarp.golden.format import Golden
+from refwarp.golden.outcomes import Outcome, Verification
 from refwarp.golden.report import flaw, layouts, lines, number, run, setting, summary
 from refwarp.golden.report.pictures import CLASSES, pictures
-from refwarp.golden.verify import Outcome, Verification
 
 # A page stays small however much fails: so many cases of each operation with all that is known, the rest by name;
 # and of each case one outcome for each output.

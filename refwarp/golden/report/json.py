@@ -7,8 +7,8 @@ import math
 from typing import Any
 
 from refwarp.golden.format import Golden
+from refwarp.golden.outcomes import Outcome, Verification
 from refwarp.golden.report import layouts, lines, summary, worst_element
-from refwarp.golden.verify import Outcome, Verification
 
 
 def document(verification: Verification, suite: Golden) -> str:

@@ -8,8 +8,8 @@ from xml.etree import ElementTree
 
 from refwarp.golden.format import Golden
 from refwarp.golden.layouts import CONTIGUOUS
+from refwarp.golden.outcomes import Outcome, Verification
 from refwarp.golden.report import flaw, layouts, place, summary
-from refwarp.golden.verify import Outcome, Verification
 
 # Characters that XML 1.0 cannot hold, not even escaped; exceptions may say anything.
 _UNSPEAKABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

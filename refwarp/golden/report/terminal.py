@@ -9,8 +9,8 @@ from rich.text import Text
 
 from refwarp.golden.case import Case
 from refwarp.golden.layouts import CONTIGUOUS
+from refwarp.golden.outcomes import Grade, Outcome, Verification
 from refwarp.golden.report import describe, layouts, lines, number, setting, summary
-from refwarp.golden.verify import Grade, Outcome, Verification
 from refwarp.terminal.console import TextConsole
 
 # As wide are arrays at most.

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from refwarp.files import check_input_file
-from refwarp.golden.verify import Target
+from refwarp.golden.outcomes import Target
 
 # How many seconds a call of a peer or an adapter may take, unless something else is asked for.
 TIMEOUT = 60.0
