@@ -87,8 +87,12 @@ class Case:
     @cached_property
     def size(self) -> int:
         """How many numbers it has: in its inputs, and in one answer to each output."""
-        outputs = {path.partition(":")[0]: truth.elements.size for path, truth in self.outputs.items()}
-        return sum(array.size for array in self.inputs.values()) + sum(outputs.values())
+        return sum(array.size for array in self.inputs.values()) + self.outputs_size
+
+    @property
+    def outputs_size(self) -> int:
+        """How many numbers there are in one answer to each output."""
+        return sum({path.partition(":")[0]: truth.elements.size for path, truth in self.outputs.items()}.values())
 
     @cached_property
     def dtype(self) -> str:

@@ -36,17 +36,17 @@ MANNERS: Mapping[str, Manner] = {
     "rewritten": Manner(
         "called twice on the same arrays, into which the caller wrote other numbers between: the results of the first "
         "call must stay as they were, and those of the second be right",
-        "on rewritten arrays",
+        "called on rewritten arrays",
         2,
     ),
     "threads": Manner(
         "called by two threads at the same time, on arrays of their own",
-        "in two threads",
+        "called in two threads",
         2 * ROUNDS + 1,
     ),
     "single": Manner(
         "asked for one gradient alone, if the target says that it takes such a wish",
-        "as the only gradient",
+        "asked for one gradient",
         1,
     ),
 }

@@ -17,6 +17,10 @@ from refwarp.golden.manners import ONCE, PLAIN, Calling
 from refwarp.golden.operations import Call
 
 
+# The output of a case that is to be refused: whether it was.
+REFUSAL = "refusal"
+
+
 class Grade(IntEnum):
     """How good an answer is; the larger the worse."""
 
@@ -118,7 +122,7 @@ class Outcome:
     Attributes
     ----------
     output : str
-        "part/output", or "refusal".
+        "part/output", or `REFUSAL`.
     convention : str
         The convention that was asked for; "" for none.
     share, working_share : float
@@ -213,7 +217,14 @@ class Verification:
     @property
     def passed(self) -> bool:
         """Whether anything ran, all of it is as good as required, and what may not be skipped was not."""
-        return self.grade <= self.required and not (self.skips_fail and self.skipped)
+        return self.exit_code == 0
+
+    @property
+    def exit_code(self) -> int:
+        """0 if it passed, 1 if something is wrong or nothing ran, 3 if only calls were skipped that may not be."""
+        if self.grade > self.required:
+            return 1
+        return 3 if self.skips_fail and self.skipped else 0
 
     @cached_property
     def failures(self) -> tuple[Outcome, ...]:

@@ -22,7 +22,7 @@ from refwarp.golden.grades import PROFILES, Profile, shares
 from refwarp.golden.layouts import CONTIGUOUS, LAYOUTS
 from refwarp.golden.manners import MANNERS, ONCE, Calling
 from refwarp.golden.operations import OPERATIONS, Call, choice, conventions
-from refwarp.golden.outcomes import Grade, Outcome, Reply, Skip, Target, Verification
+from refwarp.golden.outcomes import REFUSAL, Grade, Outcome, Reply, Skip, Target, Verification
 from refwarp.golden.sampling import other_options, sample
 
 # What a target can be run in, and what it is run in unless it says otherwise.
@@ -268,7 +268,7 @@ def _run(
         elif case.result == "invalid":
             problem = reply.broken or _acceptance(reply)
             worst = math.inf if problem else 0.0
-            yield Outcome(case, dtype, "refusal", "", worst, worst, problem)
+            yield Outcome(case, dtype, REFUSAL, "", worst, worst, problem)
         else:
             for outcome in _judged(case, call, dtype, convention, reply, profile):
                 if not calling.gradients or outcome.output.partition("/")[2] in calling.gradients:

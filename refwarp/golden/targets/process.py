@@ -22,9 +22,7 @@ from refwarp.golden.outcomes import Reply
 from refwarp.golden.targets.messages import Item, receive, send
 from refwarp.golden.targets.module import arguments, one_line, options_in, told
 
-# How many seconds importing the module may take unless something else is asked for, and how many time limits its
-# first call: libraries load and compile then.
-IMPORT_TIMEOUT = 300.0
+# How many time limits the first call may take: libraries load and compile then.
 FIRST_CALL_LIMITS = 5
 # When calls of a function that hung or killed the process have cost so many time limits, no more are tried; and when
 # those of all functions have cost so many, none at all.
@@ -136,7 +134,7 @@ class ProcessTarget:
         module: str,
         timeout: float,
         environment: Mapping[str, str],
-        import_timeout: float = IMPORT_TIMEOUT,
+        import_timeout: float,
     ) -> None:
         self.name = one_line(name)
         self._module, self._timeout, self._environment = module, timeout, environment
