@@ -37,7 +37,7 @@ def verify(  # noqa: PLR0913 - its options
         str,
         typer.Argument(
             help="refwarp, refwarp:cuda, refwarp:simulator, a peer as torch, an adapter as mine.py, or a file of "
-            "results as mine.h5."
+            "results as mine.h5 or mine.json."
         ),
     ] = "refwarp",
     golden: GoldenOption = None,
@@ -100,9 +100,11 @@ def verify(  # noqa: PLR0913 - its options
     from refwarp.golden.manners import MANNERS
     from refwarp.golden.outcomes import Grade
     from refwarp.golden.reading import read
-    from refwarp.golden.report import check_report_paths, github as on_github, write
+    from refwarp.golden.report import check_report_paths, write
+    from refwarp.golden.report import github as on_github
     from refwarp.golden.report.json import document
     from refwarp.golden.report.terminal import show
+    from refwarp.golden.separating import sentences
     from refwarp.golden.targets import load
     from refwarp.golden.verify import Selection, verify
     from refwarp.terminal.console import TextConsole, text_column
@@ -111,6 +113,8 @@ def verify(  # noqa: PLR0913 - its options
     if json is not None and json != "-":
         reports.append(_json_path(json))
     check_report_paths(reports, source)
+    if Path(target).suffix.lower() in (".json", ".gz"):  # answers, which a report must not replace either
+        check_report_paths(reports, target)
     laid = tuple(LAYOUTS) if "all" in (layout or ()) else layout or ()
     selection = Selection(
         dtype or (),
@@ -136,7 +140,7 @@ def verify(  # noqa: PLR0913 - its options
             Grade[require.upper()],
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
-    found = replace(found, skips_fail=fail_on_skip)
+    found = replace(found, skips_fail=fail_on_skip, common=sentences(found))
     lost: list[Exception] = []
     for path in reports:
         try:

@@ -16,7 +16,6 @@ from refwarp.golden.layouts import CONTIGUOUS
 from refwarp.golden.manners import ONCE, PLAIN, Calling
 from refwarp.golden.operations import Call
 
-
 # The output of a case that is to be refused: whether it was.
 REFUSAL = "refusal"
 
@@ -194,6 +193,8 @@ class Verification:
         Of a sample of the cases, in other memory layouts and called in other manners.
     sample_skipped : tuple of Skip
         The calls of the sample that it does not offer.
+    common : tuple of str
+        What failures have in common, in sentences, as `refwarp.golden.separating.sentences` finds them.
     skips_fail : bool
         Whether a call that was skipped, but for those of the sample, makes the verification fail.
     """
@@ -207,6 +208,7 @@ class Verification:
     required: Grade = Grade.WORKING
     sample: tuple[Outcome, ...] = ()
     sample_skipped: tuple[Skip, ...] = ()
+    common: tuple[str, ...] = ()
     skips_fail: bool = False
 
     @property
@@ -225,6 +227,11 @@ class Verification:
         if self.grade > self.required:
             return 1
         return 3 if self.skips_fail and self.skipped else 0
+
+    @property
+    def unrepeatable(self) -> tuple[Outcome, ...]:
+        """The outcomes whose calls gave other bits when they were repeated, which is no failure."""
+        return tuple(outcome for outcome in (*self.outcomes, *self.sample) if not outcome.repeatable)
 
     @cached_property
     def failures(self) -> tuple[Outcome, ...]:

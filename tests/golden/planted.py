@@ -115,7 +115,12 @@ PLANTS = [
         lambda results, arrays, options: np.nan_to_num(results[0], copy=False),
         ("NaN|not finite",),
     ),
-    Plant("last column", "grid_sample_vjp", scaled(np.s_[..., -1:]), ("the place is in the last column", "Only in vjp/ginput")),
+    Plant(
+        "last column",
+        "grid_sample_vjp",
+        scaled(np.s_[..., -1:]),
+        ("the place is in the last column", "Only in vjp/ginput"),
+    ),
     Plant("component y", "grid_sample_vjp", scaled(np.s_[..., 1], 1), ("component is y", "Only in vjp/ggrid")),
     Plant("second order", "grid_sample_second_vjp", scaled(...), ("Only in second_vjp/ggout",)),
     Plant(

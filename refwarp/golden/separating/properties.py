@@ -65,7 +65,9 @@ def of_case(case: Case) -> dict[str, bool | str | float]:
             found.update(_of_axes(name, case.inputs[name]))
             found.update(_of_numbers(name, case.inputs[name]))
     if isinstance(size := case.options.get("size"), list) and len(size) == 4:
-        found.update({"images": float(size[0]), "rows of the grid": float(size[2]), "columns of the grid": float(size[3])})
+        found.update(
+            {"images": float(size[0]), "rows of the grid": float(size[2]), "columns of the grid": float(size[3])}
+        )
     if case.operation == "dense_decode" and case.map_size:
         found.update({"rows of the map": float(case.map_size[0]), "columns of the map": float(case.map_size[1])})
     for where in ("map", "grid"):

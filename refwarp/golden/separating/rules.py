@@ -2,7 +2,8 @@
 
 Of all rules the one is taken with which the fewest bits say what fails: with the share p of failures among n instances,
 n H(p) bits, H being the entropy, are needed for those that fulfil the rule, and as many for the others; and the rule
-itself costs log2 of the number of conditions for each that it has (the minimum description length, Rissanen 1978).
+itself costs log2 of the number of conditions for each that it has, and log2(n)/2 for its second share (the minimum
+description length, Rissanen 1978).
 So a second condition, or a rule at all, must pay for itself, and chance does not.
 """
 
@@ -65,17 +66,20 @@ def learn(conditions: Sequence[Condition], failing: Bools, weights: Floats) -> R
         return Rule((), everything)
     holds = np.array([condition.holds for condition in conditions])
     costs = np.array([condition.cost for condition in conditions]) + np.log2(len(conditions))
+    share = 0.5 * np.log2(max(float(weights.sum()), 1.0))
     bad, good = np.where(failing, weights, 0.0), np.where(failing, 0.0, weights)
-    bits = costs + _bits(holds @ bad, holds @ good, bad.sum(), good.sum())
-    best, chosen = float(_bits(bad.sum(), good.sum(), bad.sum(), good.sum())), ()
+    bits = share + costs + _bits(holds @ bad, holds @ good, bad.sum(), good.sum())
+    best = float(_bits(bad.sum(), good.sum(), bad.sum(), good.sum()))
+    chosen: tuple[int, ...] = ()
     first = int(np.argmin(bits))
     if bits[first] < best:
         best, chosen = float(bits[first]), (first,)
     beam = np.argsort(bits, kind="stable")[:_BEAM]
     some = holds[beam].astype(np.float64)
-    pairs = costs[beam][:, None] + costs[beam] + _bits((some * bad) @ some.T, (some * good) @ some.T, bad.sum(), good.sum())
+    pairs = share + costs[beam][:, None] + costs[beam]
+    pairs = pairs + _bits((some * bad) @ some.T, (some * good) @ some.T, bad.sum(), good.sum())
     np.fill_diagonal(pairs, np.inf)
-    one, other = np.unravel_index(int(np.argmin(pairs)), pairs.shape)
+    one, other = divmod(int(np.argmin(pairs)), len(beam))
     if pairs[one, other] < best:
         chosen = tuple(sorted((int(beam[one]), int(beam[other]))))
     taken = tuple(conditions[index] for index in chosen)
@@ -83,7 +87,7 @@ def learn(conditions: Sequence[Condition], failing: Bools, weights: Floats) -> R
 
 
 def thresholds(what: str, numbers: Floats, cost: float = 0.0) -> list[Condition]:
-    """Return a condition for each number that is reached by some instances and not by all: "at least", and "at most"."""
+    """Return conditions for the numbers that some instances have: at least as much, and at most."""
     found = np.unique(numbers[~np.isnan(numbers)])
     with np.errstate(invalid="ignore"):
         at_least = [Condition(f"{what} >= {number:g}", numbers >= number, cost) for number in found[1:]]

@@ -48,7 +48,7 @@ def call(once: Once, given: Mapping[str, Any], options: Mapping[str, Any], calli
         return once(given, {**options, "gradients": list(calling.gradients)})
     if calling.manner == "again":
         return _again(once, given, options, calling)
-    return {"rewritten": _rewritten, "threads": _in_threads}[calling.manner](once, given, options)
+    return _rewritten(once, given, options) if calling.manner == "rewritten" else _in_threads(once, given, options)
 
 
 def _again(once: Once, given: Mapping[str, Any], options: Mapping[str, Any], calling: Calling) -> Reply:
@@ -81,7 +81,9 @@ def _in_threads(once: Once, given: Mapping[str, Any], options: Mapping[str, Any]
     alone = once(_copies(given), options)
     if not _returned(alone):
         return alone
-    barrier, replies = Barrier(2), []
+    barrier = Barrier(2)
+    ended: list[str] = []
+    replies: list[Reply] = []
     other = _others(given)
 
     def work(arrays: Mapping[str, Any], found: list[Reply]) -> None:
@@ -92,9 +94,9 @@ def _in_threads(once: Once, given: Mapping[str, Any], options: Mapping[str, Any]
                 found.append(once(copies, options))
         except BrokenBarrierError:  # the other thread ended
             return
-        except BaseException:
+        except BaseException as error:
+            ended.append(type(error).__name__)
             barrier.abort()
-            raise
 
     threads = [Thread(target=work, args=(given, replies)), Thread(target=work, args=(other, []))]
     interval = sys.getswitchinterval()
@@ -106,8 +108,8 @@ def _in_threads(once: Once, given: Mapping[str, Any], options: Mapping[str, Any]
             thread.join()
     finally:
         sys.setswitchinterval(interval)
-    if len(replies) < ROUNDS:
-        return Reply(broken="a thread that called the function ended")
+    if ended:
+        return Reply(broken=f"a thread that called the function ended with {ended[0]}")
     kept = _bits(alone)
     different = [reply for reply in replies if _bits(reply) != kept]
     return replace(max(different, key=partial(_distance, alone)), repeatable=False) if different else replies[-1]
@@ -130,10 +132,10 @@ def _distance(one: Reply, other: Reply) -> float:
     if not _returned(other) or len(one.results) != len(other.results):
         return math.inf
     largest = 0.0
-    for pair in zip(one.results, other.results, strict=True):
-        if any(isinstance(item, str) for item in pair) or pair[0].shape != pair[1].shape:
+    for before, after in zip(one.results, other.results, strict=True):
+        if isinstance(before, str) or isinstance(after, str) or before.shape != after.shape:
             return math.inf
-        a, b = (np.asarray(item, np.float64) for item in pair)
+        a, b = before.astype(np.float64), after.astype(np.float64)
         with np.errstate(all="ignore"):
             apart = np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0.0, np.abs(a - b))
         largest = max(largest, float(np.nan_to_num(apart, nan=math.inf).max(initial=0.0)))
