@@ -31,6 +31,8 @@ def answers_of(cases, dtype, written=hexadecimal):
             if reply.raised:
                 entry["refused"] = reply.raised
             for path, result in zip(call.paths(), reply.results, strict=False):
+                if isinstance(result, str):  # the gradient of an argument that the case leaves out
+                    continue
                 words = " ".join(written(float(number)) for number in result.ravel())
                 entry.setdefault("outputs", {})[path] = {"shape": list(result.shape), "values": words}
         found.append(entry)
