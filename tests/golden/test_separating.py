@@ -111,7 +111,7 @@ def said_of(cases, module, **selection):
 
 def names(plant, suite):
     """Tell whether the sentences about a planted fault name its condition."""
-    most = 2500 if plant.operation == "affine_grid" else 400
+    most = 2500 if plant.operation == "affine_grid" else 1000
     cases = [case for case in suite.cases if case.operation == plant.operation and case.size <= most]
     dtypes = ["float32", "float64"] if plant.name == "float64" else ["float32"]
     said = said_of(cases, plant.module(), dtypes=dtypes, sampled="gradient" in plant.name)

@@ -138,7 +138,7 @@ def of_samples(case: Case) -> dict[str, Array]:
     found: dict[str, Array] = {}
     for axis, name in enumerate(_COMPONENTS):
         found.update({f"{words} in {name}": holds for words, holds in _along(grid[..., axis], size[1 - axis], align)})
-    for words in {name.rpartition(" in ")[0] for name in found}:
+    for words in dict.fromkeys(name.rpartition(" in ")[0] for name in found):
         found[words] = found[f"{words} in x"] | found[f"{words} in y"]
     return found
 
@@ -152,21 +152,21 @@ def _along(g: Array, size: int, align_corners: bool) -> list[tuple[str, Array]]:
     x = (doubled + (size - 1)) / 2
     whole = finite & (g0 == g) & exact & (doubled == np.rint(doubled))
     even = np.mod(doubled + (size - 1), 2) == 0
-    outside = finite & (np.abs(g) > 1)
+    # Of those that are true of the same samples, the first is told.
     return [
-        ("on the lattice", whole & even),
-        ("halfway between two pixels", whole & ~even),
-        ("before the first pixel", (finite & (g0 == g) & (x < 0)) | (g < -(2.0**40))),
-        ("behind the last pixel", (finite & (g0 == g) & (x > size - 1)) | (g > 2.0**40)),
-        ("next to the map", finite & (g0 == g) & (((x > -1) & (x < 0)) | ((x > size - 1) & (x < size)))),
-        ("exactly at the first pixel", whole & (x == 0)),
-        ("exactly at the last pixel", whole & (x == size - 1)),
-        ("outside of [-1, 1]", outside),
-        ("beyond a mirror image", finite & (np.abs(g) > 3)),
-        ("at a huge coordinate", finite & (np.abs(g) > _HUGE)),
-        ("at a negative coordinate", g < 0),
         ("at NaN", np.isnan(g)),
         ("at infinity", np.isinf(g)),
+        ("at a huge coordinate", finite & (np.abs(g) > _HUGE)),
+        ("on the lattice", whole & even),
+        ("halfway between two pixels", whole & ~even),
+        ("exactly at the first pixel", whole & (x == 0)),
+        ("exactly at the last pixel", whole & (x == size - 1)),
+        ("next to the map", finite & (g0 == g) & (((x > -1) & (x < 0)) | ((x > size - 1) & (x < size)))),
+        ("before the first pixel", (finite & (g0 == g) & (x < 0)) | (g < -(2.0**40))),
+        ("behind the last pixel", (finite & (g0 == g) & (x > size - 1)) | (g > 2.0**40)),
+        ("outside of [-1, 1]", finite & (np.abs(g) > 1)),
+        ("beyond a mirror image", finite & (np.abs(g) > 3)),
+        ("at a negative coordinate", g < 0),
     ]
 
 
