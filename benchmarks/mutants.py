@@ -172,13 +172,14 @@ def results_of(cases: Sequence[Any], dtypes: Sequence[str], bits: dict[str, byte
 
     import numpy as np
 
+    from refwarp.golden.outcomes import Grade
     from refwarp.golden.targets import refwarp as own
     from refwarp.golden.targets.module import ModuleTarget
-    from refwarp.golden.verify import Grade, Selection, verify
+    from refwarp.golden.verify import Selection, verify
 
     class Recording(ModuleTarget):
-        def run(self, function: str, given: Any, options: Any) -> Any:
-            reply = super().run(function, given, options)
+        def run(self, function: str, given: Any, options: Any, *calling: Any) -> Any:
+            reply = super().run(function, given, options, *calling)
             for array in reply.results:
                 digest.update(b"" if array is None else np.ascontiguousarray(array).tobytes())
             return reply

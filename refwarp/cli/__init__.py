@@ -2,7 +2,8 @@
 
 Exit codes: 0; 1 when something was verified and found wrong, or nothing was there to verify; 2 when the command
 could not run as asked, or what it found cannot be printed or written, with one sentence on stderr that says why and
-what to do; 130 when it was interrupted; 141 when nobody read its output to the end, as with `| head`.
+what to do; 3 when all that ran is right, but calls were skipped that may not be; 130 when it was interrupted; 141 when
+nobody read its output to the end, as with `| head`.
 
 A command writes its files before it prints what it found.
 """

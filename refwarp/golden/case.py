@@ -85,6 +85,16 @@ class Case:
         return self.inputs["input"].shape[2:] if "input" in self.inputs else None
 
     @cached_property
+    def size(self) -> int:
+        """How many numbers it has: in its inputs, and in one answer to each output."""
+        return sum(array.size for array in self.inputs.values()) + self.outputs_size
+
+    @property
+    def outputs_size(self) -> int:
+        """How many numbers there are in one answer to each output."""
+        return sum({path.partition(":")[0]: truth.elements.size for path, truth in self.outputs.items()}.values())
+
+    @cached_property
     def dtype(self) -> str:
         """The narrowest type in which all inputs are exact."""
         return next(name for name in INPUT_DTYPES if all(is_exact(array, name) for array in self.inputs.values()))

@@ -15,7 +15,7 @@ import numpy as np
 
 from refwarp.golden.case import Case
 from refwarp.golden.operations import OPERATIONS
-from refwarp.golden.verify import Target
+from refwarp.golden.outcomes import Target
 
 ROW = (1.0, 5.0, 2.0, 9.0)
 

@@ -20,8 +20,9 @@ from refwarp.golden import SUITE
 from refwarp.golden.dialects import PROBES, ask
 from refwarp.golden.flags import FLAGS
 from refwarp.golden.format import read
+from refwarp.golden.outcomes import Grade, Outcome, Verification
 from refwarp.golden.targets import PEERS, load
-from refwarp.golden.verify import Grade, Outcome, Verification, verify
+from refwarp.golden.verify import verify
 
 DIALECTS, PAGE = "dialects.json", "peers.md"
 

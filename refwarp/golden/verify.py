@@ -8,21 +8,22 @@ other target may give one of the answers.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from enum import IntEnum
-from itertools import product
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from refwarp.golden.case import Case, Truth, is_exact
 from refwarp.golden.flags import FLAGS
-from refwarp.golden.grades import PROFILES, Profile, Shares, shares
+from refwarp.golden.grades import PROFILES, Profile, shares
 from refwarp.golden.layouts import CONTIGUOUS, LAYOUTS
+from refwarp.golden.manners import MANNERS, ONCE, Calling
 from refwarp.golden.operations import OPERATIONS, Call, choice, conventions
+from refwarp.golden.outcomes import REFUSAL, Grade, Outcome, Reply, Skip, Target, Verification
+from refwarp.golden.sampling import other_options, sample
 
 # What a target can be run in, and what it is run in unless it says otherwise.
 DTYPES = ("float16", "bfloat16", "float32", "float64")
@@ -37,184 +38,13 @@ LARGEST = {
 }
 
 
-class Grade(IntEnum):
-    """How good an answer is; the larger the worse."""
-
-    FAITHFUL = 0
-    WORKING = 1
-    WRONG = 2
-
-    @property
-    def word(self) -> str:
-        """The grade in a table."""
-        return "working precision" if self is Grade.WORKING else self.name.lower()
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What came back from a call.
-
-    Attributes
-    ----------
-    results : tuple
-        One for each output, if the call returned: an array, or text that says what there is in its place.
-    raised : str
-        The exception and its message, if it raised; "" if not.
-    refused : bool
-        Whether that exception is one that refuses a call: a ValueError, TypeError, RuntimeError or a subclass.
-    missing : str
-        Why the target does not offer this call; "" if it does.
-    broken : str
-        What else is wrong with the call: it hung, the process died, an input was written into. "" if nothing.
-    """
-
-    results: tuple[npt.NDArray[Any] | str, ...] = ()
-    raised: str = ""
-    refused: bool = False
-    missing: str = ""
-    broken: str = ""
-
-
-class Target(Protocol):
-    """Something that can be verified: a module in this process or in another, or a file of results."""
-
-    @property
-    def name(self) -> str:
-        """How people call it."""
-        ...
-
-    @property
-    def version(self) -> str:
-        """Which it is; "" if it does not say."""
-        ...
-
-    @property
-    def dtypes(self) -> tuple[str, ...]:
-        """What it can be run in."""
-        ...
-
-    @property
-    def takes_arrays(self) -> bool:
-        """Whether it is handed arrays, in any memory layout: not if all was computed before."""
-        ...
-
-    def offers(self, function: str) -> bool:
-        """Tell whether there is such a function."""
-        ...
-
-    def conventions(self, case: Case, dtype: str) -> Sequence[str]:
-        """Return the conventions that it can be asked for in a case, some of `operations.CHOICES`."""
-        ...
-
-    def reply(self, case: Case, call: Call, dtype: str, options: Mapping[str, Any], layout: str = CONTIGUOUS) -> Reply:
-        """Run one call of one case, on arrays in a memory layout if it takes any."""
-        ...
-
-    def remarks(self, cases: Sequence[Case]) -> Sequence[str]:
-        """Return what else a reader should know, in sentences, given all cases of the suite."""
-        ...
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of one output of one case in one dtype.
-
-    Attributes
-    ----------
-    output : str
-        "part/output", or "refusal".
-    convention : str
-        The convention that was asked for; "" for none.
-    share, working_share : float
-        The worst element's error as a share of its faithful and of its working-precision bound.
-    problem : str
-        What is wrong beside the numbers (an exception, a shape, a changed input); "" if nothing.
-    result : array, optional
-        What the target returned, where not all of it is faithful.
-    shares : Shares, optional
-        Each element's error as a share of its bounds, there too.
-    layout : str
-        How the arrays lay in memory that the target was handed; "" if it was handed none.
-    """
-
-    case: Case
-    dtype: str
-    output: str
-    convention: str
-    share: float
-    working_share: float
-    problem: str = ""
-    result: npt.NDArray[Any] | None = field(default=None, compare=False)
-    shares: Shares | None = field(default=None, compare=False)
-    layout: str = CONTIGUOUS
-
-    @property
-    def grade(self) -> Grade:
-        """The grade of the worst element."""
-        if self.problem or self.working_share > 1.0:
-            return Grade.WRONG
-        return Grade.FAITHFUL if self.share <= 1.0 else Grade.WORKING
-
-
-@dataclass(frozen=True)
-class Skip:
-    """Calls of a function that a target does not offer, for a reason: the names of their cases, and the dtypes."""
-
-    function: str
-    reason: str
-    calls: tuple[tuple[str, str], ...]
-    layout: str = CONTIGUOUS
-
-    @property
-    def count(self) -> int:
-        """How many calls."""
-        return len(self.calls)
-
-
-@dataclass(frozen=True)
-class Verification:
-    """What a target was, all outcomes of its run, what it does not offer, and how good it has to be.
-
-    Attributes
-    ----------
-    skipped : tuple of Skip
-        The calls that it does not offer.
-    remarks : tuple of str
-        What else a reader should know, in sentences.
-    required : Grade
-        The worst grade that passes.
-    """
-
-    target: str
-    version: str
-    profile: Profile
-    outcomes: tuple[Outcome, ...]
-    skipped: tuple[Skip, ...] = ()
-    remarks: tuple[str, ...] = ()
-    required: Grade = Grade.WORKING
-
-    @property
-    def grade(self) -> Grade:
-        """The grade of the worst outcome; nothing verified is wrong."""
-        return max((outcome.grade for outcome in self.outcomes), default=Grade.WRONG)
-
-    @property
-    def passed(self) -> bool:
-        """Whether anything ran, and all of it is as good as required."""
-        return self.grade <= self.required
-
-    @property
-    def failures(self) -> tuple[Outcome, ...]:
-        """The outcomes that are not as good as required."""
-        return tuple(outcome for outcome in self.outcomes if outcome.grade > self.required)
-
-
 @dataclass(frozen=True)
 class Selection:
-    """Which cases to run, and on arrays in which memory layouts.
+    """Which cases to run, on arrays in which memory layouts, and called in which manners.
 
-    Empty collections select all cases, contiguous arrays, and leave out none: cases with any of `without_flags` are
-    left out.
+    Empty collections select all cases, contiguous arrays, one call each, and leave out none: cases with any of
+    `without_flags` are left out. Manners other than `ONCE` are those of calls on contiguous arrays. `sampled` adds a
+    sample of the cases in every other layout and every other manner.
     """
 
     dtypes: Collection[str] = ()
@@ -223,6 +53,8 @@ class Selection:
     cases: Collection[str] = ()
     without_flags: Collection[str] = ()
     layouts: Collection[str] = ()
+    manners: Collection[str] = ()
+    sampled: bool = False
 
     def check(self, cases: Sequence[Case], target: Target) -> None:
         """Raise ValueError if a name is one that there is not, or one in which the target cannot run."""
@@ -231,11 +63,13 @@ class Selection:
             if dtype not in target.dtypes:
                 raise ValueError(f"dtype: given {dtype!r}; {target.name} runs in {', '.join(target.dtypes)} only")
         _check_names("layout", self.layouts, tuple(LAYOUTS))
-        if self.layouts and not target.takes_arrays:
-            raise ValueError(
-                f"layout: given for {target.name}, which holds what was computed before, from arrays that lay "
-                "elsewhere; leave --layout out, or verify an adapter"
-            )
+        _check_names("manner", self.manners, tuple(MANNERS))
+        for option, given in (("layout", self.layouts), ("manner", self.manners)):
+            if given and not target.takes_arrays:
+                raise ValueError(
+                    f"{option}: given for {target.name}, which holds what was computed before, from arrays that lay "
+                    f"elsewhere; leave --{option} out, or verify an adapter"
+                )
         _check_names("operation", self.operations, tuple(OPERATIONS))
         _check_names("flag", self.flags, tuple(FLAGS))
         _check_names("without-flag", self.without_flags, tuple(FLAGS))
@@ -252,6 +86,17 @@ class Selection:
             and (not self.flags or any(flag in self.flags for flag in case.flags))
             and (not self.cases or case.name in self.cases)
         )
+
+    def ways(self, target: Target) -> list[tuple[str, str]]:
+        """Return the memory layouts and manners in which a target is asked for all selected cases."""
+        if not target.takes_arrays:
+            return [("", ONCE)]
+        manners = dict.fromkeys(self.manners or (ONCE,))
+        layouts = dict.fromkeys(self.layouts or (CONTIGUOUS,))
+        return [
+            *((layout, ONCE) for layout in layouts if ONCE in manners or self.layouts),
+            *((CONTIGUOUS, manner) for manner in manners if manner != ONCE),
+        ]
 
     def remarks(self, cases: Iterable[Case]) -> Iterator[str]:
         """Yield, in a sentence, what `without_flags` leaves out of the cases that are asked for."""
@@ -293,30 +138,89 @@ def verify(
     Raises
     ------
     ValueError
-        If a dtype, an operation, a flag or a case is unknown, or the target does not run in a dtype.
+        If a dtype, an operation, a flag, a case, a layout or a manner is unknown, or the target does not run in a
+        dtype.
     """
     everything, selection = list(cases), selection or Selection()
     selection.check(everything, target)
     todo = [case for case in everything if selection.holds(case)]
-    layouts = dict.fromkeys(selection.layouts or (CONTIGUOUS,)) if target.takes_arrays else ("",)
-    outcomes: list[Outcome] = []
-    skipped: dict[tuple[str, str, str], list[tuple[str, str]]] = {}
+    ways = selection.ways(target)
+    dtypes = tuple(dict.fromkeys(selection.dtypes or target.dtypes))
+    found, sampled = _Found(), _Found()
     for done, case in enumerate(todo, 1):
-        for dtype in dict.fromkeys(selection.dtypes or target.dtypes):
-            if not is_asked(case, dtype):
-                continue
-            for call, layout in product(_calls(case), layouts):
-                for found in _run(case, call, target, dtype, profile, layout):
-                    if isinstance(found, Outcome):
-                        outcomes.append(replace(found, layout=layout))
-                    else:
-                        key = call.function(case.operation), found, layout
-                        skipped.setdefault(key, []).append((case.name, dtype))
+        for dtype in dtypes:
+            if is_asked(case, dtype):
+                _ask(case, target, dtype, profile, ways, found, everything)
         if progress:
             progress(done, len(todo))
-    skips = tuple(Skip(function, reason, tuple(calls), layout) for (function, reason, layout), calls in skipped.items())
-    remarks = (*selection.remarks(everything), *target.remarks(everything))
-    return Verification(target.name, target.version, profile, tuple(outcomes), skips, remarks, required)
+    if selection.sampled and target.takes_arrays:
+        dtype = next((name for name in USUAL_DTYPES if name in dtypes), dtypes[0])
+        others = [
+            *((layout, ONCE) for layout in LAYOUTS if (layout, ONCE) not in ways),
+            *((CONTIGUOUS, manner) for manner in MANNERS if (CONTIGUOUS, manner) not in ways),
+        ]
+        for case in sample([case for case in todo if is_asked(case, dtype)]):
+            _ask(case, target, dtype, profile, others, sampled, everything)
+    return Verification(
+        target.name,
+        target.version,
+        profile,
+        tuple(found.outcomes),
+        found.skips(),
+        (*selection.remarks(everything), *target.remarks(everything)),
+        required,
+        tuple(sampled.outcomes),
+        sampled.skips(),
+    )
+
+
+class _Found:
+    """Outcomes, and calls that were skipped."""
+
+    def __init__(self) -> None:
+        self.outcomes: list[Outcome] = []
+        self._skipped: dict[tuple[str, str, str, str], list[tuple[str, str]]] = {}
+
+    def skip(self, case: Case, call: Call, dtype: str, reason: str, way: tuple[str, str]) -> None:
+        """Note a call that was skipped."""
+        self._skipped.setdefault((call.function(case.operation), reason, *way), []).append((case.name, dtype))
+
+    def skips(self) -> tuple[Skip, ...]:
+        """Return what was skipped, by function, reason, layout and manner."""
+        return tuple(
+            Skip(function, reason, tuple(calls), layout, manner)
+            for (function, reason, layout, manner), calls in self._skipped.items()
+        )
+
+
+def _ask(
+    case: Case,
+    target: Target,
+    dtype: str,
+    profile: Profile,
+    ways: Iterable[tuple[str, str]],
+    found: _Found,
+    suite: Sequence[Case],
+) -> None:
+    """Run all calls of a case in some layouts and manners, and add what comes of it to what was found."""
+    for call in _calls(case):
+        for layout, manner in ways:
+            for calling in _callings(case, call, target, manner, suite):
+                for outcome in _run(case, call, target, dtype, profile, layout, calling):
+                    if isinstance(outcome, Outcome):
+                        found.outcomes.append(replace(outcome, layout=layout, manner=manner))
+                    else:
+                        found.skip(case, call, dtype, outcome, (layout, manner))
+
+
+def _callings(case: Case, call: Call, target: Target, manner: str, suite: Sequence[Case]) -> list[Calling]:
+    """Return the calls of a function that a manner means."""
+    if manner == "again" and case.result != "invalid":
+        return [Calling(manner, others=other_options(case, suite))]
+    if manner == "single":
+        several = target.selects_gradients and call.part != "forward" and len(call.outputs) > 1
+        return [Calling(manner, gradients=(output,)) for output in call.outputs] if several else []
+    return [Calling(manner)] if manner == ONCE or case.result != "invalid" else []
 
 
 def is_asked(case: Case, dtype: str) -> bool:
@@ -345,7 +249,9 @@ def _calls(case: Case) -> list[Call]:
     ]
 
 
-def _run(case: Case, call: Call, target: Target, dtype: str, profile: Profile, layout: str) -> Iterator[Outcome | str]:
+def _run(
+    case: Case, call: Call, target: Target, dtype: str, profile: Profile, layout: str, calling: Calling
+) -> Iterator[Outcome | str]:
     """Yield the outcomes of one call, with each convention that the target knows; or why it does not offer it."""
     function = call.function(case.operation)
     if not target.offers(function):
@@ -356,15 +262,17 @@ def _run(case: Case, call: Call, target: Target, dtype: str, profile: Profile, l
     known = [name for name in offered if name in conventions(case.operation, case.options)]
     for convention in known or [""]:
         options = {**case.options, option: convention} if convention else dict(case.options)
-        reply = target.reply(case, call, dtype, options, layout)
+        reply = target.reply(case, call, dtype, options, layout, calling)
         if reply.missing:
             yield reply.missing
         elif case.result == "invalid":
             problem = reply.broken or _acceptance(reply)
             worst = math.inf if problem else 0.0
-            yield Outcome(case, dtype, "refusal", "", worst, worst, problem)
+            yield Outcome(case, dtype, REFUSAL, "", worst, worst, problem)
         else:
-            yield from _judged(case, call, dtype, convention, reply, profile)
+            for outcome in _judged(case, call, dtype, convention, reply, profile):
+                if not calling.gradients or outcome.output.partition("/")[2] in calling.gradients:
+                    yield replace(outcome, repeatable=reply.repeatable)
 
 
 def _acceptance(reply: Reply) -> str:

@@ -8,8 +8,9 @@ from html import escape
 
 import numpy as np
 
+from refwarp.golden.outcomes import Grade
 from refwarp.golden.report import Line, describe, lines, number, summary
-from refwarp.golden.verify import USUAL_DTYPES, Grade
+from refwarp.golden.verify import USUAL_DTYPES
 from refwarp.tour.captions import CAPTIONS
 from refwarp.tour.kink import CENTRE
 from refwarp.tour.plots import DISTORTION_NAMES

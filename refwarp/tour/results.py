@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from refwarp.golden.outcomes import Verification
 from refwarp.golden.report import lines, summary
-from refwarp.golden.verify import Verification
 from refwarp.tour.kink import KinkStudy
 
 CNN, ST_CNN = "CNN", "ST-CNN"

@@ -28,9 +28,10 @@ from refwarp.drawing.style import render
 from refwarp.files import atomic_write, make_output_folder
 from refwarp.golden import SUITE
 from refwarp.golden.format import read
+from refwarp.golden.outcomes import Verification
 from refwarp.golden.targets import refwarp as own
 from refwarp.golden.targets.module import ModuleTarget
-from refwarp.golden.verify import USUAL_DTYPES, Selection, Verification, verify
+from refwarp.golden.verify import USUAL_DTYPES, Selection, verify
 from refwarp.networks import SpatialTransformer, Transformed, count_parameters
 from refwarp.terminal.console import TextConsole
 from refwarp.tour.distorted_digits import Budget, digits_task, train_on_distorted_digits, untrained

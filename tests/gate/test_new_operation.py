@@ -18,7 +18,8 @@ from refwarp.golden.build import build
 from refwarp.golden.families.wave_grid.cases import cases
 from refwarp.golden.targets import refwarp
 from refwarp.golden.targets.module import ModuleTarget
-from refwarp.golden.verify import Grade, verify
+from refwarp.golden.outcomes import Grade
+from refwarp.golden.verify import verify
 
 found = verify(build(cases()), ModuleTarget(refwarp, "refwarp"), required=Grade.FAITHFUL)
 print(found.grade.word, len(found.outcomes) > 100, len(found.skipped))

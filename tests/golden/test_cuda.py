@@ -22,9 +22,10 @@ from refwarp.golden import SUITE
 from refwarp.golden.families import all_cases
 from refwarp.golden.format import read
 from refwarp.golden.operations import OPERATIONS, choice
+from refwarp.golden.outcomes import Grade
 from refwarp.golden.targets import refwarp as own
 from refwarp.golden.targets.module import ModuleTarget
-from refwarp.golden.verify import Grade, Selection, is_asked, verify
+from refwarp.golden.verify import Selection, is_asked, verify
 
 DTYPES = ("float32", "float64")
 LARGEST = 1000

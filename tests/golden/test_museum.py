@@ -8,9 +8,10 @@ from refwarp.golden.families.museum import grids as museum_grids
 from refwarp.golden.families.museum import samplers as museum
 from refwarp.golden.museum import MUSEUM
 from refwarp.golden.operations import OPERATIONS
+from refwarp.golden.outcomes import Grade
 from refwarp.golden.report import describe
 from refwarp.golden.targets.module import ModuleTarget
-from refwarp.golden.verify import Grade, verify
+from refwarp.golden.verify import verify
 from tests.golden import broken, broken_grids
 
 # The broken implementations, each a class named after its flag. A flag has one for each operation it is about.

@@ -9,8 +9,9 @@ import refwarp
 from autograd_core import Tensor, grad
 from refwarp.golden.drawing import call
 from refwarp.golden.families import with_truth
+from refwarp.golden.outcomes import Grade
 from refwarp.golden.targets import load
-from refwarp.golden.verify import Grade, Selection, verify
+from refwarp.golden.verify import Selection, verify
 from refwarp.samplers.kernel_functions import CUBIC_B_SPLINE, TENT, keys
 
 LARGEST = 2.0**1000  # of M: beyond it a result may be infinite

@@ -8,10 +8,11 @@ import pytest
 from refwarp.golden.case import Case
 from refwarp.golden.grades import PROFILES
 from refwarp.golden.operations import OPERATIONS
+from refwarp.golden.outcomes import Grade
 from refwarp.golden.report import describe, lines
 from refwarp.golden.targets import refwarp as own
 from refwarp.golden.targets.module import ModuleTarget
-from refwarp.golden.verify import USUAL_DTYPES, Grade, Selection, is_asked, verify
+from refwarp.golden.verify import USUAL_DTYPES, Selection, is_asked, verify
 
 RULES = own.CHOICES["kink"]
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from refwarp.golden.case import Case
 from refwarp.golden.grades import PROFILES
-from refwarp.golden.verify import Outcome, Verification
+from refwarp.golden.outcomes import Outcome, Verification
 from refwarp.tour.kink import study_kink
 from refwarp.tour.results import MODELS, Gallery, Poses, Results, Trial, View
 

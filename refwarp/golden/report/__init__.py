@@ -2,12 +2,13 @@
 
 Here are the lines of the table, and the sentences that all reports share. `terminal` prints them; `html` makes one
 page that needs nothing beside itself, with the errors as `pictures`; `json` has every outcome, for programs; `junit`
-is what continuous integration reads.
+is what continuous integration reads, and `github` what GitHub's shows.
 """
 
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +17,15 @@ import numpy as np
 
 from refwarp.files import atomic_write, check_output_file
 from refwarp.golden.format import Golden
-from refwarp.golden.layouts import CONTIGUOUS
+from refwarp.golden.layouts import CONTIGUOUS, LAYOUTS
+from refwarp.golden.manners import MANNERS, ONCE
 from refwarp.golden.operations import choice
-from refwarp.golden.verify import Grade, Outcome, Verification
+from refwarp.golden.outcomes import Grade, Outcome, Verification
 
 # The kinds of report files.
 SUFFIXES = (".html", ".json", ".xml")
+# A sentence names no more than this.
+_MOST_NAMES = 5
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,9 @@ class Line:
     worst : float
         The worst error as a share of its faithful budget.
     first : Outcome or None
-        The first that is not as good as required.
+        The one of the smallest case that is not as good as required.
+    manner : str
+        How it was called, one of `MANNERS`.
     """
 
     operation: str
@@ -51,42 +57,121 @@ class Line:
     worst: float
     grade: Grade
     first: Outcome | None
+    manner: str = ONCE
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What came of one memory layout or manner of the sample.
+
+    Attributes
+    ----------
+    calls : int
+        How many outcomes there are.
+    wrong : int
+        How many of them are not as good as required.
+    unrepeatable : int
+        How many gave other bits when their calls were repeated.
+    skipped : int
+        How many calls it does not offer.
+    first : Outcome or None
+        The one of the smallest case that is not as good as required.
+    """
+
+    layout: str
+    manner: str
+    calls: int
+    wrong: int
+    unrepeatable: int
+    skipped: int
+    first: Outcome | None
+
+    @property
+    def way(self) -> str:
+        """The layout or the manner, whichever is not the usual one."""
+        return self.layout if self.manner == ONCE else self.manner
+
+
+def asked(verification: Verification) -> list[Asked]:
+    """Return what came of the sample, one line for each memory layout and each manner; [] if there was none."""
+    if not (verification.sample or verification.sample_skipped):
+        return []
+    found: dict[tuple[str, str], list[Outcome]] = {(CONTIGUOUS, manner): [] for manner in MANNERS if manner != ONCE}
+    found = {**{(layout, ONCE): [] for layout in LAYOUTS if layout != CONTIGUOUS}, **found}
+    for outcome in verification.sample:
+        found.setdefault((outcome.layout, outcome.manner), []).append(outcome)
+    skipped = Counter({way: 0 for way in found})
+    for skip in verification.sample_skipped:
+        skipped[skip.layout, skip.manner] += skip.count
+    return [
+        Asked(
+            *way,
+            len(group),
+            sum(outcome.grade > verification.required for outcome in group),
+            sum(not outcome.repeatable for outcome in group),
+            skipped[way],
+            _smallest(group, verification.required),
+        )
+        for way, group in found.items()
+        if group or skipped[way]
+    ]
+
+
+def determinism(verification: Verification) -> str:
+    """Return in a sentence which calls are not deterministic; "" if all that were repeated are, or none was."""
+    found = verification.unrepeatable
+    if not found:
+        return ""
+    names = sorted({f"{outcome.case.operation}, {outcome.output} in {outcome.dtype}" for outcome in found})
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return (
+        f"Not deterministic: the same call did not always return the same bits in {'; '.join(names[:_MOST_NAMES])}"
+        f"{more}. That is no failure: each result is judged by its error."
+    )
+
+
+def _smallest(outcomes: Sequence[Outcome], required: Grade) -> Outcome | None:
+    failing = [outcome for outcome in outcomes if outcome.grade > required]
+    return min(failing, key=lambda outcome: outcome.case.size, default=None)
 
 
 def lines(verification: Verification, by_output: bool = True) -> list[Line]:
     """Return the table by operations, one line for each dtype, and for each output unless all go into one."""
-    groups: dict[tuple[str, str, str, str], list[Outcome]] = {}
+    groups: dict[tuple[str, str, str, str, str], list[Outcome]] = {}
     for outcome in verification.outcomes:
-        key = outcome.case.operation, outcome.output if by_output else "", outcome.dtype, outcome.layout
+        way = outcome.layout, outcome.manner
+        key = outcome.case.operation, outcome.output if by_output else "", outcome.dtype, *way
         groups.setdefault(key, []).append(outcome)
     return [
         _line(key, group, verification.required) for key, group in sorted(groups.items(), key=lambda item: item[0][0])
     ]
 
 
-def _line(key: tuple[str, str, str, str], group: list[Outcome], required: Grade) -> Line:
+def _line(key: tuple[str, str, str, str, str], group: list[Outcome], required: Grade) -> Line:
     grades: dict[str, Grade] = {}
     for outcome in group:
         grades[outcome.case.name] = max(outcome.grade, grades.get(outcome.case.name, Grade.FAITHFUL))
     counts = [sum(found == grade for found in grades.values()) for grade in Grade]
     return Line(
-        *key,
+        *key[:4],
+        manner=key[4],
         cases=len(grades),
         faithful=counts[Grade.FAITHFUL],
         working=counts[Grade.WORKING],
         wrong=counts[Grade.WRONG],
         worst=max(outcome.share for outcome in group),
         grade=max(grades.values()),
-        first=next((outcome for outcome in group if outcome.grade > required), None),
+        first=_smallest(group, required),
     )
 
 
 def summary(verification: Verification) -> str:
     """Return the verdict in a sentence or two."""
-    cases = {outcome.case.name for outcome in verification.outcomes}
+    outcomes = (*verification.outcomes, *verification.sample)
+    cases = {outcome.case.name for outcome in outcomes}
     failing = {outcome.case.name for outcome in verification.failures}
-    wrong = {outcome.case.name for outcome in verification.outcomes if outcome.grade == Grade.WRONG}
-    below = {outcome.case.name for outcome in verification.outcomes if outcome.grade == Grade.WORKING} - wrong
+    wrong = {outcome.case.name for outcome in outcomes if outcome.grade == Grade.WRONG}
+    below = {outcome.case.name for outcome in outcomes if outcome.grade == Grade.WORKING} - wrong
     if not cases:
         verdict = "No case ran, so nothing is verified."
     elif wrong:
@@ -94,12 +179,14 @@ def summary(verification: Verification) -> str:
     elif failing:
         verdict = f"{len(failing)} of {len(cases)} cases are not {verification.required.word}."
     else:
-        worst = number(max(outcome.share for outcome in verification.outcomes))
+        worst = number(max(outcome.share for outcome in outcomes))
         most = f"All {len(cases)} cases are" if not below else f"{len(cases) - len(below)} of {len(cases)} cases are"
         rest = f", the others of {Grade.WORKING.word}" if below else ""
         verdict = f"{most} faithful{rest}; the worst error is {worst} of its budget."
     skipped = sum(skip.count for skip in verification.skipped)
-    return f"{verdict} {skipped} calls were skipped." if skipped else verdict
+    if not skipped:
+        return verdict
+    return f"{verdict} {skipped} calls were skipped{', which fails, as asked' if verification.skips_fail else ''}."
 
 
 def describe(outcome: Outcome) -> str:
@@ -113,20 +200,21 @@ def place(outcome: Outcome) -> str:
 
 
 def run(outcome: Outcome) -> str:
-    """Return how a case was run: the dtype, the memory layout, and the convention where one was asked for."""
-    asked = f" with {choice(outcome.case.operation, outcome.case.options)}={outcome.convention}"
-    return setting(outcome.dtype, outcome.layout) + (asked if outcome.convention else "")
+    """Return how a case was run: dtype, memory layout and manner, and the convention where one was asked for."""
+    convention = f" with {choice(outcome.case.operation, outcome.case.options)}={outcome.convention}"
+    return setting(outcome.dtype, outcome.layout, outcome.manner) + (convention if outcome.convention else "")
 
 
-def setting(what: str, layout: str) -> str:
-    """Return a dtype, or the name of a function, with the memory layout beside it if that is an unusual one.
+def setting(what: str, layout: str, manner: str = ONCE) -> str:
+    """Return a dtype, or the name of a function, with the memory layout and the manner beside it if they are unusual.
 
     Examples
     --------
-    >>> setting("float32", "contiguous"), setting("float32", "fortran")
-    ('float32', 'float32 (fortran)')
+    >>> setting("float32", "contiguous"), setting("float32", "fortran"), setting("float32", "contiguous", "threads")
+    ('float32', 'float32 (fortran)', 'float32 (called in two threads)')
     """
-    return what if layout in (CONTIGUOUS, "") else f"{what} ({layout})"
+    unusual = [word for word in (layout, MANNERS[manner].words) if word not in (CONTIGUOUS, "")]
+    return f"{what} ({', '.join(unusual)})" if unusual else what
 
 
 def layouts(verification: Verification) -> list[str]:

@@ -13,9 +13,10 @@ import numpy as np
 from refwarp.golden.case import Case
 from refwarp.golden.flags import FLAGS
 from refwarp.golden.format import Golden
-from refwarp.golden.report import flaw, layouts, lines, number, run, setting, summary
+from refwarp.golden.manners import MANNERS, ONCE
+from refwarp.golden.outcomes import Outcome, Verification
+from refwarp.golden.report import asked, determinism, flaw, layouts, lines, number, place, run, setting, summary
 from refwarp.golden.report.pictures import CLASSES, pictures
-from refwarp.golden.verify import Outcome, Verification
 
 # A page stays small however much fails: so many cases of each operation with all that is known, the rest by name;
 # and of each case one outcome for each output.
@@ -57,13 +58,14 @@ figcaption { font-size: .85rem; }
 .legend i { display: inline-block; width: .9em; height: .9em; margin-right: .35em; border: 1px solid var(--line);
   vertical-align: -.1em; }
 summary { cursor: pointer; color: var(--muted); }
+summary h2 { display: inline-block; margin: 1rem 0 .4rem; padding: 0; border: 0; color: var(--ink); }
 """
 
 
 def page(verification: Verification, suite: Golden) -> str:
     """Return the whole page."""
     title = f"refwarp verify {verification.target}"
-    parts = (_table, _skipped, _failing)
+    parts = (_common, _failing, _sample, _table, _skipped)
     sections = (_opening(verification, suite, title), *(part(verification) for part in parts))
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -93,9 +95,44 @@ def _facts(facts: dict[str, str]) -> str:
     return "<dl>" + "".join(f"<dt>{escape(name)}</dt><dd>{escape(fact)}</dd>" for name, fact in facts.items()) + "</dl>"
 
 
+def _common(verification: Verification) -> str:
+    found = "\n".join(f"<li>{escape(sentence)}</li>" for sentence in verification.common)
+    said = determinism(verification)
+    common = f"<h2>What failures have in common</h2>\n<ul>\n{found}\n</ul>" if found else ""
+    return common + (f"\n<p>{escape(said)}</p>" if said else "")
+
+
+def _folded(title: str, content: str, verification: Verification) -> str:
+    """Return a part that is folded away, unless all has passed, and it is what there is to see."""
+    unfolded = " open" if verification.passed else ""
+    return f"<details{unfolded}><summary><h2>{title}</h2></summary>\n{content}\n</details>"
+
+
+def _sample(verification: Verification) -> str:
+    found = asked(verification)
+    if not found:
+        return ""
+    rows = []
+    for line in found:
+        counts = "".join(
+            f'<td class="number">{count or "–"}</td>'
+            for count in (line.calls, line.wrong, line.unrepeatable, line.skipped)
+        )
+        first = escape(place(line.first)) if line.first else ""
+        described = MANNERS[line.manner].description if line.manner != ONCE else ""
+        rows.append(f"<tr><td>{line.way}</td>{counts}<td>{first}</td><td>{described}</td></tr>")
+    head = "".join(f"<th>{cell}</th>" for cell in ("", "results", "wrong", "not repeatable", "skipped", "first", ""))
+    table = (
+        "<p>A few cases of each operation in other memory layouts, and called in other manners.</p>\n"
+        f'<div class="scroll"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{chr(10).join(rows)}\n</tbody>\n'
+        "</table></div>"
+    )
+    return _folded("Memory layouts and manners of calling", table, verification)
+
+
 def _table(verification: Verification) -> str:
     detailed = {case.name for case in _detailed(verification)}
-    head = ("operation", "dtype", "cases", "faithful", "working", "wrong", "error/budget", "first failing case")
+    head = ("operation", "dtype", "cases", "faithful", "working", "wrong", "error/budget", "smallest failing case")
     rows = []
     for line in lines(verification, by_output=False):
         first = ""
@@ -104,7 +141,7 @@ def _table(verification: Verification) -> str:
             link = f'<a href="#{escape(line.first.case.name)}">{name}</a>'
             first = f"{link if line.first.case.name in detailed else name}: {escape(line.first.case.comment)}"
         counts = (str(count) if count else "–" for count in (line.cases, line.faithful, line.working, line.wrong))
-        places = (f"<code>{line.operation}</code>", setting(line.dtype, line.layout))
+        places = (f"<code>{line.operation}</code>", setting(line.dtype, line.layout, line.manner))
         rows.append((*places, *counts, number(line.worst), first))
     if not rows:
         return ""
@@ -115,20 +152,21 @@ def _table(verification: Verification) -> str:
         return f"<tr>{''.join(marked)}</tr>"
 
     body = "\n".join(row(cells, "td") for cells in rows)
-    return (
-        "<h2>Operations</h2>\n<p>Cases by their worst grade, and the worst error as a share of its budget.</p>\n"
+    table = (
+        "<p>Cases by their worst grade, and the worst error as a share of its budget.</p>\n"
         f'<div class="scroll"><table>\n<thead>{row(head, "th")}</thead>\n<tbody>\n{body}\n</tbody>\n</table></div>'
     )
+    return _folded("Operations", table, verification)
 
 
 def _skipped(verification: Verification) -> str:
     skips = [
         f"<li>{skip.count} calls of <code>{escape(skip.function)}</code>"
-        f"{escape(setting('', skip.layout))}: {escape(skip.reason)}.</li>"
+        f"{escape(setting('', skip.layout, skip.manner))}: {escape(skip.reason)}.</li>"
         for skip in verification.skipped
     ]
     remarks = "\n".join(f"<p>{escape(remark)}</p>" for remark in verification.remarks)
-    listed = f"<h2>Skipped</h2>\n<ul>\n{chr(10).join(skips)}\n</ul>" if skips else ""
+    listed = _folded("Skipped", f"<ul>\n{chr(10).join(skips)}\n</ul>", verification) if skips else ""
     return f"{listed}\n{remarks}"
 
 
@@ -150,8 +188,9 @@ def _failing(verification: Verification) -> str:
         names = ", ".join(f"<code>{escape(name)}</code>" for name in rest)
         more = f"<details><summary>{len(rest)} more cases fail</summary><p>{names}</p></details>"
     return (
-        f"<h2>Failing cases</h2>\n<p>The first {_MOST_CASES} of each operation. A picture shows one map of an output, "
-        "one pixel for each element (of a large one, for the worst of a block), in the colour of its error:</p>\n"
+        f"<h2>Failing cases</h2>\n<p>The {_MOST_CASES} smallest of each operation. A picture shows one map of an "
+        "output, one pixel for each element (of a large one, for the worst of a block), in the colour of its "
+        "error:</p>\n"
         f'<p class="legend">{legend}</p>\n{articles}\n{more}'
     )
 

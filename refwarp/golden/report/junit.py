@@ -1,4 +1,4 @@
-"""What a verification found, as JUnit XML: a suite for each operation, a test for each case, dtype and layout."""
+"""What a verification found, as JUnit XML: a suite for each operation, a test for each case, dtype and way to call."""
 
 from __future__ import annotations
 
@@ -8,24 +8,26 @@ from xml.etree import ElementTree
 
 from refwarp.golden.format import Golden
 from refwarp.golden.layouts import CONTIGUOUS
-from refwarp.golden.report import flaw, layouts, place, summary
-from refwarp.golden.verify import Outcome, Verification
+from refwarp.golden.manners import ONCE
+from refwarp.golden.outcomes import Outcome, Verification
+from refwarp.golden.report import determinism, flaw, layouts, place, summary
 
 # Characters that XML 1.0 cannot hold, not even escaped; exceptions may say anything.
 _UNSPEAKABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
-_Test = tuple[str, str, str]
+_Test = tuple[str, str, str, str]
 
 
 def document(verification: Verification, suite: Golden) -> str:
     """Return the report as XML."""
     outcomes: dict[_Test, list[Outcome]] = {}
-    for outcome in verification.outcomes:
-        outcomes.setdefault((outcome.case.name, outcome.dtype, outcome.layout), []).append(outcome)
+    for outcome in (*verification.outcomes, *verification.sample):
+        test = outcome.case.name, outcome.dtype, outcome.layout, outcome.manner
+        outcomes.setdefault(test, []).append(outcome)
     skips: dict[_Test, list[str]] = {}
-    for skip in verification.skipped:
+    for skip in (*verification.skipped, *verification.sample_skipped):
         for call in dict.fromkeys(skip.calls):
-            skips.setdefault((*call, skip.layout), []).append(f"{skip.function}: {skip.reason}")
+            skips.setdefault((*call, skip.layout, skip.manner), []).append(f"{skip.function}: {skip.reason}")
     tests = sorted(outcomes.keys() | skips.keys())
     root = ElementTree.Element("testsuites", name=f"refwarp verify {verification.target}")
     for operation in sorted({name.partition("/")[0] for name, *_ in tests}):
@@ -54,15 +56,18 @@ def _properties(verification: Verification, suite: Golden) -> Mapping[str, str]:
         **({"layout": ", ".join(laid)} if (laid := layouts(verification)) else {}),
         "suite": suite.digest,
         **({"remarks": " ".join(verification.remarks)} if verification.remarks else {}),
+        **({"common": "\n".join(verification.common)} if verification.common else {}),
+        **({"determinism": said} if (said := determinism(verification)) else {}),
     }
 
 
 def _add_test(
     node: ElementTree.Element, test: _Test, outcomes: list[Outcome], skips: list[str], verification: Verification
 ) -> None:
-    name, dtype, layout = test
+    name, dtype, layout, manner = test
     operation, _, what = name.partition("/")
-    place_in = ".".join([operation, dtype, *([] if layout in (CONTIGUOUS, "") else [layout])])
+    unusual = [way for way in (layout, manner) if way not in (CONTIGUOUS, ONCE, "")]
+    place_in = ".".join([operation, dtype, *unusual])
     test_node = ElementTree.SubElement(node, "testcase", classname=place_in, name=what)
     failing = [outcome for outcome in outcomes if outcome.grade > verification.required]
     if failing:

@@ -9,8 +9,8 @@ from rich.text import Text
 
 from refwarp.golden.case import Case
 from refwarp.golden.layouts import CONTIGUOUS
-from refwarp.golden.report import describe, layouts, lines, number, setting, summary
-from refwarp.golden.verify import Grade, Outcome, Verification
+from refwarp.golden.outcomes import Grade, Outcome, Verification
+from refwarp.golden.report import asked, describe, determinism, layouts, lines, number, setting, summary
 from refwarp.terminal.console import TextConsole
 
 # As wide are arrays at most.
@@ -33,7 +33,7 @@ def show(verification: Verification, console: TextConsole, verbose: bool = False
     for column in ("cases", "faithful", "working", "wrong", "error/budget"):
         table.add_column(column, justify="right", overflow="fold")
     for line in found:
-        dtype = setting(line.dtype, line.layout)
+        dtype = setting(line.dtype, line.layout, line.manner)
         places = (line.operation, line.output, dtype) if verbose else (line.operation, dtype)
         worst = "-" if line.output == "refusal" else number(line.worst)
         counts = (line.cases, line.faithful, line.working, line.wrong)
@@ -41,18 +41,38 @@ def show(verification: Verification, console: TextConsole, verbose: bool = False
         table.add_row(*map(Text, cells), style=STYLES[line.grade])
     if found:
         console.print(table)
+    _show_sample(verification, console)
+    for sentence in verification.common:
+        console.print(f"In common: {sentence}", highlight=False, soft_wrap=True)
     first: dict[str, Outcome] = {}
-    for line in found:
-        if line.first is not None:
-            first.setdefault(line.operation, line.first)
+    for outcome in verification.failures:
+        first.setdefault(outcome.case.operation, outcome)
     for outcome in first.values():
-        console.print(f"First failure: {describe(outcome)}", highlight=False, soft_wrap=True)
+        console.print(f"Smallest failure: {describe(outcome)}", highlight=False, soft_wrap=True)
+    if said := determinism(verification):
+        console.print(said, highlight=False, soft_wrap=True)
     for skip in verification.skipped:
-        function = setting(skip.function, skip.layout)
+        function = setting(skip.function, skip.layout, skip.manner)
         console.print(f"Skipped: {skip.count} calls of {function}: {skip.reason}.", soft_wrap=True)
     for remark in verification.remarks:
         console.print(remark, soft_wrap=True)
     console.print(summary(verification), style="" if verification.passed else "bold red", soft_wrap=True)
+
+
+def _show_sample(verification: Verification, console: TextConsole) -> None:
+    """Print what came of the sample in other memory layouts and manners."""
+    found = asked(verification)
+    if not found:
+        return
+    table = Table(box=box.SIMPLE, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("a sample of the cases")
+    for column in ("results", "wrong", "not repeatable", "skipped calls"):
+        table.add_column(column, justify="right")
+    for line in found:
+        counts = (line.calls, line.wrong, line.unrepeatable, line.skipped)
+        style = STYLES[Grade.WRONG if line.wrong else Grade.FAITHFUL]
+        table.add_row(*map(Text, (line.way, *(str(count) if count else "-" for count in counts))), style=style)
+    console.print(table)
 
 
 def show_case(case: Case, console: TextConsole) -> None:

@@ -9,19 +9,20 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any
 
 from refwarp.golden.case import Case
 from refwarp.golden.layouts import CONTIGUOUS
+from refwarp.golden.manners import PLAIN, Calling
 from refwarp.golden.operations import Call, choice
+from refwarp.golden.outcomes import Reply
 from refwarp.golden.targets.messages import Item, receive, send
-from refwarp.golden.targets.module import arguments, one_line, options_in
-from refwarp.golden.verify import Reply
+from refwarp.golden.targets.module import arguments, one_line, options_in, told
 
-# How long importing the module may take, and how many time limits its first call: libraries load and compile then.
-IMPORT_SECONDS = 300.0
+# How many time limits the first call may take: libraries load and compile then.
 FIRST_CALL_LIMITS = 5
 # When calls of a function that hung or killed the process have cost so many time limits, no more are tried; and when
 # those of all functions have cost so many, none at all.
@@ -116,6 +117,8 @@ class ProcessTarget:
         How many seconds a call may take; the first one `FIRST_CALL_LIMITS` times as many.
     environment : mapping of str to str
         Variables of the process's environment, beside those of ours.
+    import_timeout : float
+        How many seconds importing the module may take.
 
     Raises
     ------
@@ -125,9 +128,17 @@ class ProcessTarget:
 
     takes_arrays = True
 
-    def __init__(self, name: str, module: str, timeout: float, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        name: str,
+        module: str,
+        timeout: float,
+        environment: Mapping[str, str],
+        import_timeout: float,
+    ) -> None:
         self.name = one_line(name)
         self._module, self._timeout, self._environment = module, timeout, environment
+        self._import_timeout = import_timeout
         self._worker: Worker | None = None
         self._called = False
         self._lost: dict[str, float] = {}
@@ -142,6 +153,7 @@ class ProcessTarget:
         self.version: str = said["version"]
         self.dtypes: tuple[str, ...] = tuple(said["dtypes"])
         self._choices: Mapping[str, Sequence[str]] = said["choices"]
+        self.selects_gradients: bool = said["selects_gradients"]
         self._functions = frozenset(said["functions"])
 
     def offers(self, function: str) -> bool:
@@ -156,8 +168,16 @@ class ProcessTarget:
         """Return nothing: all is in the outcomes."""
         return ()
 
-    def reply(self, case: Case, call: Call, dtype: str, options: Mapping[str, Any], layout: str = CONTIGUOUS) -> Reply:
-        """Call a function with copies of the case's inputs, in a memory layout, and wait for its answer."""
+    def reply(
+        self,
+        case: Case,
+        call: Call,
+        dtype: str,
+        options: Mapping[str, Any],
+        layout: str = CONTIGUOUS,
+        calling: Calling = PLAIN,
+    ) -> Reply:
+        """Call a function in some manner with copies of the case's inputs, in a memory layout, and wait for answer."""
         function = call.function(case.operation)
         lost_seconds = self._lost.get(function, 0.0)
         if self._gone or lost_seconds >= PATIENCE * self._timeout:
@@ -168,8 +188,9 @@ class ProcessTarget:
             "names": list(given),
             "options": options_in(call, dtype, options),
             "layout": layout,  # which the process makes: through the pipe come bytes
+            "calling": asdict(told(call, dtype, calling)),
         }
-        limit = self._timeout * (1 if self._called else FIRST_CALL_LIMITS)
+        limit = self._timeout * calling.calls * (1 if self._called else FIRST_CALL_LIMITS)
         self._called = True
         try:
             if self._worker is None and "error" in (said := self._start()):
@@ -200,7 +221,7 @@ class ProcessTarget:
         begun = time.monotonic()
         self._worker = Worker(self._module, self._environment)
         try:
-            said = self._worker.answer(IMPORT_SECONDS)[0]
+            said = self._worker.answer(self._import_timeout)[0]
             self._start_seconds = time.monotonic() - begun
             return said
         except BaseException:  # Ctrl-C too: nobody else knows of the process yet

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
+
+import numpy as np
 
 import refwarp
 import refwarp.backend  # refuses an environment in which each call would fail
@@ -13,6 +15,7 @@ from refwarp.samplers import kernel_functions
 
 VERSION = refwarp.__version__
 DTYPES = ("float32", "float64", "float16")
+SELECTS_GRADIENTS = True
 CHOICES = {"kink": ("right", "left", "central", "literal"), "ties": ("even",)}
 
 _KERNELS: Mapping[str, Any] = {
@@ -42,26 +45,35 @@ def _apply(operation: str, arrays: Mapping[str, Any], options: Mapping[str, Any]
     return found.astype(asked) if asked else found
 
 
-def _gradients(operation: str, call: Call, arrays: Mapping[str, Any], options: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the outputs of a `vjp` or a `second_vjp` by name."""
+def _gradients(
+    operation: str, call: Call, arrays: Mapping[str, Any], options: Mapping[str, Any], asked: Collection[str]
+) -> Mapping[str, Any]:
+    """Return those outputs of a `vjp` or a `second_vjp` by name that are asked for."""
     forward, vjp = OPERATIONS[operation][:2]
+    # A second one is that of all first ones, so it needs these, whichever is asked for.
+    needed = {*asked, *(vjp.outputs if call.part == "second_vjp" else ())}
     tensors = {
-        name: Tensor(array, requires_grad=f"g{name}" in call.outputs)
-        for name, array in arrays.items()
-        if array is not None
+        name: Tensor(array, requires_grad=f"g{name}" in needed) for name, array in arrays.items() if array is not None
     }
     warped = _apply(operation, {name: tensors.get(name) for name in forward.arguments}, options)
-    inputs = [name for name in forward.arguments if f"g{name}" in vjp.outputs and name in tensors]
+    inputs = [name for name in forward.arguments if f"g{name}" in needed and name in tensors]
+    if not warped.requires_grad:  # nothing depends on what was asked for, as with input_gradient="none"
+        return {f"g{name}": np.zeros_like(tensors[name].data) for name in inputs}
     second = call.part == "second_vjp"
     first = grad(warped, [tensors[name] for name in inputs], tensors[vjp.arguments[0]], create_graph=second)
     if not second:
-        return {f"g{name}": gradient.data for name, gradient in zip(inputs, first, strict=True)}
-    wanted = [vjp.arguments[0], *inputs]
+        return {f"g{name}": _own(gradient) for name, gradient in zip(inputs, first, strict=True)}
+    wanted = [name for name in (vjp.arguments[0], *inputs) if f"g{name}" in asked]
     cotangents = [tensors[f"cotangent_{name}"] for name in inputs]
     # A gradient that is stopped is 0 whatever it is made of: it has no history, and gives nothing on.
     live = [pair for pair in zip(first, cotangents, strict=True) if pair[0].requires_grad]
     found = grad([g for g, _ in live], [tensors[name] for name in wanted], [cotangent for _, cotangent in live])
-    return {f"g{name}": gradient.data for name, gradient in zip(wanted, found, strict=True)}
+    return {f"g{name}": _own(gradient) for name, gradient in zip(wanted, found, strict=True)}
+
+
+def _own(gradient: Tensor) -> Any:
+    """Return an array of the caller's own: the engine's is read-only, for it may be a view of the cotangent."""
+    return gradient.data.copy()
 
 
 def _function(operation: str, call: Call) -> Callable[..., Any]:
@@ -69,7 +81,8 @@ def _function(operation: str, call: Call) -> Callable[..., Any]:
         by_name = dict(zip(call.arguments, arrays, strict=True))
         if call.part == "forward":
             return _apply(operation, by_name, options)
-        gradients = _gradients(operation, call, by_name, options)
+        asked = options.pop("gradients", call.outputs)
+        gradients = _gradients(operation, call, by_name, options, asked)
         return tuple(gradients.get(name) for name in call.outputs)
 
     function.__name__ = call.function(operation)

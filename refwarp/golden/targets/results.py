@@ -19,9 +19,11 @@ import numpy as np
 import numpy.typing as npt
 
 from refwarp.golden.case import MOST_ELEMENTS, Case
+from refwarp.golden.manners import PLAIN, Calling
 from refwarp.golden.operations import OPERATIONS, Call, choice, conventions
+from refwarp.golden.outcomes import Reply
 from refwarp.golden.targets.module import one_line
-from refwarp.golden.verify import DTYPES, Reply
+from refwarp.golden.verify import DTYPES
 from refwarp.hdf5 import member, open_hdf5
 
 # A remark names no more than this.
@@ -44,7 +46,7 @@ class ResultsTarget:
         As `refwarp.hdf5.open_hdf5` does; or if it holds no results.
     """
 
-    takes_arrays = False
+    takes_arrays = selects_gradients = False
 
     def __init__(self, path: str) -> None:
         self.name = one_line(path)
@@ -103,7 +105,15 @@ class ResultsTarget:
         given = {output.partition(":")[2] for _, output in self._outputs(f"{dtype}/{case.name}")}
         return [name for name in conventions(case.operation, case.options) if name in given]
 
-    def reply(self, case: Case, call: Call, dtype: str, options: Mapping[str, Any], layout: str = "") -> Reply:
+    def reply(
+        self,
+        case: Case,
+        call: Call,
+        dtype: str,
+        options: Mapping[str, Any],
+        layout: str = "",
+        calling: Calling = PLAIN,
+    ) -> Reply:
         """Read the results of one call."""
         convention = str(options.get(choice(case.operation, case.options), ""))
         try:

@@ -13,6 +13,7 @@ from refwarp.golden.targets import autograd
 
 VERSION = torch.__version__
 DTYPES = ("float16", "bfloat16", "float32", "float64")
+SELECTS_GRADIENTS = True
 
 
 def affine_grid(theta: Any, *, dtype: str = "", **options: Any) -> Any:
@@ -36,14 +37,18 @@ def grid_sample(input: Any, grid: Any, *, dtype: str = "", **options: Any) -> An
     return autograd.forward(partial(functional.grid_sample, **options), (input, grid), dtype)
 
 
-def grid_sample_vjp(gout: Any, input: Any, grid: Any, *, dtype: str = "", **options: Any) -> Any:
-    """Return the gradients with respect to input and grid."""
-    return autograd.vjp(partial(functional.grid_sample, **options), gout, (input, grid), dtype)
+def grid_sample_vjp(
+    gout: Any, input: Any, grid: Any, *, dtype: str = "", gradients: Any = ("ginput", "ggrid"), **options: Any
+) -> Any:
+    """Return the gradients with respect to input and grid, as far as they are asked for."""
+    asked = [name in gradients for name in ("ginput", "ggrid")]
+    return autograd.vjp(partial(functional.grid_sample, **options), gout, (input, grid), dtype, asked)
 
 
 def grid_sample_second_vjp(
-    cotangent_input: Any, cotangent_grid: Any, gout: Any, input: Any, grid: Any, *, dtype: str = "", **options: Any
+    *arrays: Any, dtype: str = "", gradients: Any = ("ggout", "ginput", "ggrid"), **options: Any
 ) -> Any:
-    """Return the gradients of the gradients with respect to gout, input and grid."""
-    cotangents = cotangent_input, cotangent_grid
-    return autograd.second_vjp(partial(functional.grid_sample, **options), cotangents, gout, (input, grid), dtype)
+    """Return the gradients of the gradients with respect to gout, input and grid, as far as they are asked for."""
+    cotangents, gout, inputs = arrays[:2], arrays[2], arrays[3:]
+    asked = [name in gradients for name in ("ggout", "ginput", "ggrid")]
+    return autograd.second_vjp(partial(functional.grid_sample, **options), cotangents, gout, inputs, dtype, asked)

@@ -19,10 +19,11 @@ from threading import Thread
 from types import ModuleType
 from typing import IO, Any
 
+from refwarp.golden.manners import Calling
 from refwarp.golden.operations import OPERATIONS
+from refwarp.golden.outcomes import Reply
 from refwarp.golden.targets.messages import Item, receive, send
 from refwarp.golden.targets.module import ModuleTarget, laid_out, one_line
-from refwarp.golden.verify import Reply
 from refwarp.terminal.streams import guard_streams
 
 
@@ -44,6 +45,7 @@ def main() -> None:
             "version": target.version,
             "dtypes": target.dtypes,
             "choices": target.choices,
+            "selects_gradients": target.selects_gradients,
             "functions": [function for function in functions if target.offers(function)],
         },
     )
@@ -51,10 +53,10 @@ def main() -> None:
         content, arrays = requests.get()
         try:
             given = laid_out(dict(zip(content["names"], arrays, strict=True)), content["layout"])
-            reply = target.run(content["function"], given, content["options"])
+            reply = target.run(content["function"], given, content["options"], Calling(**content["calling"]))
         except BaseException as error:
             reply = Reply(raised=f"{type(error).__name__}: {one_line(error)}")
-        answer = {name: getattr(reply, name) for name in ("raised", "refused", "missing", "broken")}
+        answer = {name: getattr(reply, name) for name in ("raised", "refused", "missing", "broken", "repeatable")}
         send(replies, answer, reply.results)
 
 

@@ -9,8 +9,9 @@ from refwarp.golden.families import with_truth
 from refwarp.golden.families.auxiliary import cases as auxiliary
 from refwarp.golden.families.auxiliary import truth
 from refwarp.golden.judging.answer import numbers
+from refwarp.golden.outcomes import Grade
 from refwarp.golden.targets.module import ModuleTarget
-from refwarp.golden.verify import Grade, verify
+from refwarp.golden.verify import verify
 
 CASES = [case for case in auxiliary.cases() if case.result != "invalid"]
 FINITE = [case for case in CASES if all(np.isfinite(array).all() for array in case.inputs.values())]

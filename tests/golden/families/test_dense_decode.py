@@ -15,8 +15,9 @@ from refwarp.golden.families.dense_decode import extremes as decoder_extremes
 from refwarp.golden.families.dense_decode import released as decoder_released
 from refwarp.golden.families.dense_decode import truth
 from refwarp.golden.judging.running import elements
+from refwarp.golden.outcomes import Grade
 from refwarp.golden.targets.module import ModuleTarget
-from refwarp.golden.verify import Grade, verify
+from refwarp.golden.verify import verify
 
 FAMILIES = decoder, decoder_extremes, decoder_released
 CASES = [case for family in FAMILIES for case in family.cases() if case.result != "invalid"]

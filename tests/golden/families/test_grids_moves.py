@@ -16,8 +16,9 @@ from refwarp.golden.families.piecewise_affine.truth import moves
 from refwarp.golden.families.projective.truth import gradient, grid_moves, second_gradients
 from refwarp.golden.judging.moved import Moved, moved
 from refwarp.golden.judging.pixels import points
+from refwarp.golden.outcomes import Grade
 from refwarp.golden.targets.module import ModuleTarget
-from refwarp.golden.verify import Grade, Selection, verify
+from refwarp.golden.verify import Selection, verify
 from tests.golden.families.grid_cases import FAMILIES, family
 from tests.golden.families.plain_grids import PLAIN
 

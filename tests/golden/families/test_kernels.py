@@ -17,8 +17,9 @@ from refwarp.golden.families.multiscale import cases as multiscale_cases
 from refwarp.golden.families.separable import cases as separable_cases
 from refwarp.golden.families.separable import truth as separable
 from refwarp.golden.judging.running import Displaced
+from refwarp.golden.outcomes import Grade
 from refwarp.golden.targets.module import ModuleTarget
-from refwarp.golden.verify import Grade, Selection, verify
+from refwarp.golden.verify import Selection, verify
 from tests.golden.families import plain_kernels
 
 FAMILIES = {

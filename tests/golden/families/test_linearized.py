@@ -15,8 +15,9 @@ from refwarp.golden.families.linearized import conventions as linearized_convent
 from refwarp.golden.families.linearized import truth
 from refwarp.golden.judging.answer import numbers
 from refwarp.golden.judging.sampler import Call
+from refwarp.golden.outcomes import Grade
 from refwarp.golden.targets.module import ModuleTarget
-from refwarp.golden.verify import Grade, verify
+from refwarp.golden.verify import verify
 
 CASES = [case for case in [*linearized.cases(), *linearized_conventions.cases()] if case.result != "invalid"]
 FINITE = [case for case in CASES if all(np.isfinite(array).all() for array in case.inputs.values())]

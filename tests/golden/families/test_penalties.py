@@ -7,8 +7,9 @@ import pytest
 
 from refwarp.golden.build import build
 from refwarp.golden.families.penalties import cases
+from refwarp.golden.outcomes import Grade
 from refwarp.golden.targets.module import ModuleTarget
-from refwarp.golden.verify import Grade, Selection, verify
+from refwarp.golden.verify import Selection, verify
 from tests.golden.families import plain_penalties
 
 TARGET = ModuleTarget(plain_penalties, "plain")

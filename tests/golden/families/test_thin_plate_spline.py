@@ -13,8 +13,9 @@ from refwarp.exact.thin_plate_spline.magnitudes import Magnitudes
 from refwarp.golden.build import build
 from refwarp.golden.families.thin_plate_spline import cases
 from refwarp.golden.families.thin_plate_spline.truth import Displacements
+from refwarp.golden.outcomes import Grade
 from refwarp.golden.targets.module import ModuleTarget
-from refwarp.golden.verify import Grade, Selection, verify
+from refwarp.golden.verify import Selection, verify
 from tests.golden.families import plain_spline
 
 TARGET = ModuleTarget(plain_spline, "plain")
