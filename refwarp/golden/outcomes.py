@@ -89,6 +89,11 @@ class Target(Protocol):
         """Whether it can be asked for some gradients only."""
         ...
 
+    @property
+    def takes_threads(self) -> bool:
+        """Whether it may be called by two threads at the same time."""
+        ...
+
     def offers(self, function: str) -> bool:
         """Tell whether there is such a function."""
         ...
@@ -230,8 +235,9 @@ class Verification:
 
     @property
     def unrepeatable(self) -> tuple[Outcome, ...]:
-        """The outcomes whose calls gave other bits when they were repeated, which is no failure."""
-        return tuple(outcome for outcome in (*self.outcomes, *self.sample) if not outcome.repeatable)
+        """The outcomes whose calls gave other bits when they were repeated, and that are right all the same."""
+        right = (outcome for outcome in (*self.outcomes, *self.sample) if outcome.grade <= self.required)
+        return tuple(outcome for outcome in right if not outcome.repeatable)
 
     @cached_property
     def failures(self) -> tuple[Outcome, ...]:

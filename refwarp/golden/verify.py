@@ -220,6 +220,8 @@ def _callings(case: Case, call: Call, target: Target, manner: str, suite: Sequen
     if manner == "single":
         several = target.selects_gradients and call.part != "forward" and len(call.outputs) > 1
         return [Calling(manner, gradients=(output,)) for output in call.outputs] if several else []
+    if manner == "threads" and not target.takes_threads:
+        return []
     return [Calling(manner)] if manner == ONCE or case.result != "invalid" else []
 
 

@@ -124,6 +124,7 @@ def test_state_that_threads_share_is_seen(suite):
 
     found = failing(module(affine_grid=affine_grid), suite, "affine_grid")
     assert set(found) == {"threads"}
+    assert failing(module(affine_grid=affine_grid, THREADS=False), suite, "affine_grid") == {}
 
 
 def test_a_thread_that_raises_is_told(suite):

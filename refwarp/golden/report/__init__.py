@@ -71,7 +71,7 @@ class Asked:
     wrong : int
         How many of them are not as good as required.
     unrepeatable : int
-        How many gave other bits when their calls were repeated.
+        How many of the others gave other bits when their calls were repeated.
     skipped : int
         How many calls it does not offer.
     first : Outcome or None
@@ -108,7 +108,7 @@ def asked(verification: Verification) -> list[Asked]:
             *way,
             len(group),
             sum(outcome.grade > verification.required for outcome in group),
-            sum(not outcome.repeatable for outcome in group),
+            sum(outcome.grade <= verification.required and not outcome.repeatable for outcome in group),
             skipped[way],
             _smallest(group, verification.required),
         )

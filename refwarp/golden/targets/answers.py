@@ -59,7 +59,7 @@ class AnswersTarget:
         If it holds no answers.
     """
 
-    takes_arrays = selects_gradients = False
+    takes_arrays = selects_gradients = takes_threads = False
 
     def __init__(self, path: str) -> None:
         self.name = one_line(path)

@@ -16,7 +16,10 @@ from refwarp.golden.operations import OPERATIONS
 from refwarp.golden.targets import refwarp as own
 from refwarp.golden.targets.refwarp import CHOICES, DTYPES
 
-__all__ = ["CHOICES", "DTYPES", "VERSION"]
+__all__ = ["CHOICES", "DTYPES", "THREADS", "VERSION"]
+
+# The simulator keeps a kernel's block and thread where all threads see it.
+THREADS = not SIMULATED
 
 if not cuda.is_available():
     raise ImportError(

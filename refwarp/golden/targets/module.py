@@ -32,14 +32,15 @@ class ModuleTarget:
     Parameters
     ----------
     module : object
-        That has them as attributes, and may have `VERSION`, `DTYPES`, `CHOICES` and `SELECTS_GRADIENTS`.
+        That has them as attributes, and may have `VERSION`, `DTYPES`, `CHOICES`, `SELECTS_GRADIENTS`
+        and `THREADS`.
     name : str
         How to call it.
 
     Raises
     ------
     ValueError
-        If `DTYPES`, `CHOICES` or `SELECTS_GRADIENTS` is not what it should be.
+        If `DTYPES`, `CHOICES`, `SELECTS_GRADIENTS` or `THREADS` is not what it should be.
     """
 
     takes_arrays = True
@@ -50,6 +51,7 @@ class ModuleTarget:
         self.version = one_line(getattr(module, "VERSION", ""))
         self.dtypes: tuple[str, ...] = _some_of("DTYPES", getattr(module, "DTYPES", USUAL_DTYPES), DTYPES)
         self.choices = _checked_choices(getattr(module, "CHOICES", {}))
+        self.takes_threads = _checked_flag("THREADS", getattr(module, "THREADS", True))
         self.selects_gradients = _checked_flag("SELECTS_GRADIENTS", getattr(module, "SELECTS_GRADIENTS", False))
 
     def offers(self, function: str) -> bool:

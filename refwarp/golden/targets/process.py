@@ -154,6 +154,7 @@ class ProcessTarget:
         self.dtypes: tuple[str, ...] = tuple(said["dtypes"])
         self._choices: Mapping[str, Sequence[str]] = said["choices"]
         self.selects_gradients: bool = said["selects_gradients"]
+        self.takes_threads: bool = said["takes_threads"]
         self._functions = frozenset(said["functions"])
 
     def offers(self, function: str) -> bool:

@@ -46,7 +46,7 @@ class ResultsTarget:
         As `refwarp.hdf5.open_hdf5` does; or if it holds no results.
     """
 
-    takes_arrays = selects_gradients = False
+    takes_arrays = selects_gradients = takes_threads = False
 
     def __init__(self, path: str) -> None:
         self.name = one_line(path)

@@ -46,6 +46,7 @@ def main() -> None:
             "dtypes": target.dtypes,
             "choices": target.choices,
             "selects_gradients": target.selects_gradients,
+            "takes_threads": target.takes_threads,
             "functions": [function for function in functions if target.offers(function)],
         },
     )

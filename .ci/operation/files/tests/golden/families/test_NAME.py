@@ -9,8 +9,9 @@ from refwarp.exact import NAME as exact
 from refwarp.exact.arithmetic.numbers import fractions
 from refwarp.golden.build import build
 from refwarp.golden.families.NAME.cases import cases
+from refwarp.golden.outcomes import Grade
 from refwarp.golden.targets.module import ModuleTarget
-from refwarp.golden.verify import Grade, verify
+from refwarp.golden.verify import verify
 from tests.exact.nested import derivative
 from tests.golden.families.plain_grids import axis
 
