@@ -21,6 +21,11 @@ _SPACING = {
     "<mo>max</mo>": '<mo lspace="0.167em" rspace="0">max</mo>',
     "<mo>min</mo>": '<mo lspace="0.167em" rspace="0">min</mo>',
 }
+# A minus behind an operator that ends no operand: none of ) ] } | and the like.
+_SIGN = re.compile(
+    r"(<mo[^>]*>(?:&#x000(?:3D|2C|28|5B|3C|3E|2B);|[=,(\[+]|&[lg]t;|&#x022(?:64|65|C5);|&#x0226[45];)</mo>)"
+    r"<mo>&#x02212;</mo>"
+)
 
 
 def split_tag(tex: str) -> tuple[str, str]:
@@ -46,6 +51,8 @@ def mathml(tex: str, block: bool) -> str:
         raise ValueError(f"the formula {tex!r} has {unknown[0]}, which is not known; write it in other commands")
     for given, wanted in _SPACING.items():
         element = element.replace(given, wanted)
+    # A sign behind an operator, as in d = -1, is no difference.
+    element = _SIGN.sub(r'\1<mo form="prefix" lspace="0" rspace="0">&#x02212;</mo>', element)
     # Browsers no longer know mathvariant="monospace".
     element = re.sub(
         r'(?:<mi mathvariant="monospace">[^<]*</mi>)+',

@@ -35,6 +35,9 @@ def mathml():
         (r"\text{align\_corners}", "<mtext>align_corners</mtext>"),
         (r"\mathtt{abc}", '<mtext class="code">abc</mtext>'),
         (r"\{ 1 \}", "<mn>1</mn>"),
+        (r"d = -1", '<mo form="prefix" lspace="0" rspace="0">&#x02212;</mo><mn>1</mn>'),
+        (r"1 \le -d", '<mo form="prefix" lspace="0" rspace="0">&#x02212;</mo><mi>d</mi>'),
+        (r"(a) - 1", "<mo>&#x02212;</mo><mn>1</mn>"),
     ],
 )
 def test_formulas_become_mathml(mathml, tex, parts):
