@@ -48,7 +48,8 @@ def refwarp_golden(*operations: str, **selection: Any) -> pytest.MarkDecorator:
     profile : {"float", "fixed5", "fixed8", "fixed9"}
         How coordinates may be rounded; by default --refwarp-profile.
     """
-    return pytest.mark.refwarp_golden(*operations, **selection)
+    marker: pytest.MarkDecorator = pytest.mark.refwarp_golden(*operations, **selection)
+    return marker
 
 
 class GoldenCheck:
