@@ -115,6 +115,15 @@ def test_nothing_checked_is_no_success(tmp_path, plain):
     assert code == 1 and found == {path: [0, 0, 0] for path in GRID_SAMPLE}
 
 
+def test_the_example_of_the_page_compiles(tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "c.md").read_text()
+    example = page.partition("```c\n")[2].partition("```")[0]
+    declaration = "float *my_grid_sample(rg_array *input, rg_array *grid, int align_corners);\n"
+    include, header, rest = example.partition('#include "refwarp_golden.h"\n')
+    (tmp_path / "example.c").write_text(include + header + declaration + rest)
+    subprocess.run([COMPILER, "-std=c99", *STRICT, "-fsyntax-only", str(tmp_path / "example.c")], check=True)
+
+
 QUESTIONS = """
 #include "refwarp_golden.h"
 
