@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
-import skimage
 from skimage.transform import warp
 
 from refwarp.golden.targets import pixels
 
-VERSION = skimage.__version__
+VERSION = version("scikit-image")
 DTYPES = ("float32", "float64")
 
 
@@ -23,6 +23,9 @@ def grid_sample(input: Any, grid: Any, *, mode: Any, padding_mode: Any, align_co
         raise NotImplementedError("an output without pixels")
 
     def sample(plane: Any, x: Any, y: Any) -> Any:
-        return warp(plane, np.stack([y, x]), order=order, mode=border, clip=False, preserve_range=True)
+        points = np.stack([y, x])
+        return warp(  # type: ignore[no-untyped-call]
+            plane, points, order=order, mode=border, clip=False, preserve_range=True
+        )
 
     return pixels.sample_planes(sample, input, grid, align_corners, np.float64)
