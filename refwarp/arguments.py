@@ -2,7 +2,8 @@
 
 NumPy's scalars and its arrays without axes stand for Python's numbers, truths and strings, a string for its subclasses,
 and an array for the subclasses of ndarray and for other byte orders, but for masked arrays, whose masks nothing would
-heed. True and False are no numbers. What is refused is refused in a sentence that begins with the argument's name.
+heed. Arrays of other libraries that speak DLPack (PyTorch's, JAX's) stand for NumPy's, or for CuPy's if they lie on a
+GPU. True and False are no numbers. What is refused is refused in a sentence that begins with the argument's name.
 
 A call on a small map takes some microseconds, so what is nearly always given is looked at first, by its exact type.
 """
@@ -14,6 +15,7 @@ import inspect
 import math
 from collections.abc import Callable, Sequence
 from numbers import Real
+from types import ModuleType
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -23,6 +25,7 @@ from autograd_core.arguments import is_integer
 from autograd_core.arrays import is_array, is_on_device, plain_array
 from autograd_core.functions import astype
 from autograd_core.tensor import as_tensor
+from refwarp import dlpack
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -34,6 +37,7 @@ DTYPES = (np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64))
 
 # What is plain as it is.
 _PLAIN = frozenset({Tensor, str, bool, int, float, tuple, list, type(None)})
+_USUAL = _PLAIN | {np.ndarray}
 
 _MOST_CHARACTERS = 100
 
@@ -68,28 +72,56 @@ def plain(name: str, value: Any) -> Any:
         return array if array.ndim else array.item()
     if isinstance(value, _SCALARS):
         return value.item()
+    if dlpack.is_foreign(value):
+        array = dlpack.taken(name, value)
+        return array if array.ndim else array.item()
     return str.__str__(value) if isinstance(value, str) else value
 
 
 def public(function: F) -> F:
-    """Make a function of arrays public: its arguments are made `plain`, and one Tensor in gives a Tensor out."""
+    """Make a function of arrays public: its arguments are made `plain`, and its result of the kind that is given.
+
+    One Tensor in gives a Tensor out; without Tensors, one array of another library gives one of that library.
+    """
     names = tuple(inspect.signature(function).parameters)
     count = len(names)
 
     @functools.wraps(function)
     def call(*arguments: Any, **options: Any) -> Any:
+        given = (*arguments, *options.values()) if options else arguments
         # More arguments than names are the function's own to refuse.
         arguments = (*map(plain, names, arguments), *arguments[count:])
         if options:
             options = {name: plain(name, value) for name, value in options.items()}
+        foreign = not _USUAL.issuperset(map(type, given))
+        library = _library_of((*names[: len(arguments)], *options), given) if foreign else None
         result = function(*arguments, **options)
         if is_array(result):
-            for value in (*arguments, *options.values()):  # half as long as `any` of a generator takes
+            for value in given:  # half as long as `any` of a generator takes
                 if isinstance(value, Tensor):
                     return Tensor(result)
+            if library is not None:
+                return dlpack.given_back(result, library)
         return result
 
     return cast(F, call)
+
+
+def _library_of(names: Sequence[str], given: Sequence[Any]) -> ModuleType | None:
+    """Return the library of the arrays that are neither NumPy's nor CuPy's; TypeError if they are of two."""
+    found: ModuleType | None = None
+    for name, value in zip(names, given, strict=False):
+        if not dlpack.is_foreign(value):
+            continue
+        library = dlpack.library(name, value)
+        if found is None:
+            first, found = name, library
+        elif library.__name__ != found.__name__:
+            raise TypeError(
+                f"{name}: given an array of {library.__name__} while {first} is of {found.__name__}, expected one "
+                "library; convert one of them"
+            )
+    return found
 
 
 def _is_not_negative(value: float) -> bool:

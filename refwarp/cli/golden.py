@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -38,18 +39,42 @@ def build(
     print(f"{out}: {len(cases)} cases, {read(out).digest}")
 
 
+class _Format(StrEnum):
+    JSON = "json"
+    ONNX = "onnx"
+
+
+class _Dtype(StrEnum):
+    FLOAT16 = "float16"
+    FLOAT32 = "float32"
+    FLOAT64 = "float64"
+
+
 @app.command()
 def export(
-    out: Annotated[Path, typer.Option(help="The file to write; compressed, if its name ends in .gz.")],
+    out: Annotated[
+        Path, typer.Option(help="The file to write; compressed, if its name ends in .gz. Of ONNX, a new folder.")
+    ],
     golden: GoldenOption = None,
+    format: Annotated[_Format, typer.Option(help="JSON, or node tests of ONNX.")] = _Format.JSON,
+    dtype: Annotated[_Dtype, typer.Option(help="What ONNX's tensors hold.")] = _Dtype.FLOAT32,
 ) -> None:
-    """Write a golden file as JSON, for languages without HDF5."""
+    """Write a golden file as JSON, for languages without HDF5, or as node tests of ONNX."""
     from refwarp.files import check_output_file, make_output_folder
     from refwarp.golden import SUITE
-    from refwarp.golden.export import export
     from refwarp.golden.reading import read
 
     source = golden or SUITE
+    if format == _Format.ONNX:
+        from refwarp.golden import onnx
+
+        written = onnx.export(out, read(source), dtype)
+        print(f"{out}: {written.tests} tests of GridSample and AffineGrid in {dtype}")
+        for reason, count in sorted(written.left_out.items()):
+            print(f"Left out: {count}, {reason}.")
+        return
+    from refwarp.golden.export import export
+
     make_output_folder(check_output_file(out, source=source).parent)
     found = read(source)
     export(out, found)

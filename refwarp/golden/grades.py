@@ -99,18 +99,35 @@ def shares(
     return Shares(*(np.minimum.reduce(list(grade)) for grade in zip(*found, strict=True)))
 
 
+def bounds(truth: Truth, dtype: str, move: float) -> tuple[Floats, Floats]:
+    """Return the bounds of each element's error for a faithful result, and for one of working precision.
+
+    Parameters
+    ----------
+    truth : Truth
+        The answer.
+    dtype : str
+        What the implementation computes in.
+    move : float
+        e of (grades.2).
+    """
+    k, M = truth.elements["k"], truth.elements["M"]
+    unit, smallest = float(UNIT_ROUNDOFF[dtype]), float(SMALLEST[dtype])
+    faithful: Floats = (truth.c + np.log2(np.maximum(k, 1))) * unit * M + k * smallest  # (grades.1)
+    working: Floats = (truth.c + k) * unit * M + move * truth.elements["G"] + k * smallest  # (grades.2)
+    return faithful, working
+
+
 def _shares(
     result: npt.NDArray[Any], truth: Truth, seam: npt.NDArray[np.void] | None, dtype: str, move: float
 ) -> tuple[Floats, Floats]:
     """Return the faithful and the working-precision share of each element, for one answer."""
     elements = np.atleast_1d(truth.elements)
-    value, k = elements["value"], elements["k"]
-    unit, smallest = float(UNIT_ROUNDOFF[dtype]), float(SMALLEST[dtype])
+    value = elements["value"]
     given = np.atleast_1d(result.astype(np.float64))
     with np.errstate(all="ignore"):
         error = np.abs((given - value) - elements["remainder"])
-        faithful = (truth.c + np.log2(np.maximum(k, 1))) * unit * elements["M"] + k * smallest  # (grades.1)
-        working = (truth.c + k) * unit * elements["M"] + move * elements["G"] + k * smallest  # (grades.2)
+        faithful, working = (np.atleast_1d(bound) for bound in bounds(truth, dtype, move))
         outside = error
         if seam is not None:
             beyond = np.maximum(np.maximum(seam["low"] - given, given - seam["high"]), 0.0)

@@ -19,8 +19,10 @@ MODES = {
     "torch": ("bilinear", "nearest", "bicubic"),
     "jax": ("bilinear", "nearest"),
     "onnxruntime": ("bilinear", "nearest", "bicubic"),
+    "openvino": ("bilinear", "nearest", "bicubic"),
     "opencv": ("bilinear", "nearest", "bicubic"),
     "scipy": ("bilinear", "nearest"),
+    "skimage": ("bilinear", "nearest"),
 }
 
 
@@ -172,6 +174,8 @@ def test_bfloat16_comes_and_goes_as_float32(name):
         ("jax", "grid_sample", [(2, 1, 3, 3), (1, 2, 2, 2)], {"mode": "bilinear", "padding_mode": "zeros"}),
         ("scipy", "grid_sample", [(1, 1, 3, 3), (1, 2, 2, 2)], {"mode": "bicubic", "padding_mode": "zeros"}),
         ("scipy", "grid_sample", [(1, 3, 3), (1, 2, 2, 2)], {"mode": "bilinear", "padding_mode": "zeros"}),
+        ("skimage", "grid_sample", [(1, 1, 3, 3), (1, 2, 2, 2)], {"mode": "bicubic", "padding_mode": "zeros"}),
+        ("skimage", "grid_sample", [(1, 1, 3, 3), (1, 0, 2, 2)], {"mode": "bilinear", "padding_mode": "zeros"}),
         ("opencv", "grid_sample", [(1, 1, 3, 3), (1, 2, 2, 2)], {"mode": "quintic", "padding_mode": "zeros"}),
         ("opencv", "grid_sample", [(1, 1, 3, 3), (1, 0, 2, 2)], {"mode": "bilinear", "padding_mode": "zeros"}),
         ("kornia", "projective_grid", [(1, 8)], {"size": [1, 1, 2, 2]}),
@@ -187,7 +191,7 @@ def test_what_is_not_offered_is_said(name, function, shapes, options):
         getattr(target, function)(*(draw(rng, *shape) for shape in shapes), **options)
 
 
-@pytest.mark.parametrize("name", ["torch", "onnxruntime"])
+@pytest.mark.parametrize("name", ["torch", "onnxruntime", "openvino"])
 @pytest.mark.parametrize(
     "change",
     [{"mode": "quintic"}, {"padding_mode": "ones"}, {"align_corners": "corners"}, {"kink": "both"}],

@@ -14,7 +14,7 @@ from refwarp.golden.outcomes import Target
 TIMEOUT, IMPORT_TIMEOUT = 60.0, 300.0
 
 # Other libraries that have some of the operations; a module here speaks for each.
-PEERS = ("torch", "jax", "onnxruntime", "opencv", "scipy", "kornia")
+PEERS = ("torch", "jax", "onnxruntime", "openvino", "opencv", "scipy", "skimage", "kornia")
 _OWN = ("refwarp", "refwarp:cpu")
 # refwarp's kernels on a GPU, and on CUDA's simulator: Numba reads which when it is imported.
 _ON_CUDA = {"refwarp:cuda": {"NUMBA_ENABLE_CUDASIM": "0"}, "refwarp:simulator": {"NUMBA_ENABLE_CUDASIM": "1"}}
