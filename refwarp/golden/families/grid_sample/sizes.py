@@ -47,9 +47,7 @@ def is_allowed(row: Mapping[str, Any]) -> bool:
     """Tell whether the truth about a case is found soon enough."""
     n, c, height, width, rows, columns = (row[axis] for axis in ("N", "C", "H", "W", "rows", "columns"))
     longer = 1 if is_clear(height, width) else _NEXT_TO_SEAMS
-    return (
-        n * c * rows * columns * _TRUTH[row["mode"]] * longer <= _LONGEST and n * c * height * width <= _MOST_PIXELS
-    )
+    return n * c * rows * columns * _TRUTH[row["mode"]] * longer <= _LONGEST and n * c * height * width <= _MOST_PIXELS
 
 
 def _case(row: Mapping[str, Any]) -> Case:

@@ -44,7 +44,9 @@ def cases() -> list[Case]:
         option, words = KERNELS[kernel]
         what = f"{n}x{c}x{height}x{width}_at_{rows}x{columns}"
         name = f"{kernel}_{padding}_{what}" + "_corners" * align_corners
-        grid = between_seams(f"separable {name}", (n, rows, columns), (height, width), align_corners, 0.5 * (kernel == "integer"))
+        grid = between_seams(
+            f"separable {name}", (n, rows, columns), (height, width), align_corners, 0.5 * (kernel == "integer")
+        )
         comment = f"{n} x {c} maps of {height} x {width} pixels, {rows} x {columns} samples, {words}, {padding}."
         found.append(
             call.case(
