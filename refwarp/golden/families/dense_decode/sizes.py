@@ -24,7 +24,7 @@ FACTORS = {
     "align_corners": (False, True),
 }
 
-_MOST_SOURCES, _MOST_PIXELS = 1100, 6000
+_MOST_SOURCES, _MOST_PIXELS = 580, 3000
 
 
 def is_allowed(row: Mapping[str, Any]) -> bool:

@@ -63,27 +63,27 @@ def _case(row: Mapping[str, Any]) -> Case:
 
 def _wide() -> Iterator[Case]:
     """Yield maps whose indices need more than 16 bits: zeros but for a few pixels at both ends and in the middle."""
-    for mode, padding, align_corners, tall in (
-        ("nearest", "zeros", False, False),
-        ("nearest", "border", False, True),
-        ("bicubic", "zeros", False, True),
-        ("bicubic", "reflection", False, False),
-        ("bilinear", "zeros", False, True),
+    for mode, padding, channels, tall in (
+        ("nearest", "zeros", 1, False),
+        ("nearest", "border", 1, True),
+        ("bicubic", "zeros", 1, True),
+        ("bicubic", "reflection", 1, False),
+        ("bilinear", "zeros", 2, True),
     ):
-        sampler, length = Sampler(mode, padding, align_corners), 65_536
-        name = f"{length}x1" if tall else f"1x{length}"
+        sampler, length = Sampler(mode, padding, align_corners=False), 65_536
+        name = f"{channels}x{length}x1" if tall else f"{channels}x1x{length}"
         at = np.array([*range(4), *range(32_764, 32_772), *range(length - 4, length)])
         seed = f"{sampler.words} {name}"
-        pixels, cotangents = (np.zeros((1, 1, 1, length)) for _ in range(2))
-        pixels[..., at] = draw.dyadics(seed, len(at))
-        cotangents[..., at] = draw.dyadics(f"{seed} A", len(at))
+        pixels, cotangents = (np.zeros((1, channels, 1, length)) for _ in range(2))
+        pixels[..., at] = draw.dyadics(seed, 1, channels, 1, len(at))
+        cotangents[..., at] = draw.dyadics(f"{seed} A", 1, channels, 1, len(at))
         off = 0.125 if mode == "nearest" else 0.375
         x = np.array([1, 2, 32_766, 32_768, 32_769, length - 3, length - 2]) + off
         along = (2 * x - length + 1) / length
         grid = np.stack([along, np.full(along.shape, 0.125)], -1)[None, None]
         if tall:
             pixels, cotangents, grid = pixels.swapaxes(2, 3), cotangents.swapaxes(2, 3), grid[..., ::-1]
-        comment = f"{length} pixels {'tall' if tall else 'wide'}: an index of 16 bits reaches half of them"
+        comment = f"{channels} x {length} pixels {'tall' if tall else 'wide'}: an index of 16 bits does not reach all"
         yield sampler.case(name, comment, "Wide Sizes", pixels, grid, cotangent_input=cotangents)
 
 

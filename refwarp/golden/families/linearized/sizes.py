@@ -24,7 +24,7 @@ FACTORS = {
     "align_corners": (False, True),
 }
 
-_MOST_SAMPLES, _MOST_PIXELS = 1200, 5000
+_MOST_SAMPLES, _MOST_PIXELS = 600, 2500
 
 
 def is_allowed(row: Mapping[str, Any]) -> bool:

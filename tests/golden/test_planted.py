@@ -1,0 +1,43 @@
+"""Planted faults of ports: for each, which operations have it, and that the suite catches it in all of them."""
+
+import pytest
+
+from refwarp.golden.operations import OPERATIONS
+from refwarp.golden.targets.module import ModuleTarget
+from refwarp.golden.verify import Grade, verify
+from tests.golden.planted import FAULTS, Port, axes
+
+
+def concerned(fault, operation):
+    """Return the parts of an operation that have arrays with the axes that a fault needs."""
+    return {
+        call.part
+        for call in OPERATIONS[operation]
+        if any(set(fault.needs) <= set(axes(name)) for name in (call.arguments if fault.on_inputs else call.outputs))
+    }
+
+
+def caught(fault, cases, parts):
+    """Return the parts in which a fault is caught, as soon as it is in all of them."""
+    target, found = ModuleTarget(Port(fault), fault.name), set()
+    for case in cases:
+        found |= {
+            outcome.output.partition("/")[0]
+            for outcome in verify([case], target).outcomes
+            if outcome.grade == Grade.WRONG
+        }
+        if parts <= found:
+            break
+    return found
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_a_planted_fault_is_caught_in_every_part_of_every_operation_that_has_it(suite, fault):
+    missed = set()
+    for operation in OPERATIONS:
+        parts = concerned(fault, operation)
+        cases = [case for case in suite.cases if case.operation == operation and case.result != "invalid"]
+        cases.sort(key=lambda case: "Sizes" not in case.flags)
+        found = caught(fault, cases, parts)
+        missed |= {f"{operation} {part}" for part in parts - found}
+    assert not missed
