@@ -16,10 +16,10 @@ from refwarp.golden.families.dense_decode.cases import FILLS, PART, case
 FACTORS = {
     "N": BATCHES,
     "C": CHANNELS[:4],
-    "rows": SIZES,
-    "columns": SIZES,
-    "H": SIZES[:5],
-    "W": SIZES[:5],
+    "rows": SIZES[:5],
+    "columns": SIZES[:5],
+    "H": SIZES[:4],
+    "W": SIZES[:4],
     "fill": FILLS,
     "align_corners": (False, True),
 }
