@@ -27,7 +27,7 @@ FACTORS = {
 
 # How long the truth about a sample of one channel takes, in some unit; the most of that, and of pixels, in a case.
 _TRUTH = {"tent": 1, "integer": 1, "keys": 4, "b_spline": 4, "lanczos": 40, "gaussian": 60}
-_LONGEST, _MOST_PIXELS = 1100, 8000
+_LONGEST, _MOST_PIXELS = 2000, 10_000
 
 
 def is_allowed(row: Mapping[str, Any]) -> bool:
