@@ -4,8 +4,9 @@ Each changes what a sound implementation was given, or what it returned, in one 
 cases, from descriptions of the faults; no case was made for one of them.
 """
 
+import hashlib
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -156,6 +157,9 @@ class Port:
     CHOICES = own.CHOICES
     DTYPES = ("float32",)
 
+    # What sound functions return, by what they are given: most faults come after.
+    known: ClassVar = {}
+
     def __init__(self, fault):
         self.fault = fault
 
@@ -179,8 +183,13 @@ class Port:
         def faulty(*arrays, **options):
             if self.fault.on_inputs:
                 return sound(*changed(arrays, call.arguments), **options)
-            results = sound(*arrays, **options)
-            several = results if isinstance(results, tuple) else (results,)
-            return tuple(changed(several, call.outputs))
+            digest = hashlib.sha256(repr((sound.__name__, sorted(options.items()))).encode())
+            for array in arrays:
+                digest.update(b"" if array is None else repr(array.shape).encode() + array.tobytes())
+            key = digest.digest()
+            if key not in self.known:
+                results = sound(*arrays, **options)
+                self.known[key] = results if isinstance(results, tuple) else (results,)
+            return tuple(changed(self.known[key], call.outputs))
 
         return faulty

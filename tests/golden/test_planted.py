@@ -4,7 +4,8 @@ import pytest
 
 from refwarp.golden.operations import OPERATIONS
 from refwarp.golden.targets.module import ModuleTarget
-from refwarp.golden.verify import Grade, verify
+from refwarp.golden.verify import Grade, Selection, verify
+from tests.golden.broken import Sampler
 from tests.golden.planted import FAULTS, Port, axes
 
 
@@ -41,3 +42,12 @@ def test_a_planted_fault_is_caught_in_every_part_of_every_operation_that_has_it(
         found = caught(fault, cases, parts)
         missed |= {f"{operation} {part}" for part in parts - found}
     assert not missed
+
+
+def test_a_coordinate_whose_second_half_is_contracted_away_is_not_faithful(suite):
+    """The remainder of a product is 0 if the compiler fuses it: in float64 a wide map's coordinate has lost its end."""
+    wide = [case for case in suite.cases if case.name.startswith("grid_sample/wide_65536_float64")]
+    assert wide
+    for required, passes in ((Grade.WORKING, True), (Grade.FAITHFUL, False)):
+        found = verify(wide, ModuleTarget(Sampler(), "contracted"), Selection(["float64"]), required=required)
+        assert found.passed is passes
