@@ -9,9 +9,11 @@ arguments.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import combinations, product
 from typing import Any
+
+from refwarp.golden.case import Case
 
 # A level of a factor, by their places; two of them in the order of the factors.
 Level = tuple[int, int]
@@ -101,3 +103,11 @@ def _largest(level: Any) -> Any:
 def at_most(limit: int, *axes: str) -> Callable[[Mapping[str, Any]], bool]:
     """Return a rule for `pairwise`: the product of some axes may be so large."""
     return lambda row: math.prod(row[axis] for axis in axes) <= limit
+
+
+def small_enough(cases: Iterable[Case], most: int = 3000) -> list[Case]:
+    """Return the cases whose inputs have at most so many numbers, and wide ones, which are nearly all zeros.
+
+    So the suite stays small; a pair of sizes that occurs in no smaller case is given up.
+    """
+    return [case for case in cases if "Wide" in case.flags or sum(a.size for a in case.inputs.values()) <= most]

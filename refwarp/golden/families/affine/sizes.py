@@ -8,7 +8,7 @@ import numpy as np
 
 from refwarp.golden.case import Case
 from refwarp.golden.drawing import call, draw
-from refwarp.golden.drawing.pairwise import BATCHES, SIZES, at_most, pairwise
+from refwarp.golden.drawing.pairwise import BATCHES, SIZES, at_most, pairwise, small_enough
 
 FACTORS = {"N": BATCHES, "rows": SIZES, "columns": SIZES, "align_corners": (False, True)}
 
@@ -47,4 +47,4 @@ def _long() -> Iterator[Case]:
 
 def cases() -> list[Case]:
     """Return the cases."""
-    return [*_sizes(), *_long()]
+    return small_enough([*_sizes(), *_long()])

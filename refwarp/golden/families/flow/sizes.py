@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from refwarp.golden.case import Case
 from refwarp.golden.drawing import call, draw
-from refwarp.golden.drawing.pairwise import BATCHES, SIZES, at_most, pairwise
+from refwarp.golden.drawing.pairwise import BATCHES, SIZES, at_most, pairwise, small_enough
 from refwarp.golden.families.flow.cases import UNITS
 
 FACTORS = {
@@ -31,4 +31,4 @@ def cases() -> list[Case]:
             inputs, shape = {"theta": draw.dyadics(f"motion {what}", n, 2, 3)}, (n, 2, height, width)
             options["size"] = [n, 1, height, width]
         found.append(call.case(f"{operation}/{what}", comment, "Sizes", inputs, shape, **options))
-    return found
+    return small_enough(found)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from refwarp.golden.case import Case
 from refwarp.golden.drawing import call, draw
-from refwarp.golden.drawing.pairwise import BATCHES, SIZES, at_most, pairwise
+from refwarp.golden.drawing.pairwise import BATCHES, SIZES, at_most, pairwise, small_enough
 
 GRIDS = {"N": BATCHES, "functions": SIZES[:5], "rows": SIZES, "columns": SIZES}
 BASES = {"degree": (None, 1, 2, 3), "rows": SIZES, "columns": SIZES, "align_corners": (False, True)}
@@ -40,4 +40,4 @@ def _bases() -> Iterator[Case]:
 
 def cases() -> list[Case]:
     """Return the cases."""
-    return [*_grids(), *_bases()]
+    return small_enough([*_grids(), *_bases()])

@@ -7,7 +7,7 @@ from typing import Any
 
 from refwarp.golden.case import Case
 from refwarp.golden.drawing import call, draw
-from refwarp.golden.drawing.pairwise import BATCHES, CHANNELS, SIZES, at_most, pairwise
+from refwarp.golden.drawing.pairwise import BATCHES, CHANNELS, SIZES, at_most, pairwise, small_enough
 from refwarp.golden.families.penalties.cases import FORMS
 
 FACTORS = {
@@ -45,4 +45,4 @@ def cases() -> list[Case]:
         found.append(
             call.case(name, comment, "Sizes", {"field": draw.dyadics(name, n, c, height, width)}, (), **options)
         )
-    return found
+    return small_enough(found)

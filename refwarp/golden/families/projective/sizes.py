@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from refwarp.golden.case import Case
 from refwarp.golden.drawing import call, draw
-from refwarp.golden.drawing.pairwise import BATCHES, SIZES, at_most, pairwise
+from refwarp.golden.drawing.pairwise import BATCHES, SIZES, at_most, pairwise, small_enough
 
 FACTORS = {"N": BATCHES, "rows": SIZES, "columns": SIZES, "align_corners": (False, True), "parameters": (8, 9)}
 
@@ -36,4 +36,4 @@ def _matrices() -> Iterator[Case]:
 
 def cases() -> list[Case]:
     """Return the cases."""
-    return [*_grids(), *_matrices()]
+    return small_enough([*_grids(), *_matrices()])

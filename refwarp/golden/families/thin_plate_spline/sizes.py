@@ -12,7 +12,7 @@ import numpy as np
 
 from refwarp.golden.case import Case, Floats
 from refwarp.golden.drawing import call, draw
-from refwarp.golden.drawing.pairwise import SIZES, pairwise
+from refwarp.golden.drawing.pairwise import SIZES, pairwise, small_enough
 
 FACTORS = {
     "N": (1, 2, 3),
@@ -81,4 +81,4 @@ def _bases() -> Iterator[Case]:
 
 def cases() -> list[Case]:
     """Return the cases."""
-    return [*_grids(), *_bases()]
+    return small_enough([*_grids(), *_bases()])
