@@ -23,7 +23,7 @@ import pytest
 
 if TYPE_CHECKING:
     from refwarp.golden.case import Case
-    from refwarp.golden.verify import Target
+    from refwarp.golden.outcomes import Target
 
 _MARKER = (
     "refwarp_golden(*operations, dtypes, flags, without_flags, cases, layouts, require, profile): "
@@ -95,8 +95,9 @@ class GoldenCheck:
     def check_target(self, target: Target) -> None:
         """Fail the test, or skip it, by what a target of `refwarp verify` answers."""
         from refwarp.golden.grades import PROFILES
+        from refwarp.golden.outcomes import Grade
         from refwarp.golden.report import failure
-        from refwarp.golden.verify import Grade, Selection, verify
+        from refwarp.golden.verify import Selection, verify
 
         if self.dtype not in target.dtypes:
             pytest.skip(f"{target.name} runs in {', '.join(target.dtypes)} only")

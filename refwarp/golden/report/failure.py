@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from refwarp.golden.outcomes import Grade, Outcome, Verification
 from refwarp.golden.report import number, place
-from refwarp.golden.verify import Grade, Outcome, Verification
 
 
 def message(verification: Verification) -> str:
