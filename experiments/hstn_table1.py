@@ -21,7 +21,7 @@ Deviations from the paper:
 5. The penalty (HSTN 7): the paper says neither the unit of the flow nor whether pixels are summed or averaged. With
    pixels, the mean and its weights (0.01 and 1) the flow stays 0 and HSTN is an affine transformer. Here the weights
    are multiplied by `penalty`; the scale `penalties` shows on validation pictures what comes of it.
-6. C-STN and IC-STN are not computed yet.
+6. The steps of C-STN and IC-STN are composed as theta o delta; each localisation sees the whole picture, warped.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ from refwarp.drawing.style import BLUE, GREEN, INK, MUTED, ORANGE, PINK, SKY, YE
 from refwarp.networks import (
     CNN,
     FLOW_GENERATOR,
+    CompositionalTransformer,
     Convolution,
     FlowPenalty,
     HierarchicalTransformer,
@@ -87,8 +88,7 @@ PAPER: Mapping[str, Mapping[str, float]] = {
     "IC-STN-4": {"60x60": 2.34},
     "HSTN": {"60x60": 0.90},
 }
-# Those of the paper's models that there are.
-MODELS = ("CNN", "Affine-STN", "Affine-STN, longer", "TPS-STN", "HSTN")
+MODELS = tuple(PAPER)
 # The side of the pictures; patches of clutter and their side.
 SIDES = {"40x40": 40, "60x60": 60}
 CLUTTER = {"40x40": (5, 5), "60x60": (6, 6)}
@@ -208,15 +208,9 @@ _SECONDS = {"CNN": 0.008, "Affine-STN": 0.03, "TPS-STN": 0.05, "HSTN": 0.055}
 def seconds(cell: Cell) -> float:
     """Return about how long a cell takes on one core."""
     steps, kind = cell.epochs * cell.steps, cell.model.removesuffix(", longer")
+    step = _SECONDS.get(kind) or int(kind[-1]) * _SECONDS["Affine-STN"]
     first = _SECONDS["Affine-STN"] if cell.model in CONTINUED else 0.0
-    return (
-        steps
-        * (_SECONDS[kind] + first)
-        * cell.batch_size
-        / 50
-        * (SIDES[cell.task] / 40) ** 2
-        * (cell.width / 16) ** 1.5
-    )
+    return steps * (step + first) * cell.batch_size / 50 * (SIDES[cell.task] / 40) ** 2 * (cell.width / 16) ** 1.5
 
 
 # ---- the pictures ----
@@ -298,6 +292,10 @@ def build(cell: Cell, rng: np.random.Generator, affine: SpatialTransformer | Non
     if cell.model == "TPS-STN":
         spline = ThinPlateSpline((4, 4))
         transformer = SpatialTransformer(localisation(spline), spline, size=seen)
+    elif cell.model.startswith(("C-STN", "IC-STN")):
+        steps = int(cell.model[-1])
+        each = [localisation()] * steps if cell.model.startswith("IC") else [localisation() for _ in range(steps)]
+        transformer = CompositionalTransformer(each, size=seen)
     else:
         transformer = affine or SpatialTransformer(localisation(), size=seen)
         if cell.model == "HSTN" and affine:
@@ -408,7 +406,7 @@ def _flow_size(model: Module, judged: Examples) -> dict[str, float]:
 def _look(model: Module, judged: Examples, device: str) -> dict[str, np.ndarray]:
     """Return what the transformer does to the first picture of each class, to be drawn."""
     firsts = np.unique(judged.labels, return_index=True)[1]
-    view = views(model, to_device(judged.images[firsts], device))["transformer"]
+    *_, view = views(model, to_device(judged.images[firsts], device)).values()  # of several steps the last
     return {
         "inputs": np.rint(255 * np.clip(view.inputs, 0, 1)).astype(np.uint8),
         "outputs": np.rint(255 * np.clip(view.outputs, 0, 1)).astype(np.uint8),
