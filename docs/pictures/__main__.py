@@ -6,7 +6,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from docs.pictures import decoder, grids, samplers
+from docs.pictures import decoder, flows, grids, samplers
 from refwarp.drawing.style import render
 
 IMAGES = Path(__file__).parents[1] / "images"
@@ -31,6 +31,9 @@ PICTURES: dict[str, Callable[[], Figure]] = {
         grids.flow,
         grids.composition,
         grids.penalties,
+        flows.brox,
+        flows.sift_flow_picture,
+        flows.ldof,
     )
 }
 
