@@ -35,6 +35,8 @@ def cases() -> list[Case]:
     found = []
     for row in pairwise(FACTORS, is_allowed):
         form, n, c, height, width, norm, boundary, reduction = row.values()
+        if boundary == "valid" and form != "gradient" and min(height, width) < 3:
+            continue  # nothing is left inside
         what = f"sizes_{n}x{c}x{height}x{width}_{norm}_{boundary}_{reduction}"
         options = {"norm": norm, "boundary": boundary, "reduction": reduction}
         operation, name = "smoothness", f"smoothness/{what}"
