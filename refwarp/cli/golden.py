@@ -1,4 +1,4 @@
-"""`refwarp golden build | check | export | resolution | show`."""
+"""`refwarp golden build | check | export | show`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 
 from refwarp.cli.options import GoldenOption
 
-app = typer.Typer(help="Build, check, export, measure and look into golden files.", rich_markup_mode=None)
+app = typer.Typer(help="Build, check, export and look into golden files.", rich_markup_mode=None)
 
 
 @app.command()
@@ -102,24 +102,3 @@ def show(
     from refwarp.terminal.console import TextConsole
 
     show_case(read_case(golden or SUITE, case), TextConsole())
-
-
-@app.command()
-def resolution(
-    golden: GoldenOption = None,
-    out: Annotated[Path | None, typer.Option(help="A page to write, as docs/resolution.md. [default: none]")] = None,
-) -> None:
-    """Measure the smallest relative fault that a golden file sees, for each operation and dtype, and print a table."""
-    from refwarp.files import atomic_write, check_output_file, make_output_folder
-    from refwarp.golden import SUITE
-    from refwarp.golden.reading import read
-    from refwarp.golden.resolution import page
-
-    source = golden or SUITE
-    if out:
-        make_output_folder(check_output_file(out, source=source).parent)
-    text = page(read(source))
-    print(text, end="")
-    if out:
-        with atomic_write(out) as temporary:
-            temporary.write_text(text)

@@ -48,7 +48,6 @@ def verify(  # noqa: PLR0913 - its options
         list[str] | None, typer.Option(help="Subnormal, ..., repeatable: leave out cases with any. [default: none]")
     ] = None,
     case: Annotated[list[str] | None, typer.Option(help="operation/name, repeatable. [default: all]")] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="A tenth of the cases, chosen to have most of all.")] = False,
     layout: Annotated[
         list[str] | None,
         typer.Option(help="How arrays lie in memory: fortran, ..., or all; repeatable. [default: contiguous]"),
@@ -100,7 +99,6 @@ def verify(  # noqa: PLR0913 - its options
     from refwarp.golden.layouts import LAYOUTS
     from refwarp.golden.manners import MANNERS
     from refwarp.golden.outcomes import Grade
-    from refwarp.golden.quick import quick as tenth
     from refwarp.golden.reading import read
     from refwarp.golden.report import check_report_paths, write
     from refwarp.golden.report import github as on_github
@@ -133,10 +131,9 @@ def verify(  # noqa: PLR0913 - its options
     progress = Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal)
     with load(target, timeout, import_timeout) as loaded, progress as bar:
         suite = read(source)
-        cases = tenth(suite.cases) if quick else suite.cases
         task = bar.add_task(f"Verifying {target}")
         found = verify(
-            cases,
+            suite.cases,
             loaded,
             selection,
             PROFILES[profile],
@@ -144,9 +141,6 @@ def verify(  # noqa: PLR0913 - its options
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     found = replace(found, skips_fail=fail_on_skip, common=sentences(found))
-    if quick:
-        said = f"Quick: {len(cases)} of {len(suite.cases)} cases were asked; leave --quick out for a verdict."
-        found = replace(found, remarks=(said, *found.remarks))
     lost: list[Exception] = []
     for path in reports:
         try:

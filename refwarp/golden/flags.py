@@ -21,8 +21,6 @@ FLAGS = {
     "Interior": Flag("BASIC", "Ordinary arguments: samples inside the map and off the lattice."),
     "FullPrecision": Flag("BASIC", "Inputs that use every bit of float32 or float64."),
     "Shape": Flag("BASIC", "Batches, channels, maps and outputs that are not square."),
-    "Sizes": Flag("BASIC", "Sizes around 8, 16, ... 256, where tiles and vectors have tails; any two axes together."),
-    "FewBits": Flag("BASIC", "Numbers of few bits: no type rounds a coordinate or a weight, so the bounds are narrow."),
     "Border": Flag("EDGE_CASE", "Samples between the outermost pixels and the padding."),
     "Outside": Flag("EDGE_CASE", "Samples out of reach of the map: zero, and no gradient."),
     "OnePixel": Flag("EDGE_CASE", "An axis of one pixel."),

@@ -353,18 +353,11 @@ def _read_attributes(group: Any) -> dict[str, str]:
 def _read_array(group: Any, path: str, dtype: np.dtype[Any]) -> tuple[Any, Any]:
     """Return the array of a dataset that lies in this file and is what it should be, and the dataset."""
     dataset, kind = _open(group, path, h5d.DatasetID), _KINDS[dtype]
-    shape = dataset.shape
-    size = math.prod(shape)
-    # A dataset without axes is one number, or no array at all.
-    is_array = shape or dataset.get_space().get_simple_extent_npoints() == 1
-    if not is_array or not dataset.get_type().equal(kind):
+    space, properties = dataset.get_space(), dataset.get_create_plist()
+    shape, size = space.shape, space.get_simple_extent_npoints()
+    if not dataset.get_type().equal(kind) or size != math.prod(shape):  # it differs where there is no array at all
         raise ValueError(f"{path!r} is no array of the expected type")
-    # What has a place in this file is no reference to another; what has none, as chunks have not, has to say where.
-    lies_elsewhere = False
-    if dataset.get_offset() is None:
-        properties = dataset.get_create_plist()
-        lies_elsewhere = properties.get_external_count() or properties.get_layout() == h5d.VIRTUAL
-    if lies_elsewhere or size > _MOST_ELEMENTS:
+    if properties.get_external_count() or properties.get_layout() == h5d.VIRTUAL or size > _MOST_ELEMENTS:
         raise ValueError(f"{path!r} lies outside of the file, or is too large")
     array = np.empty(shape, dtype)
     dataset.read(h5s.ALL, h5s.ALL, array, kind)

@@ -51,7 +51,7 @@ def golden(few, tmp_path):
 def test_both_files_are_of_today_and_small(suite, document):
     assert document["generator"] == suite.generator == GENERATOR_VERSION
     assert document["digest"] == suite.digest
-    assert SUITE.stat().st_size + SUITE_AS_JSON.stat().st_size < 40_000_000
+    assert SUITE.stat().st_size + SUITE_AS_JSON.stat().st_size < 20_000_000
 
 
 def test_the_shipped_json_is_the_shipped_file_exported(suite, tmp_path, shipped):

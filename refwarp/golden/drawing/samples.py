@@ -72,28 +72,3 @@ def clear(
         far = (distance >= np.maximum(_PIXELS, _SHARE * reach)) | (scale == 0)
         axes.append(drawn[far & (np.abs(drawn) > low)][: math.prod(shape)].reshape(shape))
     return np.stack(axes, -1)
-
-
-# As far from a seam, in pixels, a sample of `between_seams` is.
-CLEARANCE = 0.375
-
-
-def between_seams(
-    name: str,
-    shape: tuple[int, int, int],
-    size: tuple[int, int],
-    align_corners: bool = False,
-    seam: float = 0.0,
-) -> Floats:
-    """Return a grid (N, H_out, W_out, 2) on a map of `size` (H, W) of any size, far from one kind of seams.
-
-    The points lie in the map and up to a pixel beyond it, at most 1/8 of a pixel from halfway between two seams, which
-    are `seam` away from pixels. The numbers are multiples of 1/1024: exact in float16.
-    """
-    axes = []
-    for axis, pixels in (("x", size[1]), ("y", size[0])):
-        reach = math.floor(512 * min(1 + 2 / pixels, 1.5)) / 512
-        drawn = draw.coordinates(f"{name} {axis}", 20 * math.prod(shape), reach=reach) + 2.0**-10
-        x = (drawn * (pixels - 1 if align_corners else pixels) + pixels - 1) / 2 - seam
-        axes.append(drawn[abs(x - np.round(x)) >= CLEARANCE][: math.prod(shape)].reshape(shape))
-    return np.stack(axes, -1)

@@ -28,7 +28,7 @@ def _case(operation: str, name: str, comment: str, flags: str, *warps: npt.Array
     return case(f"{operation}/{name}", comment, flags, inputs, np.shape(warps[0]), dtype)
 
 
-def warps(name: str, kind: str, batch: int, dtype: str = "") -> Floats:
+def _warps(name: str, kind: str, batch: int, dtype: str = "") -> Floats:
     """Return warps that are not nearly singular."""
     shape = batch, *KINDS[kind]
     drawn = draw.full(name, *shape, dtype=dtype) if dtype else draw.dyadics(name, *shape) / 4
@@ -44,7 +44,7 @@ def _every(operation: str, kind: str) -> list[Case]:
     """Return what each operation is asked of each kind of warp."""
 
     def drawn(name: str, batch: int, dtype: str = "") -> list[Floats]:
-        return [warps(f"{kind} {name} {argument}", kind, batch, dtype) for argument in ARGUMENTS[operation]]
+        return [_warps(f"{kind} {name} {argument}", kind, batch, dtype) for argument in ARGUMENTS[operation]]
 
     def one(name: str, comment: str, flags: str, warps: list[Floats], dtype: str = "") -> Case:
         return _case(operation, f"{kind}_{name}", comment, flags, *warps, dtype=dtype)
@@ -121,8 +121,8 @@ def _conventions() -> list[Case]:
             "itself",
             "A warp after its own inverse: the identity, in which terms cancel.",
             "Cancellation",
-            warps("itself", "affine", 1),
-            warps("itself", "affine", 1),
+            _warps("itself", "affine", 1),
+            _warps("itself", "affine", 1),
         ),
         _case(
             "inverse_compositional_update",
@@ -138,7 +138,7 @@ def _conventions() -> list[Case]:
 def _extremes() -> list[Case]:
     nan = np.eye(3)[None].repeat(2, axis=0)
     nan[0, 1, 1] = math.nan
-    spoilt = warps("spoilt", "homography", 2)
+    spoilt = _warps("spoilt", "homography", 2)
     spoilt[0] = math.nan
     small = np.array([[[2.0**-30, 0.0, 0.25], [0.0, 2.0**-30, 0.5]]])
     cases = [
@@ -157,7 +157,7 @@ def _extremes() -> list[Case]:
             "huge",
             "An increment by the scale 2^20 is undone.",
             "Huge",
-            warps("huge", "affine", 1),
+            _warps("huge", "affine", 1),
             np.array([[[2.0**20, 0.0, 0.25], [0.0, 2.0**20, 0.5]]]),
         ),
         _case(
@@ -182,7 +182,7 @@ def _extremes() -> list[Case]:
                 f"nearly_singular_{dtype}",
                 comment,
                 "NearSingular Cancellation",
-                warps(f"theta {dtype}", "homography", 1, dtype),
+                _warps(f"theta {dtype}", "homography", 1, dtype),
                 rows,
                 dtype=dtype,
             ),

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from copy import copy
 from fractions import Fraction
 
-from refwarp.exact import sampling
 from refwarp.exact.arithmetic.budget import UNIT_ROUNDOFF
 from refwarp.golden.case import Case, is_exact
 from refwarp.golden.grades import COARSEST_BITS, COORDINATE_ROUNDINGS
@@ -18,9 +16,6 @@ from refwarp.golden.judging.seams import MOVE, seams
 
 # The constants of the budgets: of values and first gradients, and of second ones.
 CONSTANTS = {"nearest": (0.0, 0.0), "bilinear": (4.0, 8.0), "bicubic": (12.0, 16.0)}
-
-# The same where nothing is rounded but a product of weights, its product with a number or two, and the sum.
-FEW_BITS = 4.0
 
 # How far from pixels samples jump, and the outputs that do.
 JUMPS: Mapping[str, tuple[Fraction, tuple[str, ...]]] = {
@@ -34,35 +29,18 @@ def answers(case: Case, convention: str) -> Answers:
     """Return the answers of grid_sample."""
     call = Call.of(case)
     given = images(case)
-    samples = [call.samples(image.grid, convention) for image in given]
+    sums = [outputs(image, call.samples(image.grid, convention), call.scales) for image in given]
+    moves = [slopes.sensitivities(call, image, convention) for image in given]
     first, second = CONSTANTS[call.mode]
-    moves = None
-    if "FewBits" in case.flags:
-        first = second = FEW_BITS
-        samples = [_plain(places) for places in samples]
-    else:
-        moves = [slopes.sensitivities(call, image, convention) for image in given]
-    sums = [outputs(image, places, call.scales) for image, places in zip(given, samples, strict=True)]
     return {
         path: Answer.of(
             second if path.startswith("second") else first,
             case.inputs[name].shape,
             [one[path] for one in sums],
-            None if moves is None else [one[path] for one in moves],
+            [one[path] for one in moves],
         )
         for path, name in OUTPUTS.items()
     }
-
-
-def _plain(samples: sampling.Samples) -> sampling.Samples:
-    """Return samples whose weights count in M with their absolute values, whatever they are computed from."""
-    found = copy(samples)
-
-    def plain(taps: list[sampling.Tap]) -> list[sampling.Tap]:
-        return [sampling.Tap.of(tap.pixel, tap.w, tap.d, tap.e) for tap in taps]
-
-    found.defined = [place._replace(columns=plain(place.columns), rows=plain(place.rows)) for place in samples.defined]
-    return found
 
 
 def conventions(case: Case) -> tuple[str, ...]:
