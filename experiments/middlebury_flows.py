@@ -47,7 +47,7 @@ Flow = Callable[[np.ndarray, np.ndarray, "Cell"], np.ndarray]
 
 
 def _in_grey(name: str, first: np.ndarray, second: np.ndarray, cell: Cell) -> np.ndarray:
-    return library_flow(name, second.mean(axis=0), first.mean(axis=0))
+    return library_flow(name, first.mean(axis=0), second.mean(axis=0))
 
 
 def _gradient_descent(first: np.ndarray, second: np.ndarray, cell: Cell) -> np.ndarray:

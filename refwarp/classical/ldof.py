@@ -55,7 +55,7 @@ class LdofSettings:
 
     variational: BroxSettings = field(default_factory=BroxSettings)
     match_weight: float = 3.0
-    step: int = 2
+    step: int = 4
     cell: int = 4
 
     def __post_init__(self) -> None:
