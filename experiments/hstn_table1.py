@@ -73,8 +73,7 @@ from refwarp.sweeps.classification import ErrorTable, Ordering, judge
 from refwarp.sweeps.experiment import cell_settings
 from refwarp.sweeps.report import Report, Table
 from refwarp.training import Checkpoint, History, Passes, Run, scores, train
-from refwarp.training.loop import classification_loss
-from refwarp.training.metrics import model_device
+from refwarp.training.metrics import classification_loss, model_device
 
 # The paper's errors in %.
 PAPER: Mapping[str, Mapping[str, float]] = {

@@ -101,7 +101,7 @@ def _applied(function: Function, wanted: Collection[int], results: Sequence[Any]
         again = [*range(count), *(count + i for i in order)]
         found = _applied(vjp(function, order, len(arrays)), again, layouts)(*cotangents, *arrays)
         by_input = dict(zip(order, found, strict=True))
-        return tuple(by_input.get(i, jnp.zeros_like(array)) for i, array in enumerate(arrays))
+        return tuple(by_input.get(i, jnp.zeros(array.shape, array.dtype)) for i, array in enumerate(arrays))
 
     call.defvjp(forward, backward)
     return cast(Callable[..., tuple[Any, ...]], call)

@@ -41,7 +41,7 @@ def dense_sift(frame: Any, cell: int = 4) -> Any:
     tent = np.concatenate([np.arange(1, cell + 1), np.arange(cell - 1, 0, -1)]) / cell
     angles = 2 * np.pi * np.arange(DIRECTIONS) / DIRECTIONS
     length = np.hypot(slope_x, slope_y)
-    along = np.divide(1.0, length, out=np.zeros_like(length), where=length > 0)
+    along = np.divide(1.0, length, out=np.zeros(length.shape), where=length > 0)
     found = np.empty((height, width, CELLS, CELLS, DIRECTIONS), np.float32)
     offsets = [reach + k * cell - (CELLS - 1) * cell // 2 for k in range(CELLS)]
     for k, angle in enumerate(angles):

@@ -23,7 +23,7 @@ import numpy as np
 from rich.progress import Progress
 
 from autograd_core import Tensor, to_device
-from autograd_core.layers import Module, softmax_cross_entropy
+from autograd_core.layers import Module
 from autograd_core.optimizers import Optimizer, clip_gradient_norm
 from autograd_core.schedules import ReduceOnPlateau, Schedule
 from refwarp.arguments import check_count
@@ -31,17 +31,12 @@ from refwarp.data import Distortion, Examples, distort
 from refwarp.files import check_input_file, check_output_file, lock, make_output_folder
 from refwarp.training.checkpoints import State, load_state, save_state
 from refwarp.training.early_stopping import EarlyStopping
-from refwarp.training.metrics import History, error_rate, model_device
+from refwarp.training.metrics import History, classification_loss, error_rate, model_device
 from refwarp.training.progress import EpochDisplay
 
 Settings = Mapping[str, str | int | float]
 # What a step makes smaller: a number, of the model, a minibatch's images (N, C, H, W) and its labels (N,).
 Loss = Callable[[Module, Tensor, np.ndarray[Any, Any]], Tensor]
-
-
-def classification_loss(model: Module, images: Tensor, labels: np.ndarray[Any, Any]) -> Tensor:
-    """Return the mean cross entropy of a classifier's scores, in nats."""
-    return softmax_cross_entropy(model(images), labels)
 
 
 @dataclass
@@ -75,7 +70,7 @@ class Run:
     loss : callable
         What is made smaller: `loss(model, images, labels)` returns a Tensor of one number; the mean cross entropy of a
         classifier where nothing else is said.
-    measure : callable
+    measure : callable, optional
         What is called the validation error: `measure(model, examples)` returns a number, the smaller the better; the
         share that a classifier gets wrong where nothing else is said.
     best : dict
@@ -93,7 +88,7 @@ class Run:
     plateaus: Sequence[ReduceOnPlateau] = ()
     early_stopping: EarlyStopping | None = None
     loss: Loss = classification_loss
-    measure: Callable[[Module, Examples], float] = error_rate
+    measure: Callable[[Module, Examples], float] | None = None
     best: State = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -434,7 +429,7 @@ def train(
             seconds = time.perf_counter() - began
             run.history.append(
                 loss=total / used,
-                validation_error=run.measure(run.model, validation),
+                validation_error=(run.measure or error_rate)(run.model, validation),
                 learning_rate=run.optimizers[0].learning_rate,
                 seconds=seconds,
             )

@@ -1,4 +1,4 @@
-"""What a training run is measured by: the error rate, and its history, epoch by epoch."""
+"""What a training run is measured by: the loss and the error rate of classifiers, and its history, epoch by epoch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from autograd_core import Tensor, no_grad, to_device
 from autograd_core.arrays import device_of
-from autograd_core.layers import Module
+from autograd_core.layers import Module, softmax_cross_entropy
 from refwarp.arguments import check_count
 from refwarp.data import Examples
 
@@ -21,6 +21,11 @@ Array = np.ndarray[Any, Any]
 def model_device(model: Module) -> str:
     """Return where a model's parameters lie: "cpu", or "cuda" for CuPy's arrays."""
     return next((device_of(parameter.data) for parameter in model.parameters()), "cpu")
+
+
+def classification_loss(model: Module, images: Tensor, labels: Array) -> Tensor:
+    """Return the mean cross entropy of a classifier's scores, in nats."""
+    return softmax_cross_entropy(model(images), labels)
 
 
 @no_grad()

@@ -12,20 +12,7 @@ from refwarp.golden.outcomes import Grade
 from refwarp.golden.report import describe
 from refwarp.golden.targets.module import ModuleTarget
 from refwarp.golden.verify import verify
-from tests.golden import broken, broken_grids
-
-# The broken implementations, each a class named after its flag. A flag has one for each operation it is about.
-DEFECTS = [
-    found
-    for module in (broken, broken_grids)
-    for name, found in vars(module).items()
-    if isinstance(found, type) and found.__module__ == module.__name__ and name in MUSEUM
-]
-
-
-def sound(defect):
-    """Return the class that a defect is a change of."""
-    return defect.__mro__[-2]
+from tests.golden.defects import DEFECTS, sound
 
 
 def wrong(cases, implementation):

@@ -14,8 +14,8 @@ from refwarp.golden.separating.rules import Condition, learn, thresholds
 from refwarp.golden.targets import refwarp as own
 from refwarp.golden.targets.module import ModuleTarget
 from refwarp.golden.verify import Selection, verify
+from tests.golden.defects import DEFECTS, sound
 from tests.golden.planted import PLANTS, Plant, when
-from tests.golden.test_museum import DEFECTS, sound
 
 # ---- the learner ----
 

@@ -84,12 +84,13 @@ def test_tables_have_ours_beside_the_papers(table):
     assert len(every.rows) == 3 and all(len(row) == len(every.header) for row in every.rows)
 
 
-def test_what_the_paper_has_no_number_for_is_left_out():
+def test_what_the_paper_has_no_number_for_has_none_beside_it():
     paper = {"A": {"R": 2.0, "E": 3.0}, "B": {}}
     table = ErrorTable(Results("small", None, RESULTS, 0), paper, "task")
     assert table.table().rows[1] == ["B", "15.00 ± 7.07", "", "", ""]
     assert ["B on R", "15.00", "7.07", "", "", "1,234", "15", "0.5"] in table.every().rows
-    assert not table.orderings([("A", "B")]).rows and table.difference("A", "B", "R") is not None
+    (row,) = table.orderings([("A", "B")]).rows
+    assert row[0] == "R: A − B" and row[3:] == ["", "not in the paper"]
 
 
 def test_a_single_seed_is_one(table):

@@ -58,7 +58,7 @@ def _gradients(
     warped = _apply(operation, {name: tensors.get(name) for name in forward.arguments}, options)
     inputs = [name for name in forward.arguments if f"g{name}" in needed and name in tensors]
     if not warped.requires_grad:  # nothing depends on what was asked for, as with input_gradient="none"
-        return {f"g{name}": np.zeros_like(tensors[name].data) for name in inputs}
+        return {f"g{name}": np.zeros(tensors[name].shape, tensors[name].dtype) for name in inputs}
     second = call.part == "second_vjp"
     first = grad(warped, [tensors[name] for name in inputs], tensors[vjp.arguments[0]], create_graph=second)
     if not second:
