@@ -63,9 +63,10 @@ def test_the_paper_s_size_makes_a_step(model, tmp_path):
     assert abs(TABLE1.compute(step, surroundings).result["parameters"] - 400_000) < 0.013 * 400_000
 
 
-def test_small_is_there_whole():
-    results = committed("small")
-    assert (results.missing, len(results.cells)) == (0, 3 * 36)
+@pytest.mark.parametrize(("scale", "count"), [("small", 3 * 36), ("long", 3 * 6)])
+def test_results_of_three_seeds_are_there_whole(scale, count):
+    results = committed(scale)
+    assert (results.missing, len(results.cells)) == (0, count)
     assert {result.values["judged"] for result in results.cells} == {10_000}
 
 
