@@ -47,7 +47,7 @@ def checkout(tmp_path_factory):
         pytest.skip("no checkout: the gate's scripts are not here")
     copy = tmp_path_factory.mktemp("checkout")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    ignored = shutil.ignore_patterns("__pycache__", "suite.h5", "suite.json.gz", "results")
+    ignored = shutil.ignore_patterns("__pycache__", "suite.h5", "suite.json.gz")
     for name in (*project["tool"]["hatch"]["build"]["targets"]["sdist"]["include"], "pyproject.toml"):
         if (ROOT / name).is_dir():
             shutil.copytree(ROOT / name, copy / name, ignore=ignored)
