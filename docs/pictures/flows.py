@@ -8,9 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from scipy.ndimage import gaussian_filter
 
-from refwarp.classical.brox import SMALLEST, BroxSettings, descend
+from refwarp.classical.brox import BroxSettings, coarse_to_fine
 from refwarp.classical.ldof import LdofSettings, descriptor_matches, ldof_flow
-from refwarp.classical.pyramid import reduced, resized_flow, sizes
 from refwarp.classical.sift_flow import sift_flow
 from refwarp.drawing.flows import flow_colours
 from refwarp.drawing.style import INK
@@ -50,19 +49,10 @@ def _figure(panels: list[tuple[str, Array]], columns: int) -> Figure:
     return figure
 
 
-def _steps_of_brox(first: Array, second: Array) -> list[Array]:
-    settings, flow, found = BroxSettings(), np.zeros((2, 1, 1)), []
-    for size in sizes(first.shape[1:], settings.ratio, SMALLEST):
-        one, other = (reduced(frame, size, settings.blur) for frame in (first, second))
-        flow = descend(resized_flow(flow, size), one, other, settings)
-        found.append(flow)
-    return found
-
-
 def brox() -> Figure:
     """Draw the flow at some sizes of the pyramid: the small thing is lost from the first one on."""
     first, second, truth = scene()
-    found = _steps_of_brox(first, second)
+    found = list(coarse_to_fine(first, second, BroxSettings()))
     panels = [("first frame", first[0]), ("second frame", second[0]), ("true flow", flow_colours(truth, LARGEST))]
     for flow in (found[0], found[len(found) // 2], found[-1]):
         _, height, width = flow.shape

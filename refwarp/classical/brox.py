@@ -32,17 +32,18 @@ At d = 0 the left side of (brox.4) minus its right side is half the gradient of 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from autograd_core import Tensor, grad
-from refwarp.arguments import shown
+from refwarp.arguments import number
 from refwarp.backend.jit import items, kernel, scalar
 from refwarp.backend.launch import argument, run
-from refwarp.classical.pyramid import reduced, resized_flow, sizes
-from refwarp.classical.settings import check_counts, check_weights
+from refwarp.classical.checks import check_counts, check_flow, check_weights, frames_of
+from refwarp.classical.pyramid import Size, reduced, resized_flow, sizes
 from refwarp.grids.flow import flow_grid
 from refwarp.samplers.grid_sample import grid_sample
 
@@ -82,10 +83,8 @@ class BroxSettings:
     def __post_init__(self) -> None:
         check_weights(self, ("smoothness", "gradient_constancy", "blur"))
         check_counts(self, ("warps", "reweightings", "sweeps"), 1)
-        if not 0 < self.epsilon < math.inf:
-            raise ValueError(f"epsilon: given {shown(self.epsilon)}, expected a finite number > 0")
-        if not 0 < self.ratio < 1:
-            raise ValueError(f"ratio: given {shown(self.ratio)}, expected a number between 0 and 1")
+        number("epsilon", self.epsilon, "a finite number > 0", lambda value: 0 < value < math.inf)
+        number("ratio", self.ratio, "a number between 0 and 1", lambda value: 0 < value < 1)
 
 
 # The shorter side of the smallest frames of the pyramid.
@@ -258,11 +257,19 @@ def brox_flow(first: Any, second: Any, settings: BroxSettings | None = None, ini
         start = check_flow("initial", initial, first)
         one, other = (reduced(frame, first.shape[1:], settings.blur) for frame in (first, second))
         return descend(start, one, other, settings)
+    *_, flow = coarse_to_fine(first, second, settings)
+    return flow
+
+
+def coarse_to_fine(
+    first: Any, second: Any, settings: BroxSettings, matches: Callable[[Size], Matches] | None = None
+) -> Iterator[Any]:
+    """Yield the flow at each size of the pyramid, the smallest first; `matches` says what is known at a size."""
     flow = np.zeros((2, 1, 1))
     for size in sizes(first.shape[1:], settings.ratio, SMALLEST):
         one, other = (reduced(frame, size, settings.blur) for frame in (first, second))
-        flow = descend(resized_flow(flow, size), one, other, settings)
-    return flow
+        flow = descend(resized_flow(flow, size), one, other, settings, matches and matches(size))
+        yield flow
 
 
 class Matches(NamedTuple):
@@ -342,11 +349,7 @@ def brox_energy(flow: Any, first: Any, second: Any, settings: BroxSettings | Non
     TypeError, ValueError
         As in `brox_flow`.
     """
-    settings = settings or BroxSettings()
-    first, second = frames_of(first, second)
-    flow = check_flow("flow", flow, first)
-    one, other = (features(frame, settings.gradient_constancy) for frame in (first, second))
-    linear = linearised(other, one, flow)
+    flow, linear, settings = _at(flow, first, second, settings)
     steps = np.zeros(flow.shape[1:])
     for component in flow:
         steps[:, :-1] += np.diff(component, axis=1) ** 2
@@ -361,12 +364,17 @@ def brox_gradient(flow: Any, first: Any, second: Any, settings: BroxSettings | N
 
     It is taken from the system that `brox_flow` solves: twice what the flow leaves of (brox.4).
     """
+    flow, linear, settings = _at(flow, first, second, settings)
+    return 2 * residual(system_at(flow, linear, flow, settings), flow)
+
+
+def _at(flow: Any, first: Any, second: Any, settings: BroxSettings | None) -> tuple[Any, Linear, BroxSettings]:
+    """Return a flow that was checked, the warp made linear there, and the settings, or the usual ones."""
     settings = settings or BroxSettings()
     first, second = frames_of(first, second)
     flow = check_flow("flow", flow, first)
     one, other = (features(frame, settings.gradient_constancy) for frame in (first, second))
-    system = system_at(flow, linearised(other, one, flow), flow, settings)
-    return 2 * residual(system, flow)
+    return flow, linearised(other, one, flow), settings
 
 
 def residual(system: System, total: Any) -> Any:
@@ -380,30 +388,3 @@ def residual(system: System, total: Any) -> Any:
         left[ahead] += flux  # (brox.4)
         left[behind] -= flux  # (brox.4)
     return left
-
-
-def frames_of(first: Any, second: Any) -> tuple[Any, Any]:
-    """Return two frames as float64, or raise an error that says what is wrong with them."""
-    frames = []
-    for name, given in (("first", first), ("second", second)):
-        frame = np.asarray(given)
-        if frame.dtype.kind not in "fiu":
-            raise TypeError(f"{name}: given dtype {frame.dtype}, expected real numbers")
-        if frame.ndim != 3 or not frame.size:
-            raise ValueError(f"{name}: given shape {frame.shape}, expected (C, H, W) with at least one pixel")
-        if not np.isfinite(frame).all():
-            raise ValueError(f"{name}: given a number that is not finite; replace it, for a flow needs all pixels")
-        frames.append(frame.astype(np.float64))
-    if frames[0].shape != frames[1].shape:
-        raise ValueError(f"second: given shape {frames[1].shape}, expected that of first, {frames[0].shape}")
-    return frames[0], frames[1]
-
-
-def check_flow(name: str, flow: Any, frame: Any) -> Any:
-    """Return a flow as float64, or raise an error that says what is wrong with it."""
-    flow = np.array(flow, np.float64)
-    if flow.shape != (2, *frame.shape[1:]):
-        raise ValueError(f"{name}: given shape {flow.shape}, expected {(2, *frame.shape[1:])}, as the frames'")
-    if not np.isfinite(flow).all():
-        raise ValueError(f"{name}: given a motion that is not finite")
-    return flow

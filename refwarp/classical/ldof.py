@@ -26,10 +26,10 @@ from typing import Any
 
 import numpy as np
 
-from refwarp.classical.brox import SMALLEST, BroxSettings, Matches, descend, frames_of
+from refwarp.classical.brox import BroxSettings, Matches, coarse_to_fine
+from refwarp.classical.checks import check_cell, check_counts, check_weights, frames_of
 from refwarp.classical.descriptors import dense_sift
-from refwarp.classical.pyramid import Size, reduced, resized_flow, sizes
-from refwarp.classical.settings import check_cell, check_counts, check_weights
+from refwarp.classical.pyramid import Size
 
 # So many distances are computed at a time: 64 MB.
 _DISTANCES = 2**24
@@ -92,13 +92,13 @@ def ldof_flow(first: Any, second: Any, settings: LdofSettings | None = None) -> 
     """
     settings = settings or LdofSettings()
     first, second = frames_of(first, second)
-    variational = settings.variational
     matches = descriptor_matches(first, second, settings.step, settings.cell)
-    whole, flow = first.shape[1:], np.zeros((2, 1, 1))
-    for size in sizes(whole, variational.ratio, SMALLEST):
-        one, other = (reduced(frame, size, variational.blur) for frame in (first, second))
-        beta = settings.match_weight * (1 - size[0] * size[1] / (whole[0] * whole[1]))
-        flow = descend(resized_flow(flow, size), one, other, variational, _at_size(matches, size, beta))
+    height, width = first.shape[1:]
+
+    def known(size: Size) -> Matches:
+        return _at_size(matches, size, settings.match_weight * (1 - size[0] * size[1] / (height * width)))
+
+    *_, flow = coarse_to_fine(first, second, settings.variational, known)
     return flow
 
 

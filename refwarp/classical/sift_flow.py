@@ -33,10 +33,9 @@ import numpy as np
 
 from refwarp.backend.jit import items, kernel, scalar
 from refwarp.backend.launch import argument, run
-from refwarp.classical.brox import check_flow, frames_of
+from refwarp.classical.checks import check_cell, check_counts, check_flow, check_weights, frames_of
 from refwarp.classical.descriptors import dense_sift
 from refwarp.classical.pyramid import reduced
-from refwarp.classical.settings import check_cell, check_counts, check_weights
 
 
 @dataclass(frozen=True)
