@@ -9,17 +9,8 @@
    Kinks are right. Prints how many outputs got which grade. Exit code 0, 1 (one is wrong, or none was checked) or 2 (no
    whole file). It is C and C++. */
 
-#include "refwarp_golden.h"
+#include "check.h"
 
-#ifndef REAL
-#define REAL double
-#endif
-#ifdef DEFECT
-enum { FORGETFUL = 1 };
-#else
-enum { FORGETFUL = 0 };
-#endif
-typedef REAL real;
 typedef long double wide;
 
 typedef enum { WITH_ZEROS, WITH_PREVIOUS, WITH_NEIGHBOURS } Fill;
@@ -155,21 +146,17 @@ static const char *const PATHS[OUTPUTS] = {"forward/output", "vjp/gvalues", "vjp
 
 int main(int argc, char **argv)
 {
-    const int type = sizeof(real) == 4 ? RG_FLOAT : RG_DOUBLE;
-    long counts[OUTPUTS][3] = {{0}}, wrong = 0, checked = 0;
+    Tally tally = {OUTPUTS, PATHS, {{0}}, 0, 0};
     rg_suite suite;
     int i;
-    if (argc != 2 || rg_open(&suite, argv[1])) {
-        fprintf(stderr, "usage: %s FILE, which `refwarp golden export` wrote in format version %d\n", argv[0], RG_VERSION);
-        return 2;
-    }
+    if (check_open(&suite, argc, argv)) return 2;
     while (rg_next(&suite)) {
         static const char *const names[4] = {"values", "grid", "previous", "gout"};
         rg_array in[4];
         real *results[OUTPUTS];
         Problem problem;
         long size[4];
-        if (!rg_is(&suite, "operation", "dense_decode") || rg_is(&suite, "result", "invalid") || !rg_asked(&suite, type)
+        if (!rg_is(&suite, "operation", "dense_decode") || rg_is(&suite, "result", "invalid") || !rg_asked(&suite, TYPE)
             || !rg_option_is(&suite, "variant", "paper") || rg_option_integers(&suite, "size", size, 4) != 4)
             continue;
         for (i = 0; i < 4; i++) in[i] = rg_input(&suite, names[i]);
@@ -182,34 +169,14 @@ int main(int argc, char **argv)
         {
             const long n = size[0] * size[1] * size[2] * size[3], sizes[OUTPUTS] = {n, in[0].n, in[1].n, n};
             const Given given = {in[0].values, in[1].values, in[2].values, in[3].values};
-            for (i = 0; i < OUTPUTS; i++) results[i] = (real *)calloc((size_t)sizes[i] + 1, sizeof(real));
+            check_allocate(&tally, sizes, results);
             {
                 const Results out = {results[0], results[1], results[2], results[3]};
                 dense_decode(&problem, given, out);
             }
         }
-        for (i = 0; i < OUTPUTS; i++) {
-            const rg_verdict found = rg_grade(&suite, PATHS[i], "right", results[i], type);
-            const char *name;
-            if (found.grade != RG_ABSENT) {
-                counts[i][found.grade]++, checked++;
-                if (found.grade == RG_WRONG) {
-                    int length = rg_name(&suite, &name);
-                    wrong++;
-                    printf("wrong: %.*s, %s, at %ld %.9g instead of %.9g\n", length, name, PATHS[i], found.at,
-                           (double)results[i][found.at], found.expected);
-                }
-            }
-            free(results[i]);
-        }
+        for (i = 0; i < OUTPUTS; i++) check_grade(&suite, &tally, i, "right", results[i]);
         for (i = 0; i < 4; i++) rg_free(&in[i]);
     }
-    if (rg_close(&suite)) {
-        fprintf(stderr, "%s is truncated\n", argv[1]);
-        return 2;
-    }
-    printf("%-20s%10s%10s%10s\n", "", "faithful", "working", "wrong");
-    for (i = 0; i < OUTPUTS; i++)
-        printf("%-20s%10ld%10ld%10ld\n", PATHS[i], counts[i][0], counts[i][1], counts[i][2]);
-    return wrong > 0 || checked == 0;
+    return check_end(&suite, &tally, argv[1]);
 }

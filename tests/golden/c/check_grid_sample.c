@@ -11,17 +11,7 @@
    Kinks are right, ties are even. Prints how many outputs got which grade. Exit code 0, 1 (one is wrong, or none was
    checked) or 2 (no whole file). It is C and C++. */
 
-#include "refwarp_golden.h"
-
-#ifndef REAL
-#define REAL double
-#endif
-#ifdef DEFECT
-enum { FORGETFUL = 1 };
-#else
-enum { FORGETFUL = 0 };
-#endif
-typedef REAL real;
+#include "check.h"
 
 typedef enum { BILINEAR, NEAREST, BICUBIC } Mode;
 typedef enum { ZEROS, BORDER, REFLECTION } Padding;
@@ -186,20 +176,16 @@ static const char *const PATHS[OUTPUTS] = {"forward/output",   "vjp/ginput",    
 
 int main(int argc, char **argv)
 {
-    const int type = sizeof(real) == 4 ? RG_FLOAT : RG_DOUBLE;
-    long counts[OUTPUTS][3] = {{0}}, wrong = 0, checked = 0;
+    Tally tally = {OUTPUTS, PATHS, {{0}}, 0, 0};
     rg_suite suite;
     int i;
-    if (argc != 2 || rg_open(&suite, argv[1])) {
-        fprintf(stderr, "usage: %s FILE, which `refwarp golden export` wrote in format version %d\n", argv[0], RG_VERSION);
-        return 2;
-    }
+    if (check_open(&suite, argc, argv)) return 2;
     while (rg_next(&suite)) {
         static const char *const names[5] = {"input", "grid", "gout", "cotangent_input", "cotangent_grid"};
         rg_array in[5];
         real *results[OUTPUTS];
         Options options = {BILINEAR, ZEROS, 0};
-        if (!rg_is(&suite, "operation", "grid_sample") || rg_is(&suite, "result", "invalid") || !rg_asked(&suite, type))
+        if (!rg_is(&suite, "operation", "grid_sample") || rg_is(&suite, "result", "invalid") || !rg_asked(&suite, TYPE))
             continue;
         if (rg_option_is(&suite, "mode", "nearest")) options.mode = NEAREST;
         if (rg_option_is(&suite, "mode", "bicubic")) options.mode = BICUBIC;
@@ -210,35 +196,16 @@ int main(int argc, char **argv)
         {
             const long n = in[0].shape[0] * in[0].shape[1] * in[1].shape[1] * in[1].shape[2];
             const long sizes[OUTPUTS] = {n, in[0].n, in[1].n, n, in[0].n, in[1].n};
-            for (i = 0; i < OUTPUTS; i++) results[i] = (real *)calloc((size_t)sizes[i] + 1, sizeof(real));
+            check_allocate(&tally, sizes, results);
         }
         {
             const Given given = {in[0].values, in[1].values, in[2].values, in[3].values, in[4].values};
             const Results out = {results[0], results[1], results[2], results[3], results[4], results[5]};
             grid_sample(given, in[0].shape, in[1].shape[1] * in[1].shape[2], options, out);
         }
-        for (i = 0; i < OUTPUTS; i++) {
-            const char *convention = i == 0 || options.mode == NEAREST ? "even" : "right", *name;
-            const rg_verdict found = rg_grade(&suite, PATHS[i], convention, results[i], type);
-            if (found.grade != RG_ABSENT) {
-                counts[i][found.grade]++, checked++;
-                if (found.grade == RG_WRONG) {
-                    int length = rg_name(&suite, &name);
-                    wrong++;
-                    printf("wrong: %.*s, %s, at %ld %.9g instead of %.9g\n", length, name, PATHS[i], found.at,
-                           (double)results[i][found.at], found.expected);
-                }
-            }
-            free(results[i]);
-        }
+        for (i = 0; i < OUTPUTS; i++)
+            check_grade(&suite, &tally, i, i == 0 || options.mode == NEAREST ? "even" : "right", results[i]);
         for (i = 0; i < 5; i++) rg_free(&in[i]);
     }
-    if (rg_close(&suite)) {
-        fprintf(stderr, "%s is truncated\n", argv[1]);
-        return 2;
-    }
-    printf("%-20s%10s%10s%10s\n", "", "faithful", "working", "wrong");
-    for (i = 0; i < OUTPUTS; i++)
-        printf("%-20s%10ld%10ld%10ld\n", PATHS[i], counts[i][0], counts[i][1], counts[i][2]);
-    return wrong > 0 || checked == 0;
+    return check_end(&suite, &tally, argv[1]);
 }
