@@ -244,3 +244,11 @@ class Verification:
         """The outcomes that are not as good as required, those of the smallest cases first."""
         failing = [outcome for outcome in (*self.outcomes, *self.sample) if outcome.grade > self.required]
         return tuple(sorted(failing, key=lambda outcome: outcome.case.size))
+
+    @cached_property
+    def smallest_failures(self) -> Mapping[str, Outcome]:
+        """Of each operation that fails, the failure of its smallest case."""
+        found: dict[str, Outcome] = {}
+        for outcome in self.failures:
+            found.setdefault(outcome.case.operation, outcome)
+        return found

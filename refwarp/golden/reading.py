@@ -18,7 +18,7 @@ from refwarp.golden import format
 from refwarp.golden.case import ELEMENT, SEAM, Case, Truth
 from refwarp.golden.format import FORMAT, Golden, GoldenFileError, check_case, check_version, digest, no_such_case
 
-# A document of more characters, when it is no longer compressed, is no golden file, whatever it says.
+# A document of more characters, when it is no longer compressed, is none of ours, whatever it says.
 _MOST_CHARACTERS = 2**30
 _GZIP = b"\x1f\x8b"
 # Where JSON is told from HDF5, whose files begin otherwise: an editor may have put a mark and some blanks before it.
@@ -66,16 +66,29 @@ def _is_document(path: str | os.PathLike[str]) -> bool:
     return start.startswith(_GZIP) or start.removeprefix(codecs.BOM_UTF8).lstrip()[:1] in (b"{", b"[")
 
 
+def read_json(path: str | os.PathLike[str]) -> Any:
+    """Return what a JSON file holds, perhaps compressed by gzip.
+
+    Raises
+    ------
+    OSError, EOFError, RecursionError, MemoryError, zlib.error
+        If it cannot be read.
+    ValueError
+        If it is no JSON, or too large.
+    """
+    with open(path, "rb") as plain:
+        compressed = plain.read(2) == _GZIP
+        plain.seek(0)
+        with gzip.GzipFile(fileobj=plain) if compressed else plain as file:
+            content = file.read(_MOST_CHARACTERS + 1)
+    if len(content) > _MOST_CHARACTERS:
+        raise ValueError("it is too large")
+    return json.loads(content)
+
+
 def _read_document(path: str | os.PathLike[str]) -> Golden:
     try:
-        with open(path, "rb") as plain:
-            compressed = plain.read(2) == _GZIP
-            plain.seek(0)
-            with gzip.GzipFile(fileobj=plain) if compressed else plain as file:
-                content = file.read(_MOST_CHARACTERS + 1)
-        if len(content) > _MOST_CHARACTERS:
-            raise ValueError("it is too large")
-        document = json.loads(content)
+        document = read_json(path)
         if not isinstance(document, dict) or document.get("format") != FORMAT:
             raise GoldenFileError(f"{path} is JSON but no golden file; give one made by `refwarp golden export`")
         check_version(path, document["version"])

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TextIO
 
 from refwarp.golden.format import Golden
-from refwarp.golden.outcomes import Outcome, Verification
+from refwarp.golden.outcomes import Verification
 from refwarp.golden.report import asked, describe, determinism, lines, number, setting, summary
 
 # The environment's variable that names the file of the summary.
@@ -36,15 +36,13 @@ def tell(verification: Verification, suite: Golden, stream: TextIO, path: str | 
 
 def commands(verification: Verification) -> list[str]:
     """Return lines that GitHub shows beside a run: an error for each operation that fails, and a notice."""
-    first: dict[str, Outcome] = {}
-    for outcome in verification.failures:
-        first.setdefault(outcome.case.operation, outcome)
-    found = [_command("error", f"{operation} is wrong", describe(outcome)) for operation, outcome in first.items()]
+    smallest = verification.smallest_failures
+    found = [_command("error", f"{operation} is wrong", describe(outcome)) for operation, outcome in smallest.items()]
     if len(found) > _MOST_ANNOTATIONS - 1:
         left = len(found) - (_MOST_ANNOTATIONS - 2)
         found = [*found[: _MOST_ANNOTATIONS - 2], _command("error", "More", f"{left} more operations are wrong.")]
     title = f"refwarp verify {verification.target}"
-    if not first and not verification.passed:
+    if not smallest and not verification.passed:
         found.append(_command("error", title, summary(verification)))
     elif said := determinism(verification):
         found.append(_command("warning", title, said))
@@ -66,10 +64,7 @@ def document(verification: Verification, suite: Golden) -> str:
     text += [f"- {_plain(sentence)}" for sentence in verification.common]
     if said := determinism(verification):
         text += ["", _plain(said)]
-    smallest: dict[str, Outcome] = {}
-    for outcome in verification.failures:
-        smallest.setdefault(outcome.case.operation, outcome)
-    if smallest:
+    if smallest := verification.smallest_failures:
         text += ["", "Smallest failing case of each operation:", ""]
         text += [f"- {_plain(describe(outcome))}" for outcome in smallest.values()]
     head = ("operation", "dtype", "cases", "faithful", "working", "wrong", "error/budget")

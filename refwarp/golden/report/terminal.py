@@ -9,7 +9,7 @@ from rich.text import Text
 
 from refwarp.golden.case import Case
 from refwarp.golden.layouts import CONTIGUOUS
-from refwarp.golden.outcomes import Grade, Outcome, Verification
+from refwarp.golden.outcomes import Grade, Verification
 from refwarp.golden.report import asked, describe, determinism, layouts, lines, number, setting, summary
 from refwarp.terminal.console import TextConsole
 
@@ -44,10 +44,7 @@ def show(verification: Verification, console: TextConsole, verbose: bool = False
     _show_sample(verification, console)
     for sentence in verification.common:
         console.print(f"In common: {sentence}", highlight=False, soft_wrap=True)
-    first: dict[str, Outcome] = {}
-    for outcome in verification.failures:
-        first.setdefault(outcome.case.operation, outcome)
-    for outcome in first.values():
+    for outcome in verification.smallest_failures.values():
         console.print(f"Smallest failure: {describe(outcome)}", highlight=False, soft_wrap=True)
     if said := determinism(verification):
         console.print(said, highlight=False, soft_wrap=True)

@@ -10,12 +10,9 @@ What cannot be read is a verdict on its case, and the other cases are judged all
 
 from __future__ import annotations
 
-import gzip
-import json
 import math
 import os
 import zlib
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -28,17 +25,13 @@ from refwarp.golden.layouts import CONTIGUOUS
 from refwarp.golden.manners import PLAIN, Calling
 from refwarp.golden.operations import Call, choice, conventions
 from refwarp.golden.outcomes import Reply
+from refwarp.golden.reading import read_json
 from refwarp.golden.targets.module import one_line
+from refwarp.golden.targets.results import unknown_to_the_suite
 from refwarp.golden.verify import DTYPES
 
 ANSWERS = "refwarp answers"
 VERSION = 1
-
-# A document of more characters, when it is no longer compressed, holds no answers, whatever it says.
-_MOST_CHARACTERS = 2**30
-_GZIP = b"\x1f\x8b"
-# A remark names no more than this.
-_MOST_NAMES = 5
 
 _Answer = Mapping[str, Any]
 
@@ -118,26 +111,14 @@ class AnswersTarget:
     def remarks(self, cases: Sequence[Case]) -> Sequence[str]:
         """Name what is in the file and not in the suite."""
         names = {case.name for case in cases}
-        unknown = Counter(name for name, _ in self._answers if name not in names)
-        remarks = [self._remark] if self._remark else []
-        if unknown:
-            some = ", ".join(one_line(name) for name in sorted(unknown)[:_MOST_NAMES])
-            more = f" and {len(unknown) - _MOST_NAMES} more" if len(unknown) > _MOST_NAMES else ""
-            remarks.append(f"In the file, but not in the suite: {some}{more}.")
-        return remarks
+        unknown = {name for name, _ in self._answers if name not in names}
+        return [*([self._remark] if self._remark else []), *unknown_to_the_suite(sorted(unknown))]
 
 
 def _read(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Return a document of answers."""
     try:
-        with open(path, "rb") as plain:
-            compressed = plain.read(2) == _GZIP
-            plain.seek(0)
-            with gzip.GzipFile(fileobj=plain) if compressed else plain as file:
-                content = file.read(_MOST_CHARACTERS + 1)
-        if len(content) > _MOST_CHARACTERS:
-            raise ValueError("it is too large")
-        document = json.loads(content)
+        document = read_json(path)
     except (ValueError, EOFError, RecursionError, MemoryError, zlib.error) as error:
         raise ValueError(f"target: {path} is no JSON that can be read ({one_line(error)})") from error
     if isinstance(document, dict) and document.get("format") == FORMAT:

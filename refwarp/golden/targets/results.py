@@ -138,9 +138,7 @@ class ResultsTarget:
             unknown = sorted(self._unknown(cases))
         except Exception as error:
             return [*remarks, f"What else there is in the file cannot be listed ({one_line(error)})."]
-        more = f" and {len(unknown) - _MOST_NAMES} more" if len(unknown) > _MOST_NAMES else ""
-        some = ", ".join(one_line(name) for name in unknown[:_MOST_NAMES])
-        return [*remarks, f"In the file, but not in the suite: {some}{more}."] if unknown else remarks
+        return [*remarks, *unknown_to_the_suite(unknown)]
 
     def _unknown(self, known: Sequence[Case]) -> Iterator[str]:
         """Yield the paths of what the suite does not have; of a group that it does not have, only the group's."""
@@ -162,6 +160,13 @@ class ResultsTarget:
         for part in _names(self._file, path):
             for output in _names(self._file, f"{path}/{part}"):
                 yield part, output
+
+
+def unknown_to_the_suite(names: Sequence[str]) -> list[str]:
+    """Return in a sentence which names of a file the suite does not have, if there are any."""
+    some = ", ".join(one_line(name) for name in names[:_MOST_NAMES])
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return [f"In the file, but not in the suite: {some}{more}."] if names else []
 
 
 def _paths(cases: Iterable[Case]) -> set[str]:
