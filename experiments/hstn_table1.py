@@ -49,6 +49,7 @@ from refwarp.data import (
     load_digits,
     load_mnist,
 )
+from refwarp.drawing.levels import eight_bits
 from refwarp.drawing.style import BLUE, GREEN, INK, MUTED, ORANGE, PINK, SKY, YELLOW
 from refwarp.networks import (
     CNN,
@@ -407,8 +408,8 @@ def _look(model: Module, judged: Examples, device: str) -> dict[str, np.ndarray]
     firsts = np.unique(judged.labels, return_index=True)[1]
     *_, view = views(model, to_device(judged.images[firsts], device)).values()  # of several steps the last
     return {
-        "inputs": np.rint(255 * np.clip(view.inputs, 0, 1)).astype(np.uint8),
-        "outputs": np.rint(255 * np.clip(view.outputs, 0, 1)).astype(np.uint8),
+        "inputs": eight_bits(view.inputs),
+        "outputs": eight_bits(view.outputs),
         "grids": view.grids[:, ::3, ::3].astype(np.float16),
     }
 

@@ -33,6 +33,7 @@ from matplotlib.figure import Figure
 
 from autograd_core import Tensor
 from autograd_core.functions import sum as total
+from refwarp.drawing.levels import eight_bits
 from refwarp.drawing.style import BLUE, GREEN, MUTED, ORANGE
 from refwarp.grids.affine import affine_grid
 from refwarp.grids.affine_parameters import translation_matrix
@@ -181,7 +182,7 @@ def compute(cell: Cell, surroundings: Surroundings) -> Outcome:
     arrays = {}
     if cell.pictures == "scikit-image":
         arrays = descent(pictures[0], cell, sampler) | {
-            "picture": np.rint(255 * pictures[0]).astype(np.uint8),
+            "picture": eight_bits(pictures[0]),
             "field": np.asarray(fields[0], np.float32),
         }
     return Outcome({"right": right.tolist()}, {"gradients": time.perf_counter() - began}, arrays)

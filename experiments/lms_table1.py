@@ -50,6 +50,7 @@ from autograd_core.layers import Conv2d, Dense, Flatten, GlobalMaxPool2d, MaxPoo
 from autograd_core.optimizers import Adam
 from autograd_core.schedules import CosineSchedule
 from refwarp.data import AffineDistortion, Examples, data_folder, distort, load_digits, load_gtsrb
+from refwarp.drawing.levels import eight_bits
 from refwarp.drawing.style import BLUE, GREEN, INK, MUTED, ORANGE, PINK, SKY, YELLOW
 from refwarp.grids.affine import affine_grid
 from refwarp.networks import (
@@ -68,10 +69,10 @@ from refwarp.networks.samplers import Sampler
 from refwarp.samplers.grid_sample import grid_sample
 from refwarp.samplers.multiscale import multiscale_sample
 from refwarp.sweeps import Experiment, Outcome, Result, Results, Surroundings
-from refwarp.sweeps.classification import ErrorTable, Ordering, judge
+from refwarp.sweeps.classification import ErrorTable, Ordering, errors_by, judge, with_deviation
 from refwarp.sweeps.experiment import cell_settings
 from refwarp.sweeps.report import Report, Table
-from refwarp.sweeps.statistics import Estimate, mean_and_deviation
+from refwarp.sweeps.statistics import Estimate
 from refwarp.training import Checkpoint, EarlyStopping, History, Passes, Run, train
 from refwarp.training.metrics import model_device, scores
 
@@ -474,7 +475,7 @@ def _look(cell: Cell, model: Transformed, judged: Examples, plain: np.ndarray) -
     }
     arrays = {name: class_means(maps, judged.labels[some]) for name, maps in means.items()}
     zoom = float(np.mean(1 / np.abs(view.thetas[:, 0].astype(np.float64))))
-    return zoom, {name: np.rint(255 * np.clip(maps, 0, 1)).astype(np.uint8) for name, maps in arrays.items()}
+    return zoom, {name: eight_bits(maps) for name, maps in arrays.items()}
 
 
 # ---- what the results show ----
@@ -523,31 +524,16 @@ def report(results: Results) -> Report:
 
 def best_deviations(results: Results) -> dict[tuple[str, str], float]:
     """Return for each model and downsampling the deviation with the fewest errors, the smaller one of two alike."""
-    runs = ErrorTable(results, PAPER, "downsampling").runs
-    return {
-        key: min(found, key=lambda run: (run.values["error"], run.cell.deviation)).cell.deviation
-        for key, found in runs.items()
-    }
+    return ErrorTable(results, PAPER, "downsampling").best("deviation")
 
 
 def _report_deviations(results: Results) -> Report:
-    deviations = sorted({result.cell.deviation for result in results.cells})
-    best = best_deviations(results)
-    rows = []
-    for (model, downsampling), chosen in best.items():
-        errors = {
-            run.cell.deviation: 100 * run.values["error"]
-            for run in results.cells
-            if (run.cell.model, run.cell.downsampling) == (model, downsampling)
-        }
-        shown = [f"{errors[deviation]:.1f}" if deviation in errors else "" for deviation in deviations]
-        rows.append([f"{model} {downsampling}", *shown, f"{chosen}"])
     missing = f" {results.missing} cells are missing." if results.missing else ""
     count = results.cells[0].values["judged"] if results.cells else 0
     return Report(
         f"Errors in % on {count} pictures, tracks that are held out of the training set, with each deviation of the "
         f"noise in output pixels.{missing}",
-        [Table("Errors in % by deviation", ["", *map(str, deviations), "best"], rows)],
+        [errors_by("deviation", "deviation", results, lambda cell: f"{cell.model} {cell.downsampling}", 1)],
     )
 
 
@@ -579,7 +565,7 @@ def _replacement_tables(errors: ErrorTable) -> list[Table]:
         others = [f"{own}, {text}" for text in REPLACED.values()] + [f"{kind} bias-free", f"{kind} bilinear"]
         for model in (own, *others):
             if model in errors.models:
-                rows.append([model, *(_mean(errors.errors(model, task)) for task in errors.tasks)])
+                rows.append([model, *(with_deviation(errors.errors(model, task)) for task in errors.tasks)])
         for first, second in (*((other, own) for other in others), (f"{kind} bilinear", f"{kind} bias-free")):
             found = [errors.difference(first, second, task) for task in errors.tasks]
             if any(found):
@@ -592,13 +578,6 @@ def _replacement_tables(errors: ErrorTable) -> list[Table]:
     ]
 
 
-def _mean(values: Sequence[float]) -> str:
-    if not values:
-        return ""
-    mean, deviation = mean_and_deviation(values)
-    return f"{mean:.2f}" if np.isnan(deviation) else f"{mean:.2f} ± {deviation:.2f}"
-
-
 def _interval(estimate: Estimate) -> str:
     error = "" if np.isnan(estimate.standard_error) else f" ± {2 * estimate.standard_error:.2f}"
     return f"{estimate.mean:+.2f}{error}"
@@ -606,7 +585,13 @@ def _interval(estimate: Estimate) -> str:
 
 def _zoom_table(errors: ErrorTable) -> Table:
     rows = [
-        [model, *(_mean([run.values["zoom"] for run in errors.runs.get((model, task), ())]) for task in errors.tasks)]
+        [
+            model,
+            *(
+                with_deviation([run.values["zoom"] for run in errors.runs.get((model, task), ())])
+                for task in errors.tasks
+            ),
+        ]
         for model in errors.models
         if model != "none"
     ]
@@ -621,7 +606,11 @@ def _cost_table(errors: ErrorTable) -> Table:
             if runs:
                 times = [1e3 * min(run.seconds[name] for run in runs) for name in ("forward", "backward")]
                 training = np.mean([run.seconds["training"] for run in runs])
-                numbers = [*(f"{time:.2f}" for time in times), f"{training:.0f}", _mean(errors.errors(model, task))]
+                numbers = [
+                    *(f"{time:.2f}" for time in times),
+                    f"{training:.0f}",
+                    with_deviation(errors.errors(model, task)),
+                ]
                 rows.append([f"{task}: {model}", *numbers])
     title = f"What samplers cost, for {TIMED} pictures at the networks' own grids, and what that buys"
     return Table(title, ["", "forward (ms)", "backward (ms)", "training (s)", "errors in %"], rows)

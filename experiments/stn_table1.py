@@ -51,6 +51,7 @@ from autograd_core.layers import Module
 from autograd_core.optimizers import SGD, Adam, Optimizer
 from autograd_core.schedules import MilestoneSchedule, WarmUpSchedule
 from refwarp.data import Distortion, Examples, data_folder, distort, load_digits, load_mnist, stn_distortions
+from refwarp.drawing.levels import eight_bits
 from refwarp.drawing.style import BLUE, GREEN, INK, MUTED, ORANGE, PINK, SKY, YELLOW
 from refwarp.grids.affine import affine_grid
 from refwarp.networks import (
@@ -71,9 +72,9 @@ from refwarp.networks.pictures import Row, class_means, draw_rows, views
 from refwarp.networks.transformations import AFFINE
 from refwarp.samplers.grid_sample import grid_sample
 from refwarp.sweeps import Experiment, Outcome, Result, Results, Surroundings
-from refwarp.sweeps.classification import ErrorTable, Ordering, judge
+from refwarp.sweeps.classification import ErrorTable, Ordering, errors_by, judge
 from refwarp.sweeps.experiment import cell_settings
-from refwarp.sweeps.report import Report, Table
+from refwarp.sweeps.report import Report
 from refwarp.training import Checkpoint, History, Passes, Run, train
 
 # The paper's errors in %. For TC it does not say which transformation ST-FCN and ST-CNN had.
@@ -488,7 +489,7 @@ def _look(model: Module, judged: Examples, device: str) -> dict[str, np.ndarray]
         "mean_outputs": class_means(view.outputs, labels),
     }
     return {
-        **{name: np.rint(255 * np.clip(maps, 0, 1)).astype(np.uint8) for name, maps in pictures.items()},
+        **{name: eight_bits(maps) for name, maps in pictures.items()},
         "grids": view.grids[firsts, ::3, ::3].astype(np.float16),  # first and last points included
     }
 
@@ -538,28 +539,15 @@ def report(results: Results) -> Report:
 
 def best_rates(results: Results) -> dict[tuple[str, str], float]:
     """Return for each model and distortion the rate with the fewest errors, the smaller one of two that are equal."""
-    runs = ErrorTable(results, PAPER, "distortion").runs
-    return {key: min(found, key=lambda r: (r.values["error"], r.cell.rate)).cell.rate for key, found in runs.items()}
+    return ErrorTable(results, PAPER, "distortion").best("rate")
 
 
 def _report_rates(results: Results) -> Report:
-    rates = sorted({result.cell.rate for result in results.cells})
-    lines: dict[str, dict[float, float]] = {}
-    for result in results.cells:
-        lines.setdefault(_what(result.cell), {})[result.cell.rate] = 100 * result.values["error"]
-    rows = [
-        [
-            what,
-            *(f"{errors[rate]:.2f}" if rate in errors else "" for rate in rates),
-            f"{min(errors, key=errors.__getitem__)}",
-        ]
-        for what, errors in lines.items()
-    ]
     return Report(
         f"Errors in % on {VALIDATION_DIGITS:,} digits that are held out of the training set, after "
         f"{results.settings.steps} steps with each learning rate."
         + (f" {results.missing} cells are missing." if results.missing else ""),
-        [Table("Errors in % by learning rate", ["", *map(str, rates), "best"], rows)],
+        [errors_by("rate", "learning rate", results, _what)],
     )
 
 

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from refwarp.arguments import check_array, check_option
+from refwarp.drawing.levels import eight_bits
 
 Array = np.ndarray[Any, Any]
 
@@ -57,18 +58,14 @@ def _one_thread(cv2: Any) -> Iterator[None]:
         cv2.setNumThreads(before)
 
 
-def _levels(picture: Array) -> Array:
-    """Return grey values in [0, 1] as integers from 0 to 255."""
-    levels: Array = np.rint(255 * np.clip(picture.astype(np.float64), 0, 1)).astype(np.uint8)
-    return levels
-
-
 def _dis(first: Array, second: Array) -> Array:
     cv2 = _opencv("DIS")
     with _one_thread(cv2):
         search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
         search.setFinestScale(0)
-        flow: Array = search.calc(_levels(first), _levels(second), None).transpose(2, 0, 1)
+        flow: Array = search.calc(
+            eight_bits(first.astype(np.float64)), eight_bits(second.astype(np.float64)), None
+        ).transpose(2, 0, 1)
     return flow
 
 
@@ -84,7 +81,9 @@ def _farneback(first: Array, second: Array) -> Array:
         "flags": 0,
     }
     with _one_thread(cv2):
-        flow: Array = cv2.calcOpticalFlowFarneback(_levels(first), _levels(second), None, **options)
+        flow: Array = cv2.calcOpticalFlowFarneback(
+            eight_bits(first.astype(np.float64)), eight_bits(second.astype(np.float64)), None, **options
+        )
     return flow.transpose(2, 0, 1)
 
 

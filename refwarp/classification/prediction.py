@@ -14,6 +14,7 @@ from scipy.special import softmax
 from refwarp.classification.design import NO_WARP
 from refwarp.classification.kept import Classifier
 from refwarp.data.own_pictures import pictures_below, read_picture, resized
+from refwarp.drawing.levels import eight_bits
 from refwarp.files import atomic_write, check_input_file, make_output_folder
 from refwarp.networks.pictures import views
 from refwarp.training import scores
@@ -155,7 +156,7 @@ def _targets(pictures: Sequence[Picture], folder: Path) -> list[Path]:
 
 def _write(path: Path, output: Array) -> None:
     """Write a map (C, H, W) as a picture."""
-    values = np.rint(255 * np.clip(output, 0, 1)).astype(np.uint8)
+    values = eight_bits(output)
     packed = io.BytesIO()
     Image.fromarray(values[0] if len(values) == 1 else np.moveaxis(values, 0, -1)).save(packed, "PNG")
     make_output_folder(path.parent, "warped")

@@ -7,7 +7,7 @@ misread says nothing about which is better.
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,6 +117,13 @@ class ErrorTable:
         found = paired_difference(*wrong)
         return Estimate(_HUNDRED * found.mean, _HUNDRED * found.standard_error)
 
+    def best(self, setting: str) -> dict[tuple[str, str], float]:
+        """Return for each model and task the value of a setting with the fewest errors, of two alike the smaller."""
+        return {
+            key: getattr(min(runs, key=lambda run: (run.values["error"], getattr(run.cell, setting))).cell, setting)
+            for key, runs in self.runs.items()
+        }
+
     # ---- tables ----
 
     def summary(self) -> str:
@@ -137,7 +144,7 @@ class ErrorTable:
             row = [model]
             for task in self.tasks:
                 ours, paper = self.errors(model, task), self.paper[model].get(task)
-                row += [_with_deviation(ours) if ours else "", "" if paper is None else f"{paper}"]
+                row += [with_deviation(ours), "" if paper is None else f"{paper}"]
             rows.append(row)
         return Table("Errors in %, ours and the paper's", header, rows)
 
@@ -246,7 +253,41 @@ def _number(value: float) -> str:
     return "" if np.isnan(value) else f"{value:.2f}"
 
 
-def _with_deviation(values: Sequence[float]) -> str:
+def errors_by(setting: str, name: str, results: Results, line: Callable[[Any], str], decimals: int = 2) -> Table:
+    """Return the errors by the values of a setting that is to be chosen.
+
+    Parameters
+    ----------
+    setting : str
+        A field of the cells.
+    name : str
+        What it is called in the title.
+    results : Results
+        Of cells with the entries of `judge` among their values.
+    line : callable
+        Returns what a cell has in common with those that differ in the setting alone.
+    decimals : int
+        Of the errors in %.
+    """
+    values = sorted({getattr(result.cell, setting) for result in results.cells})
+    lines: dict[str, dict[float, float]] = {}
+    for result in results.cells:
+        lines.setdefault(line(result.cell), {})[getattr(result.cell, setting)] = _HUNDRED * result.values["error"]
+    rows = [
+        [
+            what,
+            *(f"{errors[value]:.{decimals}f}" if value in errors else "" for value in values),
+            f"{min(errors, key=lambda value: (errors[value], value))}",
+        ]
+        for what, errors in lines.items()
+    ]
+    return Table(f"Errors in % by {name}", ["", *map(str, values), "best"], rows)
+
+
+def with_deviation(values: Sequence[float]) -> str:
+    """Return the mean of numbers and, of more than one, their standard deviation; "" of none."""
+    if not values:
+        return ""
     mean, deviation = mean_and_deviation(values)
     return f"{mean:.2f}" if np.isnan(deviation) else f"{mean:.2f} ± {deviation:.2f}"
 
