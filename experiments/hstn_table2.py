@@ -48,6 +48,7 @@ from autograd_core.schedules import MilestoneSchedule
 from refwarp.classical import brox_flow, ldof_flow, sift_flow
 from refwarp.classical.libraries import LIBRARY_FLOWS, library_flow
 from refwarp.data import Examples, data_folder, load_rasl
+from refwarp.drawing.levels import eight_bits
 from refwarp.grids.flow import flow_grid
 from refwarp.metrics import central_region, endpoint_error, image_distance
 from refwarp.networks import (
@@ -440,7 +441,7 @@ def compute(cell: Cell, surroundings: Surroundings) -> Outcome:
         {"distances": distances.round(4).tolist(), "errors": errors.round(4).tolist(), **values},
         spent,
         {
-            name: np.rint(GREY_LEVELS * np.clip(maps[:DRAWN], 0, 1)).astype(np.uint8)
+            name: eight_bits(maps[:DRAWN])
             for name, maps in {"sources": test.sources, "targets": test.targets, "warped": warped}.items()
         },
     )
