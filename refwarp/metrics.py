@@ -163,9 +163,8 @@ def outlier_share(flow: Any, truth: Any, region: Any = None, threshold: float = 
         number(name, value, "a finite number that is not negative")
         for name, value in (("threshold", threshold), ("share", share))
     )
-    right = (_distances(flow, truth) <= threshold) | (
-        _distances(flow, truth) <= share * np.hypot(truth[:, 0], truth[:, 1])
-    )
+    distances = _distances(flow, truth)
+    right = (distances <= threshold) | (distances <= share * np.hypot(truth[:, 0], truth[:, 1]))
     return _averaged(np.where(right, 0.0, 1.0), region)  # (metrics.3)
 
 
